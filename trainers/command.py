@@ -1,23 +1,25 @@
 """The command ``cfx train``, from a clone ``python -m trainers``: trains on a user's own model."""
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
-from dataclasses import field, make_dataclass
+from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 
-from cfx_jax.data import ArraySource, load_arrays, split
+from cfx_jax.data import ArraySource, ImageCollection, load_arrays, split
 from cfx_jax.diagnosis import diagnose, diagnose_generators
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.explain.mistakes import status_of
 from cfx_jax.explain.options import (
     add_model_options,
     classifier_of_options,
-    pictures_of_options,
+    images_of_options,
+    load_and_tell,
 )
 from cfx_jax.objectives import Classifier
 
@@ -26,22 +28,55 @@ from .shared import source_logits
 
 _DIAGNOSED = 8
 """Images that the diagnosis of the model looks at."""
+_IN_MEMORY = 2 * 2**30
+"""Bytes of decoded images that are held in memory."""
 _MOST_VALIDATION = 1000
 """Validation images are held in memory; more would tell no more."""
 
 
-class Decided(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Decided:
     """A user's images with what the model makes of them.
 
     Attributes:
         source: random-access, its items with ``image``.
         logits: of the model, (n, k).
         classes: names of its classes.
+        labels: of the images, (n,), as folders or a table name them; or None.
+        groups: what images belong together, (n,).
     """
 
     source: Any
     logits: Float[np.ndarray, "n k"]
     classes: tuple[str, ...]
+    labels: Int[np.ndarray, " n"] | None
+    groups: Shaped[np.ndarray, " n"]
+
+    def split(
+        self,
+        places: Int[np.ndarray, " m"],
+        strata: Int[np.ndarray, " m"],
+        *,
+        share: float,
+        seed: int,
+    ) -> tuple[Int[np.ndarray, " t"], dict[str, np.ndarray]]:
+        """Training places among some, and the other images of these with their places.
+
+        Args:
+            places: the images to split.
+            strata: for each a number; both parts have each number in the same share.
+            share: of the images that are held out, above 0 and below 1.
+            seed: fixes the split.
+        """
+        parts = split(
+            strata,
+            {"train": 1 - share, "validation": share},
+            seed=seed,
+            groups=self.groups[places],
+        )
+        held_out = places[parts["validation"]][:_MOST_VALIDATION]
+        images = load_arrays(self.source, held_out, fields=("image",))["image"]
+        return places[parts["train"]], {"image": images, "place": held_out}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -75,19 +110,16 @@ def _train(options: argparse.Namespace, config: Any) -> None:
     images = _decide(options, classifier, batch_size=config.run.eval_batch_size)
     sides = choose_sides(options.target, options.between, images.classes)
     places = _places_on(sides, images.logits)
-    chosen = _is_of_side_1(sides, images.logits[places])
-    parts = split(
-        chosen.astype(int),
-        {"train": 1 - options.validation, "validation": options.validation},
-        seed=config.run.seed,
+    strata = _is_of_side_1(sides, images.logits[places]).astype(int)
+    train_indices, held_out = images.split(
+        places, strata, share=options.validation, seed=config.run.seed
     )
-    held_out = places[parts["validation"]][:_MOST_VALIDATION]
     generator, answers = train_explainer(
         options.name,
         classifier,
         images.source,
-        places[parts["train"]],
-        load_arrays(images.source, held_out, fields=("image",))["image"],
+        train_indices,
+        held_out["image"],
         options.out,
         config=config,
         classes=images.classes,
@@ -153,16 +185,32 @@ def _number(name: str, classes: Sequence[str]) -> int:
 
 def _decide(options: argparse.Namespace, classifier: Classifier, *, batch_size: int) -> Decided:
     """Reads the images, looks for faults of the model, and computes its decisions."""
-    pictures = pictures_of_options(options)
-    for finding in diagnose(classifier, pictures.images[:_DIAGNOSED]):
+    collection = images_of_options(options)
+    source, places = _source_of(collection)
+    few = load_arrays(source, np.arange(min(len(source), _DIAGNOSED)), fields=("image",))
+    for finding in diagnose(classifier, few["image"]):
         if finding.severity == "error":
             raise InputError(finding.message)
         print(f"{finding.severity}: {finding.message}", file=sys.stderr)
-    unknown = np.zeros(len(pictures.images), np.int64)
-    source = ArraySource(pictures.images, unknown, ("not known", "not asked for"))
-    places = np.arange(len(source))
-    logits = source_logits(classifier, source, places, batch_size=batch_size)
-    return Decided(source, logits, _class_names(options.classes, logits.shape[1]))
+    logits = source_logits(classifier, source, np.arange(len(source)), batch_size=batch_size)
+    names = collection.class_names if options.classes else None
+    groups = collection.copies_of_files if collection.groups is None else collection.groups
+    labels = None if collection.labels is None else collection.labels[places]
+    classes = _class_names(names, logits.shape[1])
+    return Decided(source, logits, classes, labels, groups[places])
+
+
+def _source_of(collection: ImageCollection) -> tuple[Any, Int[np.ndarray, " n"]]:
+    """A source of the images, and their places in the collection.
+
+    Images that fit into memory are decoded once, and damaged ones left out; others are decoded each
+    time that they are read.
+    """
+    if 4 * len(collection) * math.prod(collection.shape) > _IN_MEMORY:
+        return collection, np.arange(len(collection))
+    loaded = load_and_tell(collection)
+    unknown = np.zeros(len(loaded.images), np.int64)
+    return ArraySource(loaded.images, unknown, ("not known", "not asked for")), loaded.places
 
 
 def _class_names(given: Sequence[str] | None, count: int) -> tuple[str, ...]:
@@ -210,7 +258,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("name", metavar="NAME", choices=tuple(RECIPES), help="one of those below")
     parser.add_argument("--out", type=Path, required=True, metavar="WORKDIR", help="its folder")
     add_model_options(parser)
-    parser.add_argument("--classes", nargs="+", help="names of the classes, in order")
     parser.add_argument("--target", metavar="CLASS", help="side 1, against all other classes")
     parser.add_argument("--between", nargs=2, metavar="CLASS", help="side 0 and side 1")
     parser.add_argument("--validation", type=float, default=0.2, help="share of images held out")

@@ -8,22 +8,27 @@ from pathlib import Path
 
 import jax
 
+from cfx_jax.data import ImageCollection
 from cfx_jax.diagnosis import diagnose
 from cfx_jax.errors import InputError
 from cfx_jax.explain.explain import explain
-from cfx_jax.explain.explanations import load_explanations, prepare_folder
-from cfx_jax.explain.generators import GENERATOR_METHODS
+from cfx_jax.explain.explanations import Explanations, load_explanations, prepare_folder
+from cfx_jax.explain.generators import ALL_METHODS, GENERATOR_METHODS
 from cfx_jax.explain.methods import METHODS, Settings
 from cfx_jax.explain.mistakes import status_of
 from cfx_jax.explain.options import (
     add_model_options,
     classifier_of_options,
-    pictures_of_options,
+    images_of_options,
+    load_and_tell,
 )
+from cfx_jax.explain.pictures import LoadedImages, write_volumes
 from cfx_jax.explain.sweeps import write_sweeps
 from cfx_jax.explain.trained_generators import load_generator
 
 _PAGE, _KNOB = "page.html", "knob.html"
+_CHECKED = 64
+"""Images that ``cfx check`` looks at."""
 _SWEEPS = 20
 """Images of which the page with the knob has sweeps: it holds all of their drawings."""
 
@@ -57,15 +62,16 @@ def _explain(options: argparse.Namespace) -> None:
     sweeping = [generator for generator in generators if generator.method == "progressive"]
     pages = (_PAGE, _KNOB) if sweeping else (_PAGE,)
     prepare_folder(options.out, *pages, replace=options.replace)
-    pictures = pictures_of_options(options)
+    collection = images_of_options(options)
+    loaded = load_and_tell(collection)
     classifier = classifier_of_options(options)
     answers = explain(
         classifier,
-        pictures.images,
+        loaded.images,
         methods=options.methods,
         targets=_target(options.target),
-        classes=options.classes,
-        names=pictures.names,
+        classes=collection.class_names if options.classes else None,
+        names=[collection.names[place] for place in loaded.places],
         p=options.norm,
         radius="auto" if options.radius is None else options.radius,
         probability=options.probability,
@@ -77,6 +83,7 @@ def _explain(options: argparse.Namespace) -> None:
     )
     folder = answers.save(options.out)
     page = answers.report(folder / _PAGE)
+    _write_volumes(folder, collection, loaded, answers)
     for name, decided, target in zip(
         answers.names, answers.predictions, answers.targets, strict=True
     ):
@@ -96,7 +103,8 @@ def _explain(options: argparse.Namespace) -> None:
 
 
 def _check(options: argparse.Namespace) -> None:
-    findings = diagnose(classifier_of_options(options), pictures_of_options(options).images)
+    loaded = load_and_tell(images_of_options(options), most=_CHECKED)
+    findings = diagnose(classifier_of_options(options), loaded.images)
     for finding in findings:
         print(f"{finding.severity}: {finding.message}")
     if not findings:
@@ -120,6 +128,18 @@ def _methods(options: argparse.Namespace) -> None:
 
 def _report(options: argparse.Namespace) -> None:
     print(f"Page: {load_explanations(options.folder).report(options.folder / _PAGE).resolve()}")
+
+
+def _write_volumes(
+    folder: Path, collection: ImageCollection, loaded: LoadedImages, answers: Explanations
+) -> None:
+    """Maps and counterfactuals of slices as volumes, where the images are those of volumes."""
+    for name, pictures in answers.pictures.items():
+        changes = ALL_METHODS[name].is_counterfactual
+        values = pictures - answers.images if changes else pictures
+        by_place = {name: dict(zip(loaded.places.tolist(), values, strict=True))}
+        for path in write_volumes(folder, collection, by_place, changes=changes):
+            print(f"Volume: {path.resolve()}")
 
 
 def _target(text: str) -> str | int:
@@ -159,7 +179,6 @@ def _parser(further: Mapping[str, EntryPoint]) -> argparse.ArgumentParser:
         metavar="WORKDIR",
         help="explain by these generators too: the --out of cfx train",
     )
-    command.add_argument("--classes", nargs="+", help="names of the classes, in order")
     command.add_argument("--norm", type=float, default=2.0, help="p of the lp norm, or inf")
     command.add_argument("--radius", type=float, help="largest change; default: by the image size")
     command.add_argument("--probability", type=float, default=0.9, help="wanted by 'smallest'")

@@ -5,18 +5,49 @@ They are those of ``cfx explain``, ``cfx check`` and ``cfx train``.
 
 import argparse
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from cfx_jax.adapters import Inputs, Outputs
+from cfx_jax.data import ImageCollection, open_images
+from cfx_jax.errors import InputError
 from cfx_jax.explain.models import load_model
-from cfx_jax.explain.pictures import Pictures, read_pictures
+from cfx_jax.explain.pictures import LoadedImages, load_images
 
 
 def add_model_options(command: argparse.ArgumentParser) -> None:
     """Adds the options that say which model, which images, and how they go together."""
     command.add_argument("--model", required=True, help="module:function, .pt, .pt2, .keras, .jax")
-    command.add_argument("--images", nargs="+", required=True, help="files and folders")
-    command.add_argument("--size", nargs=2, type=int, metavar=("HEIGHT", "WIDTH"))
+    command.add_argument(
+        "--images",
+        nargs="+",
+        required=True,
+        metavar="PATH",
+        help="files, folders, zips, csv:FILE (path, label, group, split, mask); pictures, DICOM,"
+        " NIfTI",
+    )
+    command.add_argument(
+        "--size", nargs=2, type=int, metavar=("HEIGHT", "WIDTH"), help="resize images to this"
+    )
+    command.add_argument(
+        "--window",
+        nargs="+",
+        metavar="NUMBER",
+        help="CENTER WIDTH of the values to show; or values: each image's own; full: all;"
+        " default: as the file says",
+    )
+    command.add_argument(
+        "--groups",
+        metavar="HOW",
+        help="images that belong together: folder, column:NAME, or a pattern such as '(p[0-9]+)'",
+    )
+    command.add_argument(
+        "--classes",
+        nargs="+",
+        metavar="CLASS",
+        help="names of the model's classes in order; NAME, FOLDER=NAME or FOLDER+FOLDER=NAME where"
+        " images lie in folders of their class",
+    )
     command.add_argument("--channels", type=int, choices=(1, 3), help="of the model's images")
     command.add_argument("--layout", choices=("channels_first", "channels_last"))
     command.add_argument("--value-range", nargs=2, type=float, metavar=("BLACK", "WHITE"))
@@ -48,14 +79,49 @@ def classifier_of_options(options: argparse.Namespace) -> Any:
     return load_model(options.model, inputs=Inputs(**given) if given else None, outputs=outputs)
 
 
-def pictures_of_options(options: argparse.Namespace) -> Pictures:
-    """The images that the options name; files that are skipped are told on stderr.
+def images_of_options(options: argparse.Namespace) -> ImageCollection:
+    """The images that the options name; what is found and what is skipped is told on stderr.
 
     Raises:
-        InputError: as ``read_pictures``.
+        InputError: as ``open_images``.
     """
-    size = options.size and tuple(options.size)
-    pictures = read_pictures(options.images, size=size, channels=options.channels)
+    pictures = open_images(
+        options.images,
+        size=options.size and tuple(options.size),
+        channels=options.channels,
+        window=_window(options.window),
+        classes=options.classes or (),
+        groups=options.groups,
+        progress=True,
+    )
     for line in pictures.skipped:
         print(f"skipped: {line}", file=sys.stderr)
+    for line in pictures.notes:
+        print(line, file=sys.stderr)
     return pictures
+
+
+def load_and_tell(collection: ImageCollection, *, most: int | None = None) -> LoadedImages:
+    """Decodes images; those that are damaged are told on stderr.
+
+    Args:
+        collection: the images.
+        most: how many to decode, from the first on; None decodes all.
+
+    Raises:
+        InputError: none can be decoded.
+    """
+    loaded = load_images(collection, most=most)
+    for line in loaded.damaged:
+        print(f"skipped: {line}", file=sys.stderr)
+    return loaded
+
+
+def _window(words: Sequence[str] | None) -> Any:
+    """The option ``--window``: two numbers, or one of the words of ``open_images``."""
+    if words is None:
+        return "file"
+    try:
+        return words[0] if len(words) == 1 else tuple(float(word) for word in words)
+    except ValueError as error:
+        raise InputError(f"--window: expected CENTER WIDTH, got {' '.join(words)}") from error

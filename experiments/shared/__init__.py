@@ -10,6 +10,7 @@ from experiments.shared.data import DataKind as DataKind
 from experiments.shared.data import open_data as open_data
 from experiments.shared.experiment import results_folder as results_folder
 from experiments.shared.experiment import run_experiment as run_experiment
+from experiments.shared.folder_images import FolderOptions as FolderOptions
 from experiments.shared.folder_images import folder_note as folder_note
 from experiments.shared.folder_images import load_folder as load_folder
 from experiments.shared.images import COPIES as COPIES
@@ -21,6 +22,7 @@ from experiments.shared.images import decisions as decisions
 from experiments.shared.images import predict as predict
 from experiments.shared.images import probabilities as probabilities
 from experiments.shared.images import remaining_share as remaining_share
+from experiments.shared.images import split_images as split_images
 from experiments.shared.notices import keep_notices as keep_notices
 from experiments.shared.notices import notify as notify
 from experiments.shared.report import Figure as Figure

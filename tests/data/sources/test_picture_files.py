@@ -1,6 +1,6 @@
 import pytest
-
 from cfx_jax.data.sources.class_folders import choose_classes, find_classes
+
 from cfx_jax.data.sources.file_tree import FileTree
 from cfx_jax.errors import InputError
 
