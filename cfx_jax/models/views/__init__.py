@@ -9,8 +9,8 @@ from cfx_jax.models.views.calibrated import Calibrated as Calibrated
 from cfx_jax.models.views.calibrated import calibrated as calibrated
 from cfx_jax.models.views.ensemble import Ensemble as Ensemble
 from cfx_jax.models.views.ensemble import ensemble as ensemble
+from cfx_jax.models.views.guided_classifier import guided_classifier as guided_classifier
 from cfx_jax.models.views.one_label import one_label as one_label
-from cfx_jax.models.views.per_image import Parts as Parts
 from cfx_jax.models.views.per_image import guided as guided
 from cfx_jax.models.views.per_image import in_inference_mode as in_inference_mode
 from cfx_jax.models.views.per_image import parts as parts
@@ -22,5 +22,6 @@ from cfx_jax.models.views.thresholded import thresholded as thresholded
 from cfx_jax.models.views.two_logits import two_logits as two_logits
 from cfx_jax.models.views.two_sides import TwoSides as TwoSides
 from cfx_jax.models.views.two_sides import two_sides as two_sides
+from cfx_jax.taps import Parts as Parts
 
 __all__, __dir__ = _public(globals())
