@@ -14,6 +14,7 @@ from jaxtyping import Float, Int, Shaped
 from cfx_jax.data import ArraySource, ImageCollection, load_arrays, split
 from cfx_jax.diagnosis import diagnose, diagnose_generators
 from cfx_jax.errors import InputError, import_extra
+from cfx_jax.explain import sibling_of, with_sibling
 from cfx_jax.explain.mistakes import status_of
 from cfx_jax.explain.options import (
     add_model_options,
@@ -24,10 +25,13 @@ from cfx_jax.explain.options import (
 from cfx_jax.objectives import Classifier
 
 from .explainers import RECIPES, Sides, train_explainer
-from .shared import source_logits
+from .shared import RelabelledSource, source_logits
+from .siblings import CONFIG, measure_robustness, train_sibling
 
 _DIAGNOSED = 8
 """Images that the diagnosis of the model looks at."""
+_SIBLING = "trades"
+_CONFIGS = {**{name: recipe.config for name, recipe in RECIPES.items()}, _SIBLING: CONFIG}
 _IN_MEMORY = 2 * 2**30
 """Bytes of decoded images that are held in memory."""
 _MOST_VALIDATION = 1000
@@ -97,17 +101,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str]) -> None:
-    asked = next((name for name in arguments if name in RECIPES), None)
+    asked = next((name for name in arguments if name in _CONFIGS), None)
     if asked and {"-h", "--help"} & {*arguments}:
         print(_parser().format_help())
         _config(asked, ["--help"])
     options, settings = _parser().parse_known_args(arguments)
-    _train(options, _config(options.name, settings))
-
-
-def _train(options: argparse.Namespace, config: Any) -> None:
+    config = _config(options.name, settings)
     classifier = classifier_of_options(options)
     images = _decide(options, classifier, batch_size=config.run.eval_batch_size)
+    train = _train_sibling if options.name == _SIBLING else _train_explainer
+    train(options, config, classifier, images)
+
+
+def _train_explainer(
+    options: argparse.Namespace, config: Any, classifier: Classifier, images: Decided
+) -> None:
     sides = choose_sides(options.target, options.between, images.classes)
     places = _places_on(sides, images.logits)
     strata = _is_of_side_1(sides, images.logits[places]).astype(int)
@@ -135,6 +143,52 @@ def _train(options: argparse.Namespace, config: Any) -> None:
     for finding in diagnose_generators(answers):
         print(f"{finding.severity}: {finding.message}")
     print(f"Explain by it: cfx explain --generator {options.out} --model {options.model} ...")
+
+
+def _train_sibling(
+    options: argparse.Namespace, config: Any, classifier: Classifier, images: Decided
+) -> None:
+    labels = _labels(options, images)
+    source = RelabelledSource(images.source, np.arange(len(labels)), labels, images.classes)
+    train_indices, held_out = images.split(
+        np.arange(len(labels)), labels, share=options.validation, seed=config.run.seed
+    )
+    validation = {"image": held_out["image"], "label": labels[held_out["place"]]}
+    sibling = train_sibling(
+        classifier,
+        source,
+        train_indices,
+        validation,
+        options.out,
+        config=config,
+        model=options.model,
+        calibrate=options.labels == "files",
+    )
+    of = {
+        "the model": classifier,
+        "its robust sibling": sibling_of(sibling, classifier),
+        "the ensemble of both": with_sibling(sibling, classifier),
+    }
+    size = config.run.eval_batch_size
+    for name, one in of.items():
+        answers = measure_robustness(one, validation, config.attack, batch_size=size)
+        print(
+            f"Accuracy of {name}: {answers.accuracy:.3f}; within changes of l{config.attack.p:g}"
+            f" norm {config.attack.radius:g}: {answers.robust_accuracy:.3f}"
+        )
+    print(f"Explain the ensemble: cfx explain --sibling {options.out} --model {options.model} ...")
+
+
+def _labels(options: argparse.Namespace, images: Decided) -> Int[np.ndarray, " n"]:
+    """The labels of the files, or the model's own decisions in their place."""
+    if options.labels == "decisions":
+        return images.logits.argmax(1)
+    if images.labels is None or not options.classes:
+        raise InputError(
+            "labels: expected images in folders of their class, or a table with labels, and"
+            " --classes in the order of the model's logits: give these, or --labels decisions"
+        )
+    return images.labels
 
 
 def choose_sides(
@@ -240,25 +294,35 @@ def _is_of_side_1(sides: Sides, logits: Float[np.ndarray, "n k"]) -> np.ndarray:
 
 def _config(name: str, arguments: Sequence[str]) -> Any:
     """The configuration of a recipe: its own, with the settings of the command line."""
-    tyro, own = import_extra("tyro", "the command line"), RECIPES[name].config
+    tyro, own = import_extra("tyro", "the command line"), _CONFIGS[name]
     kind = make_dataclass("Settings", [("config", type(own), field(default=own))])
     return tyro.cli(kind, args=list(arguments), prog=f"cfx train {name}").config
 
 
 def _parser() -> argparse.ArgumentParser:
-    recipes = "\n".join(f"  {name}: {recipe.summary}" for name, recipe in RECIPES.items())
+    summaries = {name: recipe.summary for name, recipe in RECIPES.items()}
+    summaries[_SIBLING] = "A robust sibling of your model (Zhang et al. 2019), for --sibling."
     parser = argparse.ArgumentParser(
         prog="cfx train",
-        description="Trains a generator on the decisions of your own model.",
-        epilog=f"NAME:\n{recipes}\n\nEvery setting of the training is an option --config.SETTING;"
-        " cfx train NAME --help lists them.",
+        description="Trains a generator on the decisions of your own model, or a robust sibling of"
+        " it.",
+        epilog="NAME:\n"
+        + "\n".join(f"  {name}: {summary}" for name, summary in summaries.items())
+        + "\n\nEvery setting of the training is an option --config.SETTING; cfx train NAME --help"
+        " lists them.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("name", metavar="NAME", choices=tuple(RECIPES), help="one of those below")
+    parser.add_argument("name", metavar="NAME", choices=tuple(_CONFIGS), help="one of those below")
     parser.add_argument("--out", type=Path, required=True, metavar="WORKDIR", help="its folder")
     add_model_options(parser)
     parser.add_argument("--target", metavar="CLASS", help="side 1, against all other classes")
     parser.add_argument("--between", nargs=2, metavar="CLASS", help="side 0 and side 1")
     parser.add_argument("--validation", type=float, default=0.2, help="share of images held out")
+    parser.add_argument(
+        "--labels",
+        choices=("files", "decisions"),
+        default="files",
+        help="what trades learns: the classes of the files, or the model's own decisions",
+    )
     return parser

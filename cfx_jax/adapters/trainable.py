@@ -19,6 +19,7 @@ from cfx_jax.adapters.adapted import Adapted
 from cfx_jax.adapters.fixed import Fixed
 from cfx_jax.adapters.torch import from_torch
 from cfx_jax.adapters.torch_callback import Network
+from cfx_jax.arrays import AnyArray
 from cfx_jax.callables import as_pytree
 from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier
@@ -33,7 +34,7 @@ class Trainable(NamedTuple):
     """
 
     parameters: dict[str, Float[Array, "..."]]
-    rebuild: Callable[[Mapping[str, Float[Array, "..."]]], Classifier]
+    rebuild: Callable[[Mapping[str, Float[AnyArray, "..."]]], Classifier]
 
 
 def trainable(classifier: Classifier) -> Trainable:
@@ -72,10 +73,10 @@ def trainable(classifier: Classifier) -> Trainable:
             " JAX, a PyTorch module), got one without: give the network itself to its adapter"
         )
 
-    def rebuild(given: Mapping[str, Float[Array, "..."]]) -> Classifier:
+    def rebuild(given: Mapping[str, Float[AnyArray, "..."]]) -> Classifier:
         _check_same(given, parameters)
         changed = [
-            _with_value(leaf, given[name]) if name in given else leaf
+            _with_value(leaf, jnp.asarray(given[name])) if name in given else leaf
             for name, leaf in leaves.items()
         ]
         rebuilt: Classifier = jax.tree_util.tree_unflatten(structure, changed)

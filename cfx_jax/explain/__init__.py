@@ -8,6 +8,12 @@ from cfx_jax.explain.generators import GENERATOR_METHODS as GENERATOR_METHODS
 from cfx_jax.explain.methods import METHODS as METHODS
 from cfx_jax.explain.methods import Settings as Settings
 from cfx_jax.explain.radii import automatic_radius as automatic_radius
+from cfx_jax.explain.siblings import Sibling as Sibling
+from cfx_jax.explain.siblings import load_sibling as load_sibling
+from cfx_jax.explain.siblings import make_sibling as make_sibling
+from cfx_jax.explain.siblings import save_sibling as save_sibling
+from cfx_jax.explain.siblings import sibling_of as sibling_of
+from cfx_jax.explain.siblings import with_sibling as with_sibling
 from cfx_jax.explain.sweeps import write_sweeps as write_sweeps
 from cfx_jax.explain.trained_generators import Network as Network
 from cfx_jax.explain.trained_generators import TrainedGenerator as TrainedGenerator

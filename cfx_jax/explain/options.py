@@ -13,6 +13,7 @@ from cfx_jax.data import ImageCollection, open_images
 from cfx_jax.errors import InputError
 from cfx_jax.explain.models import load_model
 from cfx_jax.explain.pictures import LoadedImages, load_images
+from cfx_jax.explain.siblings import load_sibling, with_sibling
 
 
 def add_model_options(command: argparse.ArgumentParser) -> None:
@@ -55,13 +56,18 @@ def add_model_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--std", nargs="+", type=float, help="divided by, for each channel")
     command.add_argument("--outputs", choices=("logits", "probabilities", "log_probabilities"))
     command.add_argument("--label", type=int, help="of a model of several labels")
+    command.add_argument(
+        "--sibling",
+        metavar="WORKDIR",
+        help="the ensemble of the model and this robust sibling, the --out of cfx train trades",
+    )
 
 
 def classifier_of_options(options: argparse.Namespace) -> Any:
-    """The classifier that the options name.
+    """The classifier that the options name, with its robust sibling if one is named.
 
     Raises:
-        InputError: as ``load_model``.
+        InputError: as ``load_model``, ``load_sibling`` and ``with_sibling``.
     """
     inputs: dict[str, Any] = {
         "layout": options.layout,
@@ -76,7 +82,11 @@ def classifier_of_options(options: argparse.Namespace) -> Any:
     outputs = None
     if options.outputs is not None or options.label is not None:
         outputs = Outputs(options.outputs or "logits", options.label)
-    return load_model(options.model, inputs=Inputs(**given) if given else None, outputs=outputs)
+    facts = Inputs(**given) if given else None
+    classifier = load_model(options.model, inputs=facts, outputs=outputs)
+    if options.sibling is None:
+        return classifier
+    return with_sibling(load_sibling(options.sibling), classifier)
 
 
 def images_of_options(options: argparse.Namespace) -> ImageCollection:

@@ -3,7 +3,6 @@ of another classifier, shape or classes is refused.
 """
 
 import json
-from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -220,7 +219,7 @@ def test_damaged_folders(tmp_path):
         with pytest.raises(InputError, match="is damaged"):
             load_generator(folder)
     (folder / "generator.json").write_text(json.dumps(facts))
-    save_generator(tmp_path / "other", replace(generator("syce"), probes=np.zeros((8, *SHAPE))))
+    save_generator(tmp_path / "other", generator("cyce"))
     (folder / "generator.npz").write_bytes((tmp_path / "other/generator.npz").read_bytes())
-    with pytest.raises(InputError, match="is not the one"):
+    with pytest.raises(InputError, match=r"generator\.npz is not the one"):
         load_generator(folder)
