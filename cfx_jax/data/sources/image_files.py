@@ -240,8 +240,6 @@ def _survey_volume(file: StoredFile) -> Contents:
         volume = read_slices(path)
     low, high = volume.array.min((1, 2)), volume.array.max((1, 2))
     numbers = tuple(np.flatnonzero(high > low).tolist())
-    if not numbers:
-        raise DamagedFile("all its slices are empty")
     height, width = volume.array.shape[1:]
     limits = volume.window or (float(low.min()), float(high.max()))
     count = len(volume.array) - len(numbers)

@@ -41,6 +41,8 @@ def collect_files(
             contents = survey(entry.file, window=window)
             if isinstance(contents, str):
                 return contents
+            if not contents.numbers:
+                return DamagedFile("all its slices are empty")
             return contents, entry.mask and _survey_mask(entry, contents)
         except (DamagedFile, InputError) as error:
             return error

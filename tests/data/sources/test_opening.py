@@ -195,10 +195,10 @@ def test_an_image_damaged_behind_its_header_is_named_when_it_is_read(make_folder
     (folder / "2.png").write_bytes(content[:-9000])
     source = open_images(folder, size=4)
     assert source[0]["image"].shape == (4, 4, 1)
-    with pytest.raises(InputError, match="2.png: is cut short"):
+    with pytest.raises(InputError, match=r"2.png: is cut short"):
         source[1]
     (folder / "1.png").unlink()
-    with pytest.raises(InputError, match="1.png: cannot be read"):
+    with pytest.raises(InputError, match=r"1.png: cannot be read"):
         source[0]
 
 
