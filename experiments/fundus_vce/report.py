@@ -9,7 +9,7 @@ from experiments.fundus_vce import figures, published, tables
 from experiments.fundus_vce.classifiers import best_training
 from experiments.fundus_vce.localisation import Localised, vce_method
 from experiments.fundus_vce.study import Study
-from experiments.shared import PaperReport
+from experiments.shared import PaperReport, users_images
 
 _TITLE = "Visual counterfactuals from a plain + robust ensemble"
 _AFTER_THE_PAPER = (
@@ -33,6 +33,7 @@ def write_report(folder: Path, study: Study, claims: Sequence[Claim]) -> None:
         _TITLE if is_published else f"{_TITLE}: {names}",
         introduction=_AFTER_THE_PAPER if is_published else _USERS_IMAGES.format(names=names),
         note=study.note,
+        users=users_images(study.data.test),
     )
     _images(report, study)
     _quality(report, study)

@@ -13,6 +13,7 @@ from experiments.shared.experiment import run_experiment as run_experiment
 from experiments.shared.folder_images import FolderOptions as FolderOptions
 from experiments.shared.folder_images import folder_note as folder_note
 from experiments.shared.folder_images import load_folder as load_folder
+from experiments.shared.folder_images import users_images as users_images
 from experiments.shared.images import COPIES as COPIES
 from experiments.shared.images import PATIENTS as PATIENTS
 from experiments.shared.images import ImageSet as ImageSet
@@ -34,6 +35,8 @@ from experiments.shared.synthetic_images import draw_images as draw_images
 from experiments.shared.synthetic_images import stored_fields as stored_fields
 from experiments.shared.training import fit_to_images as fit_to_images
 from experiments.shared.training import train_network as train_network
+from experiments.shared.training import with_image_shape as with_image_shape
+from experiments.shared.users_words import without_places as without_places
 from experiments.shared.workspace import Arrays as Arrays
 from experiments.shared.workspace import Workspace as Workspace
 from experiments.shared.workspace import fingerprint as fingerprint

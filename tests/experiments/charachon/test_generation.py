@@ -155,8 +155,8 @@ def test_slices_are_split_by_patient(tmp_path):
     [
         (
             {"data": "moon"},
-            "--data: expected 'chest', 'brain', 'rsna:PATH', 'msd:PATH', 'folder:PATH' or 'csv:PATH',"
-            " got 'moon'",
+            "--data: expected 'chest', 'brain', 'rsna:PATH', 'msd:PATH', 'folder:PATH' or"
+            " 'csv:PATH', got 'moon'",
         ),
         ({"data": "rsna:"}, "--data: expected 'chest'"),
         ({"validation": 0.5, "test": 0.5}, "--validation, --test: expected a sum below 1, got 1"),
