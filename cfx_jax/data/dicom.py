@@ -27,6 +27,8 @@ from cfx_jax.data.user_files import (
 )
 from cfx_jax.errors import InputError, import_extra
 
+_WINDOW: Window = "file"
+
 _PURPOSE = "reading DICOM files"
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _GREY = ("MONOCHROME1", "MONOCHROME2")
@@ -39,7 +41,7 @@ _FLOAT = 8  # bytes of the numbers in which one frame is made grey
 
 
 def read_dicom(
-    path: str | Path, *, frame: int | None = None, window: Window = "file"
+    path: str | Path, *, frame: int | None = None, window: Window = _WINDOW
 ) -> Float[np.ndarray, "h w c"]:
     """Reads one image of a DICOM file.
 
@@ -85,7 +87,9 @@ def read_dicom(
     )
 
 
-def read_dicom_frames(path: str | Path, *, window: Window = "file") -> Float[np.ndarray, "s h w c"]:
+def read_dicom_frames(
+    path: str | Path, *, window: Window = _WINDOW
+) -> Float[np.ndarray, "s h w c"]:
     """Reads all frames of a file, which may be one.
 
     Args:

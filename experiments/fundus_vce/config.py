@@ -60,9 +60,9 @@ class ExplanationConfig:
     norms: tuple[float, ...] = (1.5, 2.0, 4.0)
     """Norms p of the counterfactuals (paper: 1.5, 2, 4)."""
     radii: tuple[float, ...] = (30.0, 6.0, 0.2)
-    """Radius for each norm (paper: 30, 6, 0.2 at 224 x 224 x 3); where there are lesion masks, the
-    unit of the radii that localisation.radius_factors offers, of which the best is used everywhere
-    but in the sweep."""
+    """Radius for each norm (paper: 30, 6, 0.2 at 224 x 224 x 3): of all counterfactuals that are
+    shown or counted. Maps that are compared with lesions have radii of their own, see
+    localisation.radius_factors."""
     sweep: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4)
     """Ascending radii of the last norm, along which figures and animations go (paper: 0.1 to 0.4).
     """
@@ -97,8 +97,8 @@ class LocalisationConfig:
     quantiles: tuple[float, ...] = (0.8, 0.85, 0.9, 0.92, 0.94, 0.96, 0.98, 0.99)
     """Thresholds to choose from, one for each method (ours)."""
     radius_factors: tuple[float, ...] = (0.5, 1.0, 2.0)
-    """Radii to choose from, in units of each norm's own radius (ours; paper: "different radii per
-    norm").
+    """Radii of the maps that are compared with lesions, to choose from, in units of each norm's own
+    radius (ours; paper: "different radii per norm").
     """
     quantile_guided: float = 0.98
     """Threshold of guided backprop where none is chosen (paper: 0.98)."""

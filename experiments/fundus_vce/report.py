@@ -130,7 +130,7 @@ def _localisation(report: PaperReport, study: Study, localised: Localised) -> No
         report.table(
             "table_tuning",
             tables.tuning_table(localised),
-            "Choice of the radii and of the norm: IoU of the ensemble on"
+            "Choice of the maps' radii and of the norm: IoU of the ensemble on"
             f" {study.config.localisation.num_tuning} images that are not scored, each at its best"
             " threshold.",
         )
@@ -146,13 +146,11 @@ def _counterfactuals(report: PaperReport, study: Study) -> None:
     localised, quantile = study.localised, study.config.localisation.quantile_vce
     if localised is not None:
         quantile = localised.quantiles[vce_method(localised.norm)]
-    is_tuned = localised is not None and localised.tuned
-    chosen = "chosen on the tuning images" if is_tuned else "as configured"
     gallery = figures.Gallery(report, study, quantile)
     report.section(
         "Counterfactuals",
         "The most confident image of a class within a small distance of the original. Blue and"
-        f" red: what was taken away and added. Radii, {chosen}: {_radii(study.explained.radii)}.",
+        f" red: what was taken away and added. Radii: {_radii(study.explained.radii)}.",
     )
     missing = gallery.draw_numbered()
     if missing:
