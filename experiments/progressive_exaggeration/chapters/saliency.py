@@ -26,7 +26,7 @@ from cfx_jax.metrics import (
     overwrite_with,
     perturbation_curve,
 )
-from cfx_jax.models import one_label, parts
+from cfx_jax.models import Parts, one_label, parts
 from cfx_jax.objectives import class_score, decision
 from cfx_jax.parallel import map_examples, progress_bar
 from cfx_jax.report import (
@@ -223,7 +223,7 @@ def other_maps(subject: Subject, images: Float[np.ndarray, "n h w c"], batch_siz
     methods: dict[str, Callable[[Array], Array]] = {
         GRADIENT: Partial(_magnitude, Partial(gradient, score)),
         INTEGRATED: Partial(_magnitude, Partial(integrated_gradients, score)),
-        GRAD_CAM: Partial(_grad_cam, features, one_label(head, subject.label)),
+        GRAD_CAM: Partial(_grad_cam, Parts(features, one_label(head, subject.label))),
     }
     return {
         name: np.asarray(map_examples(call, method, images, batch_size=batch_size))
@@ -294,5 +294,5 @@ def _magnitude(
     return channel_sum(jnp.abs(attribution(image)))
 
 
-def _grad_cam(features: Any, head: Any, image: Float[Array, "h w c"]) -> Float[Array, "h w"]:
-    return grad_cam(features, head, image, 1)
+def _grad_cam(tap: Parts, image: Float[Array, "h w c"]) -> Float[Array, "h w"]:
+    return grad_cam(tap, image, 1)
