@@ -16,6 +16,7 @@ from experiments.path_attribution.figures import (
 from experiments.path_attribution.maps import smoothing_sigma
 from experiments.path_attribution.study import Study
 from experiments.shared import PaperReport
+from experiments.shared.controls import CAPTION
 
 
 def write_report(folder: Path, study: Study, claims: Sequence[Claim]) -> None:
@@ -73,7 +74,7 @@ def _localisation(report: PaperReport, study: Study) -> None:
             tables.localisation_table(study),
             "Table 1: IoU (higher is better) and FDR (lower is better; the paper calls it FNR) of"
             f" thresholded maps with the annotations of {len(study.explained.localised)} images."
-            f" {describe_brackets(study.setup.data)}",
+            f" {describe_brackets(study.setup.data)} {CAPTION}",
         )
         report.table(
             "table_coverage",
@@ -105,7 +106,7 @@ def _faithfulness(report: PaperReport, study: Study, faithfulness: Faithfulness)
         " reading: the paper defines R by reference, and its level depends on the regions and on"
         " the adversary (random maps have 2 c (1 - c), c being the mean probability on the way:"
         " 0.07 to 0.12 in the paper). Compare the order of the maps with the paper's, not the"
-        f" level. {brackets}",
+        f" level. {brackets} {CAPTION}",
     )
     draw_perturbation(report, faithfulness)
     report.table(

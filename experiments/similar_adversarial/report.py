@@ -6,12 +6,11 @@ from pathlib import Path
 from cfx_jax.report import Claim
 from experiments.charachon import describe_brackets, describe_start
 from experiments.shared import PaperReport
+from experiments.shared.controls import CAPTION
 from experiments.similar_adversarial import published, tables
 from experiments.similar_adversarial.figures import draw_maps, draw_pairs
 from experiments.similar_adversarial.rows import NAIVE, OURS
 from experiments.similar_adversarial.study import Marked, Study, nearest, with_averages
-
-_TABULATED = 90.0  # percentile of what is tabulated at one threshold alone
 
 _LOCALISATION = (
     # overlaps, areas, whether they are timed, and what is compared
@@ -105,7 +104,7 @@ def _localisation(report: PaperReport, study: Study, marked: Marked, beside: str
             f"table_{overlap}_overlap",
             tables.overlap_table(study, names),
             f"Table {roman_overlap}: intersection over union of thresholded maps with the"
-            f" annotation, {what}; {brackets} {beside}",
+            f" annotation, {what}; {brackets} {beside} {CAPTION}",
         )
         seconds = " Seconds for one image: ours on this machine, median over batches."
         report.table(
@@ -114,7 +113,7 @@ def _localisation(report: PaperReport, study: Study, marked: Marked, beside: str
             f"Table {roman_area}: area under precision against recall, {what};"
             f" {brackets}{seconds if timed else ''} {beside}",
         )
-    percentile = nearest(config.percentiles, _TABULATED)
+    percentile = nearest(config.percentiles, tables.TABULATED)
     report.table(
         "table_thresholded",
         tables.thresholded_table(study, every, percentile),
