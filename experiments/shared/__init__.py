@@ -13,6 +13,7 @@ from experiments.shared.controls import control_maps as control_maps
 from experiments.shared.controls import find_level as find_level
 from experiments.shared.controls import find_level_of_runs as find_level_of_runs
 from experiments.shared.controls import level_cells as level_cells
+from experiments.shared.controls import level_sentences as level_sentences
 from experiments.shared.data import DataKind as DataKind
 from experiments.shared.data import open_data as open_data
 from experiments.shared.experiment import results_folder as results_folder

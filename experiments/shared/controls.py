@@ -8,6 +8,7 @@ Images may be pictures ``(h, w, c)`` or volumes ``(s, h, w, c)``; a map has no c
 """
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -41,6 +42,7 @@ CAPTION = (
 )
 """What a reader must know of these rows, for the caption of a table."""
 
+_MARK = "(a control)"  # of the sentences that a claim has about the level of its methods
 _SHARE_OF_BRIGHTEST = 0.1  # below this share of an image's brightest pixel is background
 _EDGE_SIGMA = 1.0  # pixels over which the slope of an edge is taken
 
@@ -217,9 +219,14 @@ class Level(NamedTuple):
         """The level in a sentence, for a claim about the method."""
         estimate, low, high = self.lead
         return (
-            f"{self.method}: {self.mark} (a control), {self.score:.3g} against {self.best:.3g};"
-            f" lead {estimate:.3g} [{low:.3g}, {high:.3g}]."
+            f"{self.method}: {self.mark} {_MARK}, {self.score:.3g} against {self.best:.3g}; lead"
+            f" {estimate:.3g} [{low:.3g}, {high:.3g}]."
         )
+
+
+def level_sentences(note: str) -> list[str]:
+    """The sentences of a claim's note that ``add_levels`` wrote there."""
+    return [f"{part}." for part in re.split(r"\.(?: |$)", note) if _MARK in part]
 
 
 LEVEL_COLUMNS = ["lead on the controls", "level"]

@@ -138,7 +138,7 @@ class Saliency(NamedTuple):
         yield self._at_level(claim)
 
     def _at_level(self, claim: Claim) -> Claim:
-        """The claim, with the note of the data and what our method's level is among the controls."""
+        """The claim, with the note of the data and our method's level among the controls."""
         noted = dataclasses.replace(claim, note=self.study.data.note)
         return add_levels(noted, [self.level(OURS)])
 
