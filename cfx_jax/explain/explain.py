@@ -21,7 +21,7 @@ from cfx_jax.explain.explanation import Explanation
 from cfx_jax.explain.explanations import Explanations, load_explanations
 from cfx_jax.explain.methods import Settings
 from cfx_jax.explain.printing import printable
-from cfx_jax.explain.run import Run, digest_of, provenance
+from cfx_jax.explain.run import Run, first_facts, provenance
 from cfx_jax.explain.source import Images, images_of
 from cfx_jax.explain.store import Skipped, Store, open_store, prepare_folder
 from cfx_jax.explain.stream import Programs, ahead, decide, group_members, stream
@@ -128,16 +128,17 @@ def explain(
         prepare_folder(place, replace=replace)
     given = images_of(images, names)
     first = plan.first_images(given)
-    length = plan.radius_for(radius, first[0].shape, p)
+    pictures = list(first.values())
+    length = plan.radius_for(radius, pictures[0].shape, p)
     settings = Settings(
         p, length, _WIDER * length, probability, num_steps, num_nodes, num_samples, tuple(radii)
     )
-    warnings = plan.diagnosed(classifier, np.stack(first))
+    warnings = plan.diagnosed(classifier, np.stack(pictures))
     held, mesh = as_pytree(classifier), mesh or data_mesh()
     stopped = None if replace else place
     size = plan.batch_size_for(batch_size, stopped, len(given.names), mesh)
     decision = ExampleMap(decide, held, mesh=mesh)
-    logits = plan.logits_of(decision, first, size, mesh)
+    logits = plan.logits_of(decision, pictures, size, mesh)
     class_names = plan.class_names_for(classes, logits.shape[1])
     key = jax.random.key(0) if key is None else key
     run = Run(
@@ -147,11 +148,10 @@ def explain(
         methods=tuple(methods),
         settings=settings,
         targets=plan.targets_for(targets, class_names, len(given.names)),
-        shape=first[0].shape,
+        shape=pictures[0].shape,
         batch_size=size,
         key=tuple(jax.random.key_data(key).tolist()),
-        pixels=digest_of(first),
-        first_logits=tuple(map(tuple, logits.tolist())),
+        first=first_facts(first, logits),
         warnings=warnings,
         notes=tuple(map(printable, notes)),
         skipped=given.skipped,

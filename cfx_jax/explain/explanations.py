@@ -20,7 +20,6 @@ from cfx_jax.explain.page import write_explanations_page
 from cfx_jax.explain.run import Run
 from cfx_jax.explain.store import StoredItems, load_store, open_store
 from cfx_jax.files import write_text
-from cfx_jax.maps import channel_sum
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -281,7 +280,7 @@ def _draw(axes: Any, picture: Float[np.ndarray, "h w c"], title: str, is_map: bo
     axes.set_title(title, fontsize=8, parse_math=False)
     axes.set_axis_off()
     if is_map:
-        values = np.asarray(channel_sum(picture))
+        values = picture.sum(-1)  # (h, w), signed
         scale = float(np.abs(values).max()) or 1.0
         axes.imshow(values, cmap="RdBu_r", vmin=-scale, vmax=scale)
         return

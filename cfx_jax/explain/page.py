@@ -12,7 +12,6 @@ from jaxtyping import Float
 
 from cfx_jax.explain.explanation import Explanation
 from cfx_jax.explain.methods import METHODS
-from cfx_jax.maps import channel_sum
 from cfx_jax.report import signed_difference
 from cfx_jax.report.gallery import Card, Figure, Strip, Texts, write_gallery
 
@@ -170,7 +169,7 @@ def _strips(
         if METHODS[method].is_counterfactual:
             yield _counterfactual_strip(item, method, image, row["target"], numbers)
         else:
-            values = np.asarray(channel_sum(picture))
+            values = picture.sum(-1)  # (h, w), signed
             figure = Figure(
                 caption=f"red speaks for {row['prediction']}, blue against it",
                 alt=f"{item.name} with the map of {method} over it",

@@ -26,28 +26,31 @@ _PER_CPU, _PER_ACCELERATOR = 8, 32
 """Images computed at once on a device, where nothing else is asked for."""
 
 
-def first_images(images: Images) -> list[Float[np.ndarray, "h w c"]]:
+def first_images(images: Images) -> dict[int, Float[np.ndarray, "h w c"]]:
     """Reads the first images that can be read, for the diagnosis and the fingerprint of a run.
 
     Args:
         images: of the run.
 
+    Returns:
+        The images by number.
+
     Raises:
         InputError: none can be read, or they have several shapes.
     """
-    read: list[Float[np.ndarray, "h w c"]] = []
+    read: dict[int, Float[np.ndarray, "h w c"]] = {}
     reasons = []
     for number, name in enumerate(images.names):
         image = images.image_or_reason(number, None)
         if isinstance(image, str):
             reasons.append(f"{name}: {image}")
             continue
-        if read and image.shape != read[0].shape:
+        shape = next(iter(read.values()), image).shape
+        if image.shape != shape:
             raise InputError(
-                f"images: expected one size, got {read[0].shape} and {image.shape} ({name}): give"
-                " a size"
+                f"images: expected one size, got {shape} and {image.shape} ({name}): give a size"
             )
-        read.append(image)
+        read[number] = image
         if len(read) == _DIAGNOSED:
             break
     if not read:
@@ -58,7 +61,7 @@ def first_images(images: Images) -> list[Float[np.ndarray, "h w c"]]:
 
 
 def logits_of(
-    decision: ExampleMap, images: list[Float[np.ndarray, "h w c"]], size: int, mesh: Mesh
+    decision: ExampleMap, images: Sequence[Float[np.ndarray, "h w c"]], size: int, mesh: Mesh
 ) -> Float[np.ndarray, "n k"]:
     """Computes the logits of a few images, by the program that serves all groups.
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -28,7 +28,6 @@ _TOLD = {
     "shape": "the shape of the images",
     "batch_size": "the batch size",
     "key": "the seed",
-    "pixels": "the pixels of the first images",
     "extra": "the generators",
 }
 
@@ -48,8 +47,8 @@ class Run:
         shape: (h, w, c), of each image.
         batch_size: images computed at once.
         key: the numbers of the key that random draws come from.
-        pixels: a digest of the first images.
-        first_logits: of the first images, which tell another model.
+        first: of the first images, by number, the digest of the pixels and the logits, which tell
+            other images and another model.
         warnings: what a diagnosis found that may be wrong, a line each.
         notes: what a reader of the page should know of the images and the command, a line each.
         skipped: a line for each file that is no image of the run.
@@ -66,8 +65,7 @@ class Run:
     shape: tuple[int, ...]
     batch_size: int
     key: tuple[int, ...]
-    pixels: str
-    first_logits: tuple[tuple[float, ...], ...]
+    first: Mapping[str, tuple[str, tuple[float, ...]]]
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
@@ -97,8 +95,16 @@ class Run:
             now = getattr(other.settings, name)
             if before != now:
                 return f"{name} ({before} there, {now} now)"
-        before, now = np.array(self.first_logits), np.array(other.first_logits)
-        if before.shape != now.shape or np.abs(before - now).max() > _CLOSE * np.abs(before).max():
+        # An image that was damaged then may have been mended since.
+        pairs = [
+            (self.first[number], other.first[number])
+            for number in self.first
+            if number in other.first
+        ]
+        if not pairs or any(before[0] != now[0] for before, now in pairs):
+            return "the pixels of the first images"
+        logits = np.array([[before[1], now[1]] for before, now in pairs])  # (m, 2, k)
+        if np.abs(logits[:, 0] - logits[:, 1]).max() > _CLOSE * np.abs(logits).max():
             return "the logits of the first images: it is another model"
         return None
 
@@ -124,12 +130,19 @@ def run_of_json(facts: dict[str, Any]) -> Run:
     )
 
 
-def digest_of(images: Sequence[Float[np.ndarray, "h w c"]]) -> str:
-    """A digest of the pixels of images."""
-    result = hashlib.sha256()
-    for image in images:
-        result.update(np.ascontiguousarray(image).tobytes())
-    return result.hexdigest()[:16]
+def first_facts(
+    images: Mapping[int, Float[np.ndarray, "h w c"]], logits: Float[np.ndarray, "n k"]
+) -> dict[str, tuple[str, tuple[float, ...]]]:
+    """What tells other images and another model, as ``Run.first`` keeps it.
+
+    Args:
+        images: the first images, by number.
+        logits: of each.
+    """
+    return {
+        str(number): (_digest(image), tuple(row.tolist()))
+        for (number, image), row in zip(images.items(), logits, strict=True)
+    }
 
 
 def provenance() -> str:
@@ -141,7 +154,13 @@ def provenance() -> str:
     )
 
 
+def _digest(image: Float[np.ndarray, "h w c"]) -> str:
+    return hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()[:16]
+
+
 def _frozen(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _frozen(part) for name, part in value.items()}
     return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
