@@ -23,10 +23,10 @@ def classifier():
     return classify
 """
 SHORT = (
-    "--config.filters 2 3 --config.head-filters 2 --config.run.num-steps 2"
-    " --config.run.batch-size 4 --config.run.eval-batch-size 8 --config.run.evaluate-every 2"
-    " --config.run.checkpoint-every 2"
-).split()
+    *("--config.filters", 2, 3, "--config.head-filters", 2, "--config.run.num-steps", 2),
+    *("--config.run.batch-size", 4, "--config.run.eval-batch-size", 8),
+    *("--config.run.evaluate-every", 2, "--config.run.checkpoint-every", 2),
+)
 
 
 @pytest.fixture(scope="module")
@@ -88,9 +88,7 @@ def test_an_installed_user_trains_a_generator_and_explains_by_it(installed):
         cv2.imwrite(str(installed / f"images/{number:02}.png"), picture)
     (installed / "own_model.py").write_text(MODEL)
     given = ("--model", "own_model:classifier", "--images", "images")
-    trained = run(
-        installed, "cfx", "train", "similar_adversarial", *given, "--out", "work", *SHORT
-    )
+    trained = run(installed, "cfx", "train", "similar_adversarial", *given, "--out", "work", *SHORT)
     assert trained.returncode == 0, trained.stderr[-2000:]
     explained = run(
         installed, "cfx", "explain", *given, "--methods", "gradient", "--generator", "work"

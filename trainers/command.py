@@ -19,8 +19,8 @@ from cfx_jax.explain.mistakes import status_of
 from cfx_jax.explain.options import (
     add_model_options,
     classifier_of_options,
+    first_images,
     images_of_options,
-    load_and_tell,
 )
 from cfx_jax.objectives import Classifier
 
@@ -241,8 +241,7 @@ def _decide(options: argparse.Namespace, classifier: Classifier, *, batch_size: 
     """Reads the images, looks for faults of the model, and computes its decisions."""
     collection = images_of_options(options)
     source, places = _source_of(collection)
-    few = load_arrays(source, np.arange(min(len(source), _DIAGNOSED)), fields=("image",))
-    for finding in diagnose(classifier, few["image"]):
+    for finding in diagnose(classifier, first_images(collection, most=_DIAGNOSED)):
         if finding.severity == "error":
             raise InputError(finding.message)
         print(f"{finding.severity}: {finding.message}", file=sys.stderr)
@@ -262,9 +261,17 @@ def _source_of(collection: ImageCollection) -> tuple[Any, Int[np.ndarray, " n"]]
     """
     if 4 * len(collection) * math.prod(collection.shape) > _IN_MEMORY:
         return collection, np.arange(len(collection))
-    loaded = load_and_tell(collection)
-    unknown = np.zeros(len(loaded.images), np.int64)
-    return ArraySource(loaded.images, unknown, ("not known", "not asked for")), loaded.places
+    images, places = list[np.ndarray](), list[int]()
+    for place in range(len(collection)):
+        try:
+            images.append(collection[place]["image"])
+            places.append(place)
+        except InputError as error:
+            print(f"skipped: {error}", file=sys.stderr)
+    if not images:
+        raise InputError("images: expected one that can be decoded, got none")
+    unknown = np.zeros(len(images), np.int64)
+    return ArraySource(np.stack(images), unknown, ("not known", "not asked for")), np.array(places)
 
 
 def _class_names(given: Sequence[str] | None, count: int) -> tuple[str, ...]:

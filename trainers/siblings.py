@@ -174,4 +174,4 @@ def _temperature(
     classifier: Classifier, validation: Mapping[str, np.ndarray], batch_size: int
 ) -> float:
     logits = map_examples(call, as_pytree(classifier), validation["image"], batch_size=batch_size)
-    return fit_temperature(jnp.asarray(logits), validation["label"])
+    return fit_temperature(jnp.asarray(logits), jnp.asarray(validation["label"]))

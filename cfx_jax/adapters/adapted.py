@@ -53,11 +53,11 @@ class Adapted:
             InputError: a model without layers, such as a function of ``jax.export``.
         """
         if not hasattr(self.batched, "layers"):
-            raise InputError(_NO_LAYERS.format("a function that was serialised"))
+            raise InputError(_NO_LAYERS.format("a serialised function"))
         shape = jax.eval_shape(self.inputs.prepare, jax.ShapeDtypeStruct(image.shape, jnp.float32))
         layers = _called(self.batched.layers, shape)
         if not layers:
-            raise InputError(_NO_LAYERS.format("a function that was serialised, or a bare one"))
+            raise InputError(_NO_LAYERS.format("one of TorchScript, or a bare function"))
         return {name: self._as_maps(shape) for name, shape in layers.items()}
 
     def last_spatial_layer(self, image: Float[Array, "h w c"]) -> str:
@@ -93,7 +93,7 @@ class Adapted:
             InputError: a model without layers.
         """
         if not hasattr(self.batched, "tapped"):
-            raise InputError(_NO_LAYERS.format("a function that was serialised"))
+            raise InputError(_NO_LAYERS.format("a serialised function"))
         return LayerTap(self, layer)
 
     def guided(self) -> Callable[[Float[Array, "h w c"]], Float[Array, " k"]]:

@@ -228,9 +228,8 @@ class Network:
         facts = self._facts.get(tuple(tuple(tensor.shape[1:]) for tensor in inputs))
         if facts is None or facts.takes_batches or len(inputs[0]) == 1:
             return self._results(*inputs)
-        rows = [
-            self._results(*(tensor[None] for tensor in row)) for row in zip(*inputs, strict=True)
-        ]
+        images = zip(*inputs, strict=True)
+        rows = [self._results(*(tensor[None] for tensor in image)) for image in images]
         return [self._torch.cat(parts) for parts in zip(*rows, strict=True)]
 
     def _results(self, *inputs: Any) -> list[Any]:

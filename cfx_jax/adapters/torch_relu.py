@@ -29,6 +29,7 @@ def guided_relus(torch: Any) -> Iterator[Count]:
 def _mode(torch: Any) -> Any:
     """The class of the mode: PyTorch is imported where it is used."""
     highest, guided = _highest_values(torch), _guided(torch)
+    clips = (torch.ops.aten.hardtanh.default, torch.ops.aten.hardtanh_.default)  # exported ReLU6
 
     class Mode(torch.overrides.TorchFunctionMode):  # type: ignore[misc]
         """Runs the guided ReLU in place of the plain one."""
@@ -41,13 +42,14 @@ def _mode(torch: Any) -> Any:
             self, function: Any, _types: Any, arguments: Any = (), options: Any = None
         ) -> Any:
             options = options or {}
-            if function not in highest:
+            limits = arguments[1:3] if function in clips else (0, highest.get(function))
+            if limits[0] != 0 or limits[1] is None:
                 return function(*arguments, **options)
             self.count.number += 1
             values = arguments[0] if arguments else options["input"]
-            result = guided.apply(values, highest[function])
-            is_in_place = options.get("inplace") or True in arguments[1:]
-            if is_in_place or function.__name__.endswith("_"):
+            result = guided.apply(values, limits[1])
+            is_in_place = options.get("inplace") or any(option is True for option in arguments[1:])
+            if is_in_place or function.__name__.partition(".")[0].endswith("_"):
                 return values.copy_(result)
             return result
 
@@ -59,8 +61,10 @@ def _highest_values(torch: Any) -> dict[Any, float]:
     functional, aten = torch.nn.functional, torch.ops.aten
     plain = (torch.relu, torch.relu_, torch.Tensor.relu, torch.Tensor.relu_, functional.relu)
     return {
-        **dict.fromkeys((*plain, functional.relu_, aten.relu.default), float("inf")),
-        **dict.fromkeys((functional.relu6, aten.relu6.default), 6.0),
+        **dict.fromkeys(
+            (*plain, functional.relu_, aten.relu.default, aten.relu_.default), float("inf")
+        ),
+        functional.relu6: 6.0,
     }
 
 

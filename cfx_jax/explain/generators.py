@@ -2,7 +2,8 @@
 
 A generator knows two sides (``TrainedGenerator.sides``). Of an image decided for one of them it
 draws an image of the other. If the target class lies on the image's own side, the picture is the
-one that keeps the decision, as other methods leave an image that is decided as wanted.
+one that keeps the decision, as other methods leave an image that is decided as wanted. The picture
+of ``progressive`` is the last of its sweep to the target's side in either case.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,8 +24,16 @@ from cfx_jax.counterfactuals import (
     syce,
 )
 from cfx_jax.errors import InputError
-from cfx_jax.explain.methods import METHODS, Example, Method, Outcome, Settings, change_scores
-from cfx_jax.explain.trained_generators import TrainedGenerator, check_generator, load_generator
+from cfx_jax.explain.methods import (
+    METHODS,
+    Example,
+    Method,
+    Outcome,
+    Settings,
+    Sweep,
+    change_scores,
+)
+from cfx_jax.explain.trained import TrainedGenerator, check_generator, load_generator
 from cfx_jax.models import TwoSides, exaggerator_of, generator_of, two_sides
 from cfx_jax.objectives import Classifier, decision
 
@@ -150,9 +159,12 @@ _METHOD_OF = {"naive_adversarial": "similar_adversarial"}
 
 def _stays(drawing: Drawing, example: Example) -> Bool[Array, ""]:
     """Whether the target lies on the side that the image is decided for."""
-    decided = decision(drawing.of_sides(example.image))
-    is_of_side_1 = jnp.isin(example.target, jnp.array(drawing.sides[1]))
-    return decided == is_of_side_1
+    return decision(drawing.of_sides(example.image)) == _is_of_side_1(drawing, example)
+
+
+def _is_of_side_1(drawing: Drawing, example: Example) -> Bool[Array, ""]:
+    """Whether the target lies on side 1."""
+    return jnp.isin(example.target, jnp.array(drawing.sides[1]))
 
 
 def _picture(settings: Settings, drawing: Drawing, example: Example) -> Outcome:
@@ -161,9 +173,26 @@ def _picture(settings: Settings, drawing: Drawing, example: Example) -> Outcome:
     scores = change_scores(drawing.classifier, example, picture, settings.p)
     if drawing.method in ("cyce", "naive_adversarial"):  # they draw no image that keeps the side
         return Outcome(picture, scores)
-    error = jnp.square(drawn.similar - example.image).mean()
-    psnr = -10 * jnp.log10(jnp.maximum(error, _LEAST_ERROR))
-    return Outcome(picture, scores | {"redrawing": psnr})
+    return Outcome(picture, scores | {"redrawing": _psnr(drawn.similar, example.image)})
+
+
+def _sweep(settings: Settings, drawing: Drawing, example: Example) -> Outcome:
+    """The drawings for rising probabilities of the target's side, the last of them the picture."""
+    explanation = progressive(drawing.networks[0], drawing.of_sides, example.image)
+    images = jnp.asarray(explanation.images)  # (k, h, w, c), by rising probability of side 1
+    towards_1 = _is_of_side_1(drawing, example)
+    rising = jnp.where(towards_1, images, images[::-1])
+    positions = jnp.asarray(explanation.desired)  # their sum with themselves reversed is 1
+    probabilities = jax.vmap(lambda image: jax.nn.softmax(drawing.classifier(image)))(rising)
+    sweep = Sweep(rising[:-1], positions, probabilities[:, example.target])
+    scores = change_scores(drawing.classifier, example, rising[-1], settings.p)
+    redrawing = _psnr(images[explanation.source_bin], example.image)
+    return Outcome(rising[-1], scores | {"redrawing": redrawing}, sweep)
+
+
+def _psnr(drawn: Float[Array, "h w c"], image: Float[Array, "h w c"]) -> Float[Array, ""]:
+    error = jnp.square(drawn - image).mean()
+    return -10 * jnp.log10(jnp.maximum(error, _LEAST_ERROR))
 
 
 def _map(settings: Settings, drawing: Drawing, example: Example) -> Outcome:
@@ -172,15 +201,23 @@ def _map(settings: Settings, drawing: Drawing, example: Example) -> Outcome:
     return Outcome(drawn.explanation, {})
 
 
-def _rows(name: str, picture: str, difference: str) -> dict[str, Method]:
-    """The picture and the map of a method, which cost no gradient."""
-    free: Callable[[Settings], int] = lambda settings: 0  # noqa: E731
-    compute: Any = _picture
+def _rows(
+    name: str, picture: str, difference: str, *, compute: Any = _picture, knob: str = "radius"
+) -> dict[str, Method]:
+    """The picture and the map of a method, each about as dear as one gradient."""
     compute_map: Any = _map
+    reading = "red: where the two drawings differ"
     return {
-        name: Method(name, True, picture, compute, free),
-        name + _MAP: Method(name + _MAP, False, difference, compute_map, free),
+        name: Method(name, True, picture, compute, _one_gradient, knob=knob),
+        name + _MAP: Method(
+            name + _MAP, False, difference, compute_map, _one_gradient, reading=reading
+        ),
     }
+
+
+def _one_gradient(settings: Settings) -> int:
+    del settings
+    return 1
 
 
 GENERATOR_METHODS: Mapping[str, Method] = {
@@ -206,6 +243,8 @@ GENERATOR_METHODS: Mapping[str, Method] = {
         "The last image of a sweep over probabilities towards the other side (Singla et al. 2020).",
         "Where the drawings for the image's own probability and for the far end differ, at least"
         " 0.",
+        compute=_sweep,
+        knob="probability asked for",
     ),
 }
 """The methods that ``explain(generators=)`` adds; each computes with a ``Drawing``."""

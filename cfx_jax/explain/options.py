@@ -8,12 +8,14 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from jaxtyping import Float
+
 from cfx_jax.adapters import Inputs, Outputs
 from cfx_jax.data import ImageCollection, open_images
 from cfx_jax.errors import InputError
 from cfx_jax.explain.models import load_model
-from cfx_jax.explain.pictures import LoadedImages, load_images
-from cfx_jax.explain.siblings import load_sibling, with_sibling
+from cfx_jax.explain.trained import load_sibling, with_sibling
 
 
 def add_model_options(command: argparse.ArgumentParser) -> None:
@@ -111,20 +113,27 @@ def images_of_options(options: argparse.Namespace) -> ImageCollection:
     return pictures
 
 
-def load_and_tell(collection: ImageCollection, *, most: int | None = None) -> LoadedImages:
-    """Decodes images; those that are damaged are told on stderr.
+def first_images(collection: ImageCollection, *, most: int) -> Float[np.ndarray, "m h w c"]:
+    """Decodes the first images; those that are damaged are left out and told on stderr.
 
     Args:
         collection: the images.
-        most: how many to decode, from the first on; None decodes all.
+        most: how many.
 
     Raises:
         InputError: none can be decoded.
     """
-    loaded = load_images(collection, most=most)
-    for line in loaded.damaged:
-        print(f"skipped: {line}", file=sys.stderr)
-    return loaded
+    images: list[np.ndarray] = []
+    for place in range(len(collection)):
+        if len(images) == most:
+            break
+        try:
+            images.append(collection[place]["image"])
+        except InputError as error:
+            print(f"skipped: {error}", file=sys.stderr)
+    if not images:
+        raise InputError("images: expected one that can be decoded, got none")
+    return np.stack(images)
 
 
 def _window(words: Sequence[str] | None) -> Any:

@@ -9,7 +9,8 @@ from experiments.fundus_vce import figures, published, tables
 from experiments.fundus_vce.classifiers import best_training
 from experiments.fundus_vce.localisation import Localised, vce_method
 from experiments.fundus_vce.study import Study
-from experiments.shared import PaperReport
+from experiments.shared import PaperReport, users_images
+from experiments.shared.controls import CAPTION
 
 _TITLE = "Visual counterfactuals from a plain + robust ensemble"
 _AFTER_THE_PAPER = (
@@ -33,6 +34,7 @@ def write_report(folder: Path, study: Study, claims: Sequence[Claim]) -> None:
         _TITLE if is_published else f"{_TITLE}: {names}",
         introduction=_AFTER_THE_PAPER if is_published else _USERS_IMAGES.format(names=names),
         note=study.note,
+        users=users_images(study.data.test),
     )
     _images(report, study)
     _quality(report, study)
@@ -110,7 +112,8 @@ def _localisation(report: PaperReport, study: Study, localised: Localised) -> No
         tables.overlap_table(localised),
         "As the paper's Table 2: intersection over union of thresholded maps with the lesion"
         f" masks, mean ± standard deviation over {len(localised.images)} images. {norm}Radii:"
-        f" {_radii(localised.radii)}. Thresholds (quantiles): {_listed(quantiles, 'g')}.",
+        f" {_radii(localised.radii)}. Thresholds (quantiles): {_listed(quantiles, 'g')}."
+        f" {CAPTION}",
     )
     if localised.edges:
         report.text(

@@ -6,6 +6,14 @@ from experiments.shared.claims import ONE_TRAINING as ONE_TRAINING
 from experiments.shared.claims import Statement as Statement
 from experiments.shared.claims import counted as counted
 from experiments.shared.claims import of_one_training as of_one_training
+from experiments.shared.controls import LEVEL_COLUMNS as LEVEL_COLUMNS
+from experiments.shared.controls import Level as Level
+from experiments.shared.controls import add_levels as add_levels
+from experiments.shared.controls import control_maps as control_maps
+from experiments.shared.controls import find_level as find_level
+from experiments.shared.controls import find_level_of_runs as find_level_of_runs
+from experiments.shared.controls import level_cells as level_cells
+from experiments.shared.controls import level_sentences as level_sentences
 from experiments.shared.data import DataKind as DataKind
 from experiments.shared.data import open_data as open_data
 from experiments.shared.experiment import results_folder as results_folder
@@ -13,6 +21,7 @@ from experiments.shared.experiment import run_experiment as run_experiment
 from experiments.shared.folder_images import FolderOptions as FolderOptions
 from experiments.shared.folder_images import folder_note as folder_note
 from experiments.shared.folder_images import load_folder as load_folder
+from experiments.shared.folder_images import users_images as users_images
 from experiments.shared.images import COPIES as COPIES
 from experiments.shared.images import PATIENTS as PATIENTS
 from experiments.shared.images import ImageSet as ImageSet
@@ -34,6 +43,8 @@ from experiments.shared.synthetic_images import draw_images as draw_images
 from experiments.shared.synthetic_images import stored_fields as stored_fields
 from experiments.shared.training import fit_to_images as fit_to_images
 from experiments.shared.training import train_network as train_network
+from experiments.shared.training import with_image_shape as with_image_shape
+from experiments.shared.users_words import without_places as without_places
 from experiments.shared.workspace import Arrays as Arrays
 from experiments.shared.workspace import Workspace as Workspace
 from experiments.shared.workspace import fingerprint as fingerprint

@@ -23,6 +23,9 @@ _BY_IMAGE = (
 )
 _FAINT = 1 / 8
 """Images without a value beyond this are faint."""
+USERS_KINDS = ("folder", "csv")
+"""What ``--data`` begins with for a user's own images."""
+_PRINTED = 5  # files that are skipped and named on the console
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,7 @@ def load_folder(path: str, options: FolderOptions) -> ImageSet:
             f" merge some, e.g. --classes {names[0]} {'+'.join(names[1:])}=other"
         )
     source = FolderImages(collection)
+    _print_findings(source)
     for label, name in enumerate(names):
         if label not in source.labels:
             raise InputError(
@@ -129,6 +133,16 @@ def load_folder(path: str, options: FolderOptions) -> ImageSet:
         if known is not None:
             origin.append([str(one) for one in known])
     return ImageSet.whole(source, origin)
+
+
+def users_images(images: ImageSet) -> FolderImages | None:
+    """The user's own images of which a set is; None for images of a program or a published set."""
+    return images.source if isinstance(images.source, FolderImages) else None
+
+
+def is_users(data: str) -> bool:
+    """Tells whether ``--data`` names a user's own images."""
+    return data.partition(":")[0] in USERS_KINDS
 
 
 def folder_note(images: ImageSet) -> str:
@@ -144,6 +158,14 @@ def folder_note(images: ImageSet) -> str:
     if counts:
         notes.append(f"In the files: {', '.join(counts)}.")
     return " ".join(notes)
+
+
+def _print_findings(source: FolderImages) -> None:
+    print(" ".join(source.notes), flush=True)
+    for line in source.skipped[:_PRINTED]:
+        print(f"skipped: {line}", flush=True)
+    if len(source.skipped) > _PRINTED:
+        print(f"skipped: {len(source.skipped) - _PRINTED} more, see the report", flush=True)
 
 
 def _decode(

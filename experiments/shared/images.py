@@ -17,7 +17,9 @@ from experiments.shared.workspace import Arrays
 
 COPIES, PATIENTS = "different images", "patients"
 """The groups of images that are drawn together, in words: equal images, or one patient's."""
-_PART_NAMES = {"training": "train", "valid": "validation", "val": "validation", "dev": "validation"}
+_PART_NAMES = {"training": "train", "testing": "test"} | dict.fromkeys(
+    ("val", "valid", "dev"), "validation"
+)
 """What the parts of a split are called elsewhere -> here."""
 _AT_ONCE = 1024  # images read before they are classified: 0.6 GB at 224 x 224 x 3
 _BATCH = 256

@@ -19,7 +19,6 @@ from cfx_jax.explain import (
     load_generator,
     save_generator,
     trained_generator,
-    write_sweeps,
 )
 from cfx_jax.models import ProgressiveGenerator, SingleAE, UNetGenerator
 
@@ -109,16 +108,24 @@ def test_the_naive_generator_is_shown_as_sagen():
     assert "redrawing" not in answers.scores["similar_adversarial"]
 
 
-def test_progressive_draws_the_far_end_of_the_other_side():
+def test_progressive_sweeps_to_the_far_end_of_the_targets_side():
     made = generator("progressive")
     answers = explain_by(made)
     network = nnx.view(made.networks[0].module, use_running_average=True)
     logits = np.asarray(jax.vmap(linear_classifier)(IMAGES))
     own = np.minimum(4 / (1 + np.exp(logits[:, 0] - logits[:, 1])), 3).astype(int)
-    far = np.where(logits.argmax(1) == 1, 0, 3)
-    latents = network.encode(jnp.asarray(IMAGES), jnp.asarray(own))
-    drawn = network.decode(latents, jnp.asarray(far))
-    np.testing.assert_allclose(answers.pictures["progressive"], drawn, atol=1e-5)
+    for number, decided in enumerate(logits.argmax(1)):
+        image = jnp.asarray(IMAGES[number : number + 1])
+        latent = network.encode(image, jnp.asarray(own[number : number + 1]))
+        bins = np.arange(4)[::-1] if decided == 1 else np.arange(4)  # towards the other side
+        drawn = [network.decode(latent, jnp.array([bin]))[0] for bin in bins]
+        np.testing.assert_allclose(answers.pictures["progressive"][number], drawn[-1], atol=1e-5)
+        sweep = answers[number].sweeps["progressive"]
+        np.testing.assert_allclose(sweep.pictures, drawn[:-1], atol=1e-5)
+        np.testing.assert_allclose(sweep.positions, [0.125, 0.375, 0.625, 0.875])
+        target = 1 - decided
+        wanted = [jax.nn.softmax(linear_classifier(image))[target] for image in drawn]
+        np.testing.assert_allclose(sweep.probabilities, wanted, atol=1e-5)
 
 
 def test_a_folder_keeps_the_generator(tmp_path):
@@ -132,12 +139,21 @@ def test_a_folder_keeps_the_generator(tmp_path):
     assert (kept.classes, kept.sides, kept.shape) == (made.classes, made.sides, made.shape)
 
 
-def test_explanations_are_saved_and_shown(tmp_path):
-    answers = explain_by(generator("cyce"), generator("progressive"))
-    answers.save(tmp_path)
-    again = load_explanations(tmp_path)
+def test_explanations_are_stored_and_shown(tmp_path):
+    folder = tmp_path / "explanations"
+    explain_by(generator("cyce"), generator("progressive"), folder=folder)
+    again = load_explanations(folder)
     page = again.report(tmp_path / "page.html").read_text(encoding="utf-8")
-    assert "cyce" in page and "progressive" in page and "PSNR of the redrawn image" in page
+    assert "cyce" in page and "progressive" in page
+    assert "PSNR of the redrawn image" in page and "probability asked for" in page
+    assert "where the two drawings differ" in page
+
+
+def test_another_generator_makes_another_run(tmp_path):
+    explain_by(generator("cyce"), folder=tmp_path)
+    explain_by(generator("cyce"), folder=tmp_path)
+    with pytest.raises(InputError, match="the generators"):
+        explain_by(generator("cyce", sides=((1,), (0,))), folder=tmp_path)
 
 
 def test_one_class_against_the_rest():
@@ -153,20 +169,6 @@ def test_one_class_against_the_rest():
         drawn = drawers[side](jnp.asarray(IMAGES[number : number + 1]))
         wanted = drawers[side](drawn) if side else drawn  # of class c already: what keeps it
         np.testing.assert_allclose(answers.pictures["syce"][number], wanted[0], atol=1e-6)
-
-
-def test_the_page_with_the_knob(tmp_path):
-    page = write_sweeps(
-        tmp_path / "knob.html",
-        generator("progressive"),
-        linear_classifier,
-        IMAGES[:2],
-        names=("first", "second"),
-    )
-    text = page.read_text(encoding="utf-8")
-    assert "From a to b" in text and "second" in text
-    with pytest.raises(InputError, match="expected one of progressive, got syce"):
-        write_sweeps(page, generator("syce"), linear_classifier, IMAGES[:1], names=("first",))
 
 
 def test_a_generator_of_another_classifier_is_refused():

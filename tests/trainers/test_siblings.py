@@ -111,7 +111,7 @@ def test_a_random_start_repeats_more_of_its_counterfactuals():
         explain(classifier, images, **options).scores["vce"]["repeated"].mean()
         for classifier in (plain(), sibling_of(trained(), plain()))
     )
-    assert own < 0.6 < 0.9 < robust, (own, robust)
+    assert own < 0.5 and robust > own + 0.3, (own, robust)
 
 
 def test_the_folder_keeps_it_and_statistics_stay(tmp_path):

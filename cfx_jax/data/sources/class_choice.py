@@ -10,6 +10,7 @@ from cfx_jax.data.user_files import printable
 from cfx_jax.errors import InputError
 
 _NAMED = 5  # labels that a message names
+_PARTS = {"train", "training", "val", "valid", "validation", "dev", "test", "testing"}
 
 
 class ClassChoice(NamedTuple):
@@ -65,6 +66,26 @@ def choose_classes(
             f" LABEL+LABEL={twice[0]}"
         )
     return choices
+
+
+def take_split_folders(files: Sequence[CollectedFile]) -> list[CollectedFile]:
+    """Takes the first level of folders for the parts of a split, where all are called so.
+
+    The folders of ``train/healthy/1.png`` and ``test/sick/2.png`` are those of classes then.
+    """
+    are_parts = all(
+        len(file.entry.folders) > 1 and file.entry.folders[0].casefold() in _PARTS for file in files
+    )
+    if not are_parts:
+        return list(files)
+    return [
+        file._replace(
+            entry=file.entry._replace(
+                split=file.entry.split or file.entry.folders[0], folders=file.entry.folders[1:]
+            )
+        )
+        for file in files
+    ]
 
 
 def find_labels(

@@ -74,11 +74,11 @@ def survey(file: StoredFile, *, window: Window) -> Contents | str:
     Raises:
         DamagedFile, InputError: it is an image by its name or its first bytes, and cannot be used.
     """
-    start = file.start(START)
-    kind = kind_of(start, name=file.path.name)
+    start = file.start(_HEADER)
+    kind = kind_of(start[:START], name=file.path.name)
     suffix = file.path.suffix.lower()
     if kind in DECODED:
-        return _survey_picture(file, str(kind))
+        return _survey_picture(file, str(kind), start)
     if kind == "DICOM" or suffix in (".dcm", ".dicom"):
         with file.on_disk() as path:
             frames, height, width, channels = survey_dicom(path, window=window)
@@ -197,11 +197,10 @@ def read_mask(file: StoredFile, contents: Contents, number: int) -> Shaped[np.nd
     return read_image(file, contents, number, window="full").max(2) > 0
 
 
-def _survey_picture(file: StoredFile, kind: str) -> Contents:
-    start = file.start(_HEADER)
+def _survey_picture(file: StoredFile, kind: str, start: bytes) -> Contents:
     header = _header_of(start, kind) if len(start) == _HEADER else None
     if header is None:
-        content = file.read()
+        content = file.read() if len(start) == _HEADER else start
         with damage(lambda reason: DamagedFile(f"cannot be decoded ({reason})")):
             header = read_header(content, kind)
             if not header.complete or len(content) < header.least:
@@ -241,8 +240,6 @@ def _survey_volume(file: StoredFile) -> Contents:
         volume = read_slices(path)
     low, high = volume.array.min((1, 2)), volume.array.max((1, 2))
     numbers = tuple(np.flatnonzero(high > low).tolist())
-    if not numbers:
-        raise DamagedFile("all its slices are empty")
     height, width = volume.array.shape[1:]
     limits = volume.window or (float(low.min()), float(high.max()))
     count = len(volume.array) - len(numbers)

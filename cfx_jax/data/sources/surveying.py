@@ -41,6 +41,8 @@ def collect_files(
             contents = survey(entry.file, window=window)
             if isinstance(contents, str):
                 return contents
+            if not contents.numbers:
+                return DamagedFile("all its slices are empty")
             return contents, entry.mask and _survey_mask(entry, contents)
         except (DamagedFile, InputError) as error:
             return error
@@ -49,6 +51,8 @@ def collect_files(
         looks = list(tqdm(pool.map(look, entries), "files", len(entries), disable=hidden))
     pairs = [pair for pair in zip(entries, looks, strict=True) if not isinstance(pair[1], str)]
     told.left_out.update(look for look in looks if isinstance(look, str))
+    if not pairs:
+        raise InputError(_nothing(len(entries), told))
     names = short_names([entry.file for entry, _ in pairs])
     folders = folders_of([entry for entry, _ in pairs])
     files = list[CollectedFile]()

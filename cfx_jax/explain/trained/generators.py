@@ -6,6 +6,7 @@ needed to explain by it. The images of the training are not in it. So that a gen
 with another classifier, it keeps the classifier's fingerprint.
 """
 
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,8 +17,8 @@ import numpy as np
 from flax import nnx
 
 from cfx_jax.errors import InputError
-from cfx_jax.explain.fingerprints import Fingerprint, check_same_model, take_fingerprint
-from cfx_jax.explain.kept import keep, kept
+from cfx_jax.explain.trained.fingerprints import Fingerprint, check_same_model, take_fingerprint
+from cfx_jax.explain.trained.kept import keep, kept
 from cfx_jax.models import arrays_of, rebuild
 from cfx_jax.objectives import Classifier
 
@@ -62,6 +63,15 @@ class TrainedGenerator:
     model: str
     fingerprint: Fingerprint
     training: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits that another generator does not have."""
+        sums = hashlib.sha256(repr((self.method, self.sides)).encode())
+        for network in self.networks:
+            for name, values in sorted(arrays_of(network.module).items()):
+                sums.update(name.encode() + np.ascontiguousarray(values).tobytes())
+        return sums.hexdigest()[:12]
 
     @property
     def side_names(self) -> tuple[str, str]:

@@ -16,8 +16,8 @@ import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.adapters import trainable
-from cfx_jax.explain.fingerprints import Fingerprint, check_same_model, take_fingerprint
-from cfx_jax.explain.kept import keep, kept
+from cfx_jax.explain.trained.fingerprints import Fingerprint, check_same_model, take_fingerprint
+from cfx_jax.explain.trained.kept import keep, kept
 from cfx_jax.models import calibrated, ensemble
 from cfx_jax.objectives import Classifier
 

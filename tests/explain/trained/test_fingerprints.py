@@ -6,7 +6,7 @@ import pytest
 from small_classifiers import linear_classifier
 
 from cfx_jax.errors import InputError
-from cfx_jax.explain.fingerprints import check_same_model, take_fingerprint
+from cfx_jax.explain.trained import check_same_model, take_fingerprint
 
 TAKEN = take_fingerprint(linear_classifier, (8, 8, 1))
 

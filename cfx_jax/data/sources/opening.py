@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from cfx_jax.data.display_window import Window, check_window
-from cfx_jax.data.sources.class_choice import find_labels
+from cfx_jax.data.sources.class_choice import find_labels, take_split_folders
 from cfx_jax.data.sources.collected_files import CollectedFile, Told
 from cfx_jax.data.sources.collection import ImageCollection
 from cfx_jax.data.sources.decoding import quiet_opencv
@@ -46,7 +46,8 @@ def open_images(
         paths: files, folders, zip archives, and tables as ``csv:FILE`` with the columns path, and
             optionally label, group, split and mask; paths in a table are relative to it. Folders
             are searched through: the first level of folders are classes where there are several,
-            and every image is in one.
+            and every image is in one; below folders that are called train, validation and test the
+            second.
         size: a side or (height, width) in pixels that images are resized to, each axis by itself;
             None takes them as they are.
         channels: 1 or 3; None takes 3 where a file is stored in colour, else 1.
@@ -93,7 +94,7 @@ def open_images(
     entries, has_masks = _list(paths, groups, told)
     files = collect_files(entries, told, window=window, progress=progress)
     files, names = find_labels(
-        files, classes, told, labelled=labelled, by_folder=groups == "folder"
+        take_split_folders(files), classes, told, labelled=labelled, by_folder=groups == "folder"
     )
     if labelled:
         _check_classes(files, names, told)
