@@ -152,8 +152,8 @@ def _write_volumes(
     for name, pictures in answers.pictures.items():
         changes = METHODS[name].is_counterfactual
         values = pictures - answers.images if changes else pictures
-        by_place = {name: dict(zip(loaded.places.tolist(), values, strict=True))}
-        for path in write_volumes(folder, collection, by_place, changes=changes):
+        by_place = dict(zip(loaded.places.tolist(), values, strict=True))
+        for path in write_volumes(folder, collection, name, by_place.get, changes=changes):
             print(f"Volume: {path.resolve()}")
 
 

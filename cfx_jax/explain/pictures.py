@@ -1,6 +1,6 @@
 """The images of a collection in memory, and what is made of them written back to their volumes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,21 +55,24 @@ def load_images(collection: ImageCollection, *, most: int | None = None) -> Load
 def write_volumes(
     folder: Path,
     collection: ImageCollection,
-    pictures: Mapping[str, Mapping[int, Float[np.ndarray, "h w c"]]],
+    method: str,
+    picture_of: Callable[[int], Float[np.ndarray, "h w c"] | None],
     *,
     changes: bool = False,
 ) -> list[Path]:
-    """Writes pictures of slices as NIfTI volumes, ``NAME_METHOD.nii.gz``.
+    """Writes pictures of slices as NIfTI volumes, ``NAME_METHOD.nii.gz``, one volume at a time.
 
     Args:
         folder: where they are written.
         collection: the images.
-        pictures: method -> place of a slice -> its map, or the change of its image.
+        method: name of the method that made the pictures.
+        picture_of: the place of a slice in the collection -> its map, or the change of its image;
+            None for a slice without one.
         changes: whether they are changes, which are added to the volume.
 
     Returns:
         The files, each with the affine matrix and the shape of its volume. None for a volume of
-        which no slice is given.
+        which no slice has a picture.
 
     Raises:
         InputError: a file cannot be written.
@@ -77,15 +80,14 @@ def write_volumes(
     written = []
     for name, places in collection.volumes.items():
         stem = name.replace("/", "_").removesuffix(".gz").removesuffix(".nii")
-        for method, by_place in pictures.items():
-            slices = {
-                int(place): _of_one_channel(by_place[place], changes=changes)
-                for place in places
-                if place in by_place
-            }
-            if slices:
-                path = folder / f"{stem}_{method}.nii.gz"
-                written.append(collection.write_volume(path, slices, add=changes))
+        slices = dict[int, Float[np.ndarray, "h w"]]()
+        for place in places.tolist():
+            picture = picture_of(place)
+            if picture is not None:
+                slices[place] = _of_one_channel(picture, changes=changes)
+        if slices:
+            path = folder / f"{stem}_{method}.nii.gz"
+            written.append(collection.write_volume(path, slices, add=changes))
     return written
 
 

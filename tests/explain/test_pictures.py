@@ -59,13 +59,13 @@ def test_an_image_damaged_behind_its_header_is_told_and_left_out(tmp_path):
 def test_maps_are_summed_and_changes_averaged_over_channels(tmp_path, volume):
     images = open_images(volume, channels=3)
     picture = np.stack([np.full((8, 8), value, np.float32) for value in (0.1, 0.2, 0.3)], -1)
-    (path,) = write_volumes(tmp_path, images, {"gradient": {1: picture}})
+    (path,) = write_volumes(tmp_path, images, "gradient", {1: picture}.get)
     assert path.name == "brain_gradient.nii.gz"
     np.testing.assert_allclose(nibabel.load(path).get_fdata()[..., 2], 0.6, rtol=1e-6)
-    (path,) = write_volumes(tmp_path, images, {"vce": {1: picture}}, changes=True)
+    (path,) = write_volumes(tmp_path, images, "vce", {1: picture}.get, changes=True)
     before, after = nibabel.load(volume).get_fdata(), nibabel.load(path).get_fdata()
     np.testing.assert_allclose((after - before)[..., 2], 0.2 * before.max(), rtol=1e-4)
-    assert write_volumes(tmp_path, images, {"gradient": {}}) == []
+    assert write_volumes(tmp_path, images, "gradient", {}.get) == []
 
 
 def test_the_command_writes_volumes_that_lie_on_theirs(volume, model, capsys):
