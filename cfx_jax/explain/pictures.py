@@ -94,5 +94,5 @@ def write_volumes(
 def _of_one_channel(
     picture: Float[np.ndarray, "h w c"], *, changes: bool
 ) -> Float[np.ndarray, "h w"]:
-    """Of a map the sum over channels; of a change its mean, since a slice is grey."""
+    """The sum of a map over its channels; the mean of a change, since a slice is grey."""
     return picture.mean(2) if changes else picture.sum(2)

@@ -153,7 +153,7 @@ class PaperReport:
         return caption if self._users is None else without_places(caption)
 
     def _files(self, users: FolderImages) -> None:
-        """What was found in a user's files."""
+        """Adds a section on a user's files."""
         self._page.section("Your files", " ".join(users.notes))
         counts = [[what, count] for what, count in users.counts.items() if count]
         if counts:
