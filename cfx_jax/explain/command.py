@@ -1,26 +1,32 @@
 """The command ``cfx``: explain, check, methods, report."""
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
+from jaxtyping import Float
 
 from cfx_jax.adapters import Inputs, Outputs
 from cfx_jax.data import ImageCollection, open_images
 from cfx_jax.diagnosis import diagnose
 from cfx_jax.errors import InputError, reason_of
 from cfx_jax.explain.explain import explain
-from cfx_jax.explain.explanations import Explanations, load_explanations, prepare_folder
+from cfx_jax.explain.explanations import Explanations, load_explanations
 from cfx_jax.explain.methods import METHODS, Settings
 from cfx_jax.explain.models import load_model
-from cfx_jax.explain.pictures import LoadedImages, load_images, write_volumes
+from cfx_jax.explain.store import PAGE, TABLE, prepare_folder
+from cfx_jax.explain.volumes import write_volumes
 
-_PAGE = "page.html"
 _CHECKED = 64
 """Images that ``cfx check`` looks at."""
+_LINES = 10
+"""Images that are named on the terminal."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,37 +57,63 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _explain(options: argparse.Namespace) -> None:
     if not 0 <= options.seed < 2**32:
         raise InputError(f"seed: expected a number from 0 to {2**32 - 1}, got {options.seed}")
-    prepare_folder(options.out, _PAGE, replace=options.replace)
-    collection = _pictures(options)
-    loaded = _load(collection)
+    prepare_folder(options.out, replace=options.replace)
+    pictures = _pictures(options)
     classifier = _classifier(options)
+    command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
     answers = explain(
         classifier,
-        loaded.images,
+        pictures,
         methods=options.methods,
         targets=_target(options.target),
-        classes=collection.class_names if options.classes else None,
-        names=[collection.names[place] for place in loaded.places],
+        classes=pictures.class_names if options.classes else None,
         p=options.norm,
         radius="auto" if options.radius is None else options.radius,
+        radii=options.radii,
         probability=options.probability,
         num_steps=options.num_steps,
         key=jax.random.key(options.seed),
+        folder=options.out,
+        shard=options.shard,
+        replace=options.replace,
+        notes=(f"command: {command}", *pictures.notes),
         batch_size=options.batch_size,
         progress=True,
     )
-    folder = answers.save(options.out)
-    page = answers.report(folder / _PAGE)
-    _write_volumes(folder, collection, loaded, answers)
-    for name, decided, target in zip(
-        answers.names, answers.predictions, answers.targets, strict=True
-    ):
-        print(f"{name}: {answers.classes[decided]}, explained towards {answers.classes[target]}")
+    _tell(answers, options.out, options.shard)
+    if options.shard[1] == 1:
+        for path in write_volumes(options.out, pictures, answers):
+            print(f"Volume: {path.resolve()}")
+
+
+def _tell(answers: Explanations, folder: Path, shard: tuple[int, int]) -> None:
+    """Prints what came out, and writes the table and the page where no other process will."""
+    for item in islice(answers, _LINES):
+        decided, target = answers.classes[item.prediction], answers.classes[item.target]
+        print(f"{item.name}: {decided}, explained towards {target}")
+    if len(answers) > _LINES:
+        print(f"... and {len(answers) - _LINES} images more")
+    for name, reason in islice(answers.skipped.items(), _LINES):
+        print(f"skipped: {name}: {reason}", file=sys.stderr)
+    if answers.skipped:
+        print(f"{len(answers.skipped)} images could not be explained", file=sys.stderr)
+    if shard[1] > 1:
+        print(f"Shard {shard[0]} of {shard[1]} has ended. After the last one: cfx report {folder}")
+    else:
+        _write_report(answers, folder)
+
+
+def _write_report(answers: Explanations, folder: Path) -> None:
+    table = answers.write_table(folder / TABLE)
+    page = answers.report(folder / PAGE)
+    if answers.accuracy is not None:
+        print(f"Predicted right: {answers.accuracy:.1%} of the images with a label of a class")
+    print(f"Table: {table.resolve()}")
     print(f"Page: {page.resolve()}")
 
 
 def _check(options: argparse.Namespace) -> None:
-    findings = diagnose(_classifier(options), _load(_pictures(options), most=_CHECKED).images)
+    findings = diagnose(_classifier(options), _load(_pictures(options), most=_CHECKED))
     for finding in findings:
         print(f"{finding.severity}: {finding.message}")
     if not findings:
@@ -100,7 +132,7 @@ def _methods(options: argparse.Namespace) -> None:
 
 
 def _report(options: argparse.Namespace) -> None:
-    print(f"Page: {load_explanations(options.folder).report(options.folder / _PAGE).resolve()}")
+    _write_report(load_explanations(options.folder), options.folder)
 
 
 def _classifier(options: argparse.Namespace) -> Any:
@@ -138,23 +170,19 @@ def _pictures(options: argparse.Namespace) -> ImageCollection:
     return pictures
 
 
-def _load(collection: ImageCollection, *, most: int | None = None) -> LoadedImages:
-    loaded = load_images(collection, most=most)
-    for line in loaded.damaged:
-        print(f"skipped: {line}", file=sys.stderr)
-    return loaded
-
-
-def _write_volumes(
-    folder: Path, collection: ImageCollection, loaded: LoadedImages, answers: Explanations
-) -> None:
-    """Maps and counterfactuals of slices as volumes, where the images are those of volumes."""
-    for name, pictures in answers.pictures.items():
-        changes = METHODS[name].is_counterfactual
-        values = pictures - answers.images if changes else pictures
-        by_place = dict(zip(loaded.places.tolist(), values, strict=True))
-        for path in write_volumes(folder, collection, name, by_place.get, changes=changes):
-            print(f"Volume: {path.resolve()}")
+def _load(collection: ImageCollection, *, most: int) -> Float[np.ndarray, "m h w c"]:
+    """The first images; those that are damaged are left out and told."""
+    images: list[np.ndarray] = []
+    for place in range(len(collection)):
+        if len(images) == most:
+            break
+        try:
+            images.append(collection[place]["image"])
+        except InputError as error:
+            print(f"skipped: {error}", file=sys.stderr)
+    if not images:
+        raise InputError("images: expected one that can be decoded, got none")
+    return np.stack(images)
 
 
 def _window(words: Sequence[str] | None) -> Any:
@@ -172,6 +200,14 @@ def _target(text: str) -> str | int:
     return int(text) if text.isdecimal() else text
 
 
+def _shard(text: str) -> tuple[int, int]:
+    """Reads ``I/N``."""
+    index, slash, count = text.partition("/")
+    if not (slash and index.isdecimal() and count.isdecimal()):
+        raise argparse.ArgumentTypeError(f"expected I/N, such as 1/4, got {text}")
+    return int(index), int(count)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="cfx", description="Explains an image classifier by what would have to change."
@@ -181,7 +217,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_model(command)
     command.add_argument("--out", type=Path, default=Path("explanations"), help="folder to write")
     command.add_argument(
-        "--replace", action="store_true", help="write over the explanations in that folder"
+        "--replace", action="store_true", help="remove the explanations in that folder first"
     )
     command.add_argument(
         "--methods",
@@ -197,9 +233,29 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--norm", type=float, default=2.0, help="p of the lp norm, or inf")
     command.add_argument("--radius", type=float, help="largest change; default: by the image size")
+    command.add_argument(
+        "--radii",
+        nargs="*",
+        type=float,
+        default=list(Settings.radii),
+        metavar="SHARE",
+        help="shares of the radius for the knob of the page, each one search of 'vce' more;"
+        " default: %(default)s",
+    )
     command.add_argument("--probability", type=float, default=0.9, help="wanted by 'smallest'")
     command.add_argument("--num-steps", type=int, default=Settings.num_steps, help="of a search")
-    command.add_argument("--batch-size", type=int, default=8, help="images computed at once")
+    command.add_argument(
+        "--batch-size",
+        type=int,
+        help="images computed at once; default: 8 for each CPU, 32 for each accelerator",
+    )
+    command.add_argument(
+        "--shard",
+        type=_shard,
+        default=(1, 1),
+        metavar="I/N",
+        help="compute part I of N; start each part as a process of its own, then 'cfx report'",
+    )
     command.add_argument("--seed", type=int, default=0, help="of what is random")
     command.set_defaults(run=_explain)
     command = commands.add_parser("check", help="look for faults of a model on images")

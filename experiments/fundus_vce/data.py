@@ -178,15 +178,16 @@ def _worlds(config: Config) -> dict[str, dict[str, Any]]:
 
 
 def _draw(name: str, options: Mapping[str, Any], workspace: Workspace) -> ImageSet:
-    """One set of synthetic images."""
+    """One set of synthetic images; those with lesions have their true counterfactuals too."""
+    fields = ["image", "label", "lesion_mask", "eye_mask", "gradable", "factors"]
+    fields += ["counterfactual"] if name == "lesions" else []
 
     def draw() -> Arrays:
-        fields = ("image", "label", "lesion_mask", "eye_mask", "gradable", "factors")
         arrays = draw_fields(SyntheticFundus, options, fields)
         stage = arrays.pop("factors")["stage"]
         return {**arrays, "stage": stage}
 
-    arrays = workspace.cached(f"synthetic-{name}", options, draw)
+    arrays = workspace.cached(f"synthetic-{name}", [options, fields], draw)
     class_names = SyntheticFundus.class_names
     if name == "lesions":
         # Moderate and severe eyes: those of IDRiD, whose place they take, are of grade 2 and more.

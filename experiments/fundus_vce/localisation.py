@@ -30,6 +30,7 @@ from cfx_jax.objectives import Classifier, negative_log_probability
 from cfx_jax.parallel import map_examples
 from experiments.fundus_vce.classifiers import NAMES
 from experiments.fundus_vce.config import Config, LocalisationConfig
+from experiments.fundus_vce.controls import score_controls
 from experiments.fundus_vce.counterfactuals import Search, select
 from experiments.fundus_vce.data import Data
 from experiments.shared import ImageSet
@@ -73,6 +74,7 @@ class Localised(NamedTuple):
         tuned_quantiles: ``{method: (q,)}`` the IoU there at every threshold; both empty where
             nothing was chosen.
         offered_quantiles: those thresholds.
+        controls: ``{control: (n,)}`` the overlap of maps without a network.
         kept: ``{(classifier, method): (n, h, w)}`` the thresholded maps of the images scored.
         iou: ``{(classifier, method): (n,)}``.
         chance: ``{method: (n,)}`` the overlap that as many pixels at random in the eye would have.
@@ -88,6 +90,7 @@ class Localised(NamedTuple):
     tuned: Mapping[tuple[float, float], float]
     tuned_quantiles: Mapping[str, np.ndarray]
     offered_quantiles: tuple[float, ...]
+    controls: Mapping[str, np.ndarray]
     kept: Maps
     iou: Mapping[tuple[str, str], np.ndarray]
     chance: Mapping[str, np.ndarray]
@@ -158,6 +161,7 @@ def localise(config: Config, data: Data, search: Search) -> Localised | None:
         tuned=tuned,
         tuned_quantiles=curves,
         offered_quantiles=config.localisation.quantiles,
+        controls=score_controls(config, data.lesions, tuning, scored, maker.overlaps),
         kept=kept,
         iou={key: intersection_over_union(maps, lesions) for key, maps in kept.items()},
         chance={method: chance(kept["ensemble", method], masks, lesions) for method in quantiles},
@@ -279,9 +283,15 @@ class _MapMaker(NamedTuple):
         self, saliency: Float[np.ndarray, "n h w"], positions: np.ndarray, quantile: float
     ) -> float:
         """The mean overlap of the maps of some images at one threshold."""
+        return float(np.mean(self.overlaps(saliency, positions, quantile)))
+
+    def overlaps(
+        self, saliency: Float[np.ndarray, "n h w"], positions: np.ndarray, quantile: float
+    ) -> Float[np.ndarray, " n"]:
+        """The overlap of the maps of some images at one threshold."""
         arrays = self.images.arrays
         kept = threshold(saliency, arrays["eye_mask"][positions], quantile)
-        return float(np.mean(intersection_over_union(kept, arrays["lesion_mask"][positions])))
+        return np.asarray(intersection_over_union(kept, arrays["lesion_mask"][positions]))
 
 
 def _overlaps_of_radii(maker: _MapMaker, tuning: np.ndarray) -> dict[tuple[float, float], float]:

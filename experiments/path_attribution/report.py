@@ -16,6 +16,7 @@ from experiments.path_attribution.figures import (
 from experiments.path_attribution.maps import smoothing_sigma
 from experiments.path_attribution.study import Study
 from experiments.shared import PaperReport, users_images, without_places
+from experiments.shared.controls import CAPTION
 
 _TITLE = "Path-based attribution between generated images"
 _AFTER_THE_PAPER = (
@@ -96,7 +97,7 @@ def _localisation(report: PaperReport, study: Study) -> None:
             tables.localisation_table(study),
             "Table 1: IoU (higher is better) and FDR (lower is better; the paper calls it FNR) of"
             f" thresholded maps with the annotations of {len(study.explained.localised)} images."
-            f" {describe_brackets(study.setup.data)}",
+            f" {describe_brackets(study.setup.data)} {CAPTION}",
         )
         report.table(
             "table_coverage",
@@ -126,7 +127,7 @@ def _faithfulness(report: PaperReport, study: Study, faithfulness: Faithfulness)
         " curve with the most relevant regions first, preservation the area with the least"
         " relevant first; R is the harmonic mean of the two over a group of images."
         f" {_OUR_READING if study.task else 'Compare the order of the maps, not the level.'}"
-        f" {brackets}",
+        f" {brackets} {CAPTION}",
     )
     draw_perturbation(report, faithfulness)
     report.table(

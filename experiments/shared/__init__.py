@@ -6,6 +6,14 @@ from experiments.shared.claims import ONE_TRAINING as ONE_TRAINING
 from experiments.shared.claims import Statement as Statement
 from experiments.shared.claims import counted as counted
 from experiments.shared.claims import of_one_training as of_one_training
+from experiments.shared.controls import LEVEL_COLUMNS as LEVEL_COLUMNS
+from experiments.shared.controls import Level as Level
+from experiments.shared.controls import add_levels as add_levels
+from experiments.shared.controls import control_maps as control_maps
+from experiments.shared.controls import find_level as find_level
+from experiments.shared.controls import find_level_of_runs as find_level_of_runs
+from experiments.shared.controls import level_cells as level_cells
+from experiments.shared.controls import level_sentences as level_sentences
 from experiments.shared.data import DataKind as DataKind
 from experiments.shared.data import open_data as open_data
 from experiments.shared.experiment import results_folder as results_folder

@@ -6,6 +6,7 @@ from pathlib import Path
 from cfx_jax.report import Claim
 from experiments.charachon import describe_brackets, describe_start
 from experiments.shared import PaperReport, users_images, without_places
+from experiments.shared.controls import CAPTION
 from experiments.similar_adversarial import published, tables
 from experiments.similar_adversarial.figures import draw_maps, draw_pairs
 from experiments.similar_adversarial.rows import NAIVE, OURS
@@ -122,7 +123,7 @@ def _localisation(report: PaperReport, study: Study, marked: Marked, beside: str
             f"table_{overlap}_overlap",
             tables.overlap_table(study, names),
             f"Table {roman_overlap}: intersection over union of thresholded maps with the"
-            f" annotation, {what}; {brackets} {beside}",
+            f" annotation, {what}; {brackets} {beside} {CAPTION}",
         )
         seconds = " Seconds for one image: ours on this machine, median over batches."
         report.table(
@@ -131,7 +132,7 @@ def _localisation(report: PaperReport, study: Study, marked: Marked, beside: str
             f"Table {roman_area}: area under precision against recall, {what};"
             f" {brackets}{seconds if timed else ''} {beside}",
         )
-    percentile = nearest(config.percentiles, _TABULATED)
+    percentile = nearest(config.percentiles, tables.TABULATED)
     report.table(
         "table_thresholded",
         tables.thresholded_table(study, every, percentile),

@@ -96,6 +96,7 @@ def localised(means, *, n=41, spread=0.02, norm=1.5, patients=None, **changed):
         "tuned": {},
         "tuned_quantiles": {},
         "offered_quantiles": (0.9, 0.96, 0.98),
+        "controls": {},
         "kept": {key: np.zeros((n, SIDE, SIDE), bool) for key in iou},
         "iou": iou,
         "chance": {method: np.full(n, 0.01) for method in (*METHODS, *ABLATIONS)},

@@ -31,6 +31,7 @@ from experiments.fundus_vce.config import (
     LocalisationConfig,
     RobustAccuracyConfig,
 )
+from experiments.fundus_vce.controls import score_controls
 from experiments.fundus_vce.counterfactuals import Search, choose_positions, explain
 from experiments.fundus_vce.data import Sources, split_data
 from experiments.fundus_vce.evaluation import (
@@ -46,6 +47,7 @@ from experiments.fundus_vce.localisation import (
 )
 from experiments.fundus_vce.quality import filter_gradable, is_useful
 from experiments.shared import ImageSet, Workspace, keep_notices, notify
+from experiments.shared.controls import BRIGHTEST, CHANGE, CONSTANT, DARKEST, EDGES, TRIVIAL
 from experiments.shared.report import provenance
 
 SHAPE = (SIDE, SIDE, 3)
@@ -572,6 +574,58 @@ def test_the_table_of_overlaps_has_mean_and_deviation_of_every_map():
     ]
     variants = tables.ablation_table(found)
     assert variants[0] == ["IoU", "GBP", "GBP, stem only", "IG", "IG, mean gradient"]
+
+
+def test_maps_at_the_level_of_a_control_are_said_to_be_there():
+    found = localised({"plain": (0.1,) * 5, "robust": (0.2,) * 5, "ensemble": (0.3,) * 5})
+    noise = found.iou["plain", "GBP"] - 0.1
+    controls = {EDGES: 0.2 + np.roll(noise, 5), DARKEST: 0.05 + noise, CHANGE: np.ones(41)}
+    found = found._replace(controls=controls)
+    for table in (tables.overlap_table(found), tables.ablation_table(found)):
+        rows = {row[0]: row[1:] for row in table[1]}
+        assert set(controls) <= set(rows) and rows[CHANGE][0] == (1.0, 0.0)
+        # One threshold for all columns.
+        assert len(set(rows[EDGES])) == 1 and rows[EDGES][0][0] == pytest.approx(0.2)
+        assert {*rows["plain: level"]} == {"below edges"}
+        assert {*rows["robust: level"]} == {"at the level of edges"}
+        assert {*rows["ensemble: level"]} == {"above the controls"}
+        lead = rows["ensemble: lead on the controls"][0]
+        assert lead[0] == pytest.approx(0.1, abs=0.001) and lead[1] < 0.1 < lead[2]
+
+
+def test_controls_have_thresholds_of_their_own_from_the_tuning_images():
+    n, tuning, scored = 6, np.arange(2), np.arange(2, 6)
+    lesions = np.zeros((n, SIDE, SIDE), bool)
+    lesions[:, 0, :2] = True
+    pixels = np.full((n, *SHAPE), 0.5, np.float32)
+    pixels[:, 0, :2] = 0.1  # lesions are the darkest pixels
+    images = image_set(
+        np.ones(n, int), image=pixels, eye_mask=np.ones_like(lesions), lesion_mask=lesions
+    )
+    config = Config(localisation=LocalisationConfig(num_tuning=2, quantiles=(0.5, 0.95)))
+    asked = []
+
+    def overlap(maps, positions, quantile):
+        asked.append((positions.tolist(), quantile))
+        kept = maps >= np.quantile(maps, quantile, axis=(1, 2), keepdims=True)
+        both = (kept & lesions[positions]).sum((1, 2))
+        return both / (kept | lesions[positions]).sum((1, 2))
+
+    found = score_controls(config, images, tuning, scored, overlap)
+    assert set(found) == set(TRIVIAL)
+    assert found[DARKEST] == pytest.approx(np.ones(4)) and found[BRIGHTEST].max() < 0.1
+    assert found[CONSTANT] == pytest.approx(np.ones(4))  # the lesions of the other images
+    assert all(positions in ([0, 1], [2, 3, 4, 5]) for positions, _ in asked)
+    given = score_controls(config, images, np.arange(0), scored, overlap)
+    assert asked[-1][1] == config.localisation.quantile_vce and set(given) == set(TRIVIAL)
+    truth = image_set(
+        np.ones(n, int),
+        image=pixels,
+        eye_mask=np.ones_like(lesions),
+        lesion_mask=lesions,
+        counterfactual=np.full_like(pixels, 0.5),
+    )
+    assert score_controls(config, truth, tuning, scored, overlap)[CHANGE] == pytest.approx(1)
 
 
 def test_figures_of_failures_show_failures_and_the_others_do_not(monkeypatch):

@@ -1,15 +1,15 @@
 import sys
 
+import jax.numpy as jnp
 import nibabel
 import numpy as np
 import pytest
 from PIL import Image
 
 from cfx_jax.data import open_images
-from cfx_jax.errors import InputError
-from cfx_jax.explain import load_explanations
+from cfx_jax.explain import explain, load_explanations
 from cfx_jax.explain.command import main
-from cfx_jax.explain.pictures import load_images, write_volumes
+from cfx_jax.explain.volumes import write_volumes
 
 RNG = np.random.default_rng(0)
 MODEL = """
@@ -40,32 +40,49 @@ def model(tmp_path, monkeypatch):
     sys.modules.pop("own_model", None)
 
 
-def test_an_image_damaged_behind_its_header_is_told_and_left_out(tmp_path):
+def test_an_image_damaged_behind_its_header_is_told_and_left_out(tmp_path, model, capsys):
     for number in range(3):
         pixels = RNG.integers(0, 255, (300, 300), np.uint8)
         Image.fromarray(pixels).save(tmp_path / f"{number}.png")
     (tmp_path / "1.png").write_bytes((tmp_path / "1.png").read_bytes()[:-100])
-    images = open_images(tmp_path, size=8)
-    loaded = load_images(images)
-    assert loaded.images.shape == (2, 8, 8, 1) and loaded.places.tolist() == [0, 2]
-    assert loaded.damaged == ("1.png: is cut short",)
-    assert load_images(images, most=1).places.tolist() == [0]
+    given = ("--model", model, "--images", str(tmp_path), "--size", "8", "8")
+    assert main(["check", *given]) == 0
+    assert "skipped: 1.png: is cut short" in capsys.readouterr().err
+    options = ("--methods", "gradient", "--out", "out")
+    assert main(["explain", *given, *options]) == 0
+    assert "skipped: 1.png: is cut short" in capsys.readouterr().err
+    assert load_explanations("out").names == ("0.png", "2.png")
     for number in (0, 2):
         (tmp_path / f"{number}.png").unlink()
-    with pytest.raises(InputError, match="none of 3 can be decoded; the first: 0"):
-        load_images(images)
+    assert main(["check", *given]) == 2
+    assert "expected one that can be decoded, got none" in capsys.readouterr().err
 
 
 def test_maps_are_summed_and_changes_averaged_over_channels(tmp_path, volume):
     images = open_images(volume, channels=3)
-    picture = np.stack([np.full((8, 8), value, np.float32) for value in (0.1, 0.2, 0.3)], -1)
-    (path,) = write_volumes(tmp_path, images, "gradient", {1: picture}.get)
-    assert path.name == "brain_gradient.nii.gz"
-    np.testing.assert_allclose(nibabel.load(path).get_fdata()[..., 2], 0.6, rtol=1e-6)
-    (path,) = write_volumes(tmp_path, images, "vce", {1: picture}.get, changes=True)
-    before, after = nibabel.load(volume).get_fdata(), nibabel.load(path).get_fdata()
-    np.testing.assert_allclose((after - before)[..., 2], 0.2 * before.max(), rtol=1e-4)
-    assert write_volumes(tmp_path, images, "gradient", {}.get) == []
+
+    def classifier(image):
+        values = jnp.tanh(image @ jnp.array([3.0, 2.0, 1.0]))
+        return jnp.stack([values.mean(), -values.mean()])
+
+    answers = explain(classifier, images, methods=["gradient", "vce"], num_steps=3, radius=0.5)
+    paths = write_volumes(tmp_path, images, answers)
+    assert [path.name for path in paths] == ["brain_gradient.nii.gz", "brain_vce.nii.gz"]
+    before, gradient, vce = (
+        nibabel.load(path).get_fdata()[::-1, ::-1] for path in (volume, *paths)
+    )
+    for place, number in enumerate((0, 2)):
+        summed = answers.pictures["gradient"][place].sum(2)
+        np.testing.assert_allclose(gradient[..., number].T, summed, rtol=1e-5, atol=1e-7)
+        changed = (answers.pictures["vce"] - answers.images)[place].mean(2) * before.max()
+        np.testing.assert_allclose((vce - before)[..., number].T, changed, atol=1e-3)
+    assert not gradient[..., 1].any() and not (vce - before)[..., 1].any()
+
+
+def test_a_volume_without_explained_slices_is_not_written(tmp_path, volume):
+    images = open_images(volume)
+    answers = explain(lambda image: image[:2, 0, 0], images, methods=["gradient"])
+    assert write_volumes(tmp_path, images, answers[:0]) == []
 
 
 def test_the_command_writes_volumes_that_lie_on_theirs(volume, model, capsys):
