@@ -24,7 +24,21 @@ def exports(package):
     if not face.exists():
         return {}
     imports = [node for node in ast.parse(face.read_text()).body if type(node) is ast.ImportFrom]
-    return {alias.asname: node.module for node in imports for alias in node.names if alias.asname}
+    return {
+        alias.asname: imported_module(node, package)
+        for node in imports
+        for alias in node.names
+        if alias.asname
+    }
+
+
+def imported_module(node, package):
+    """The full name of the module that an import in a package names."""
+    if not node.level:
+        return node.module
+    parts = package.split(".")
+    base = parts[: len(parts) - node.level + 1]
+    return ".".join([*base, node.module] if node.module else base)
 
 
 def home(module, name):
@@ -49,13 +63,14 @@ def imports_past_a_face(path):
     name = str(path.relative_to(ROOT))
     importer = ".".join(path.relative_to(ROOT).parent.parts)
     for node in ast.walk(ast.parse(path.read_text())):
-        if not isinstance(node, ast.ImportFrom) or not node.module or node.level:
+        if not isinstance(node, ast.ImportFrom):
             continue
-        if node.module.split(".")[0] not in PACKAGES or (name, node.module) in PAST_THE_FACE:
+        module = imported_module(node, importer)
+        if module.split(".")[0] not in PACKAGES or (name, module) in PAST_THE_FACE:
             continue
         for alias in node.names:
-            for face in faces_between(importer, node.module):
-                if name_is_exported(face, node.module, alias.name):
+            for face in faces_between(importer, module):
+                if name_is_exported(face, module, alias.name):
                     yield f"{name}:{node.lineno}: import {alias.name} from {face}"
                     break
 
@@ -68,6 +83,13 @@ def test_imports_across_packages_go_through_the_face(package):
         for line in imports_past_a_face(path)
     ]
     assert not wrong, "\n".join(wrong)
+
+
+def test_imports_by_relative_names_are_looked_at_too():
+    node = ast.parse("from ..shared.run import train").body[0]
+    assert imported_module(node, "trainers.other") == "trainers.shared.run"
+    assert imported_module(ast.parse("from . import train").body[0], "trainers") == "trainers"
+    assert home("trainers", "train") == "trainers.shared.run"
 
 
 def test_a_face_holds_a_docstring_and_exports_alone():

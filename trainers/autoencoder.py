@@ -30,7 +30,8 @@ from cfx_jax.data import labels_of
 from cfx_jax.errors import InputError
 from cfx_jax.models import ResidualAutoencoder
 from cfx_jax.parallel import map_examples
-from trainers.shared import (
+
+from .shared import (
     Batch,
     Evaluate,
     Inputs,

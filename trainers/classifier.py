@@ -28,7 +28,8 @@ from jaxtyping import PRNGKeyArray
 from cfx_jax.errors import InputError
 from cfx_jax.losses import cross_entropy, inverse_frequency
 from cfx_jax.objectives import decision
-from trainers.shared import (
+
+from .shared import (
     Batch,
     Inputs,
     OptimiserSettings,
@@ -39,7 +40,7 @@ from trainers.shared import (
     make_optimiser,
     training_labels,
 )
-from trainers.shared.supervised import (
+from .shared.supervised import (
     SupervisedConfig,
     check_data,
     choose_model,

@@ -49,7 +49,8 @@ from cfx_jax.models.generators.unet import PUBLISHED_FILTERS
 from cfx_jax.models.views import unit_clip_leading_back
 from cfx_jax.objectives import Classifier, decision
 from cfx_jax.parallel import map_examples
-from trainers.shared import (
+
+from .shared import (
     Batch,
     Evaluate,
     Inputs,
@@ -147,13 +148,7 @@ class Networks(nnx.Module):
 
 def build(config: Config, rngs: nnx.Rngs) -> Networks:
     """The networks of a configuration."""
-    make_generator = partial(
-        UNetGenerator,
-        in_channels=config.in_channels,
-        filters=config.filters,
-        residual=config.residual,
-        rngs=rngs,
-    )
+    make_generator = partial(UNetGenerator, **generator_options(config), rngs=rngs)
     make_discriminator = partial(
         Discriminator,
         size=config.size,
@@ -162,6 +157,11 @@ def build(config: Config, rngs: nnx.Rngs) -> Networks:
         rngs=rngs,
     )
     return Networks([make_generator() for _ in range(2)], [make_discriminator() for _ in range(2)])
+
+
+def generator_options(config: Config) -> dict[str, Any]:
+    """What a generator's class is called with, but for its random weights."""
+    return {name: getattr(config, name) for name in ("in_channels", "filters", "residual")}
 
 
 def check(config: Config, inputs: Inputs) -> None:

@@ -45,7 +45,8 @@ from cfx_jax.models.generators.fixed_point import LimitName
 from cfx_jax.models.views import unit_clip_leading_back
 from cfx_jax.objectives import Classifier, decision
 from cfx_jax.parallel import map_examples
-from trainers.shared import (
+
+from .shared import (
     Batch,
     Evaluate,
     Inputs,

@@ -42,7 +42,8 @@ from cfx_jax.losses import MaskGeneratorWeights, blend, mask_generator_terms, ra
 from cfx_jax.models import FindingClassifier, MaskGenerator
 from cfx_jax.objectives import Classifier, decision
 from cfx_jax.parallel import map_examples
-from trainers.shared import (
+
+from .shared import (
     Batch,
     Evaluate,
     Inputs,

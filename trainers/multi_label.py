@@ -30,7 +30,8 @@ from cfx_jax.checks import check_images
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import roc_auc
 from cfx_jax.parallel import map_examples
-from trainers.shared import (
+
+from .shared import (
     Batch,
     Evaluate,
     Inputs,
@@ -46,7 +47,7 @@ from trainers.shared import (
     make_optimiser,
     target_batches,
 )
-from trainers.shared.supervised import (
+from .shared.supervised import (
     SupervisedConfig,
     check_channels,
     choose_model,

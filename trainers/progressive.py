@@ -68,7 +68,8 @@ from cfx_jax.models import ProgressiveGenerator, ProjectionDiscriminator, exagge
 from cfx_jax.models.generators.progressive import ProjectionName
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import map_examples
-from trainers.shared import (
+
+from .shared import (
     Batch,
     Evaluate,
     Inputs,
@@ -186,15 +187,7 @@ class Networks(nnx.Module):
 
 def build(config: Config, rngs: nnx.Rngs) -> Networks:
     """The networks of a configuration."""
-    generator = ProgressiveGenerator(
-        in_channels=config.in_channels,
-        filters=config.filters,
-        num_bins=config.num_bins,
-        conditional_encoder=config.conditional_encoder,
-        stem_activation=config.stem_activation,
-        momentum=config.momentum,
-        rngs=rngs,
-    )
+    generator = ProgressiveGenerator(**generator_options(config), rngs=rngs)
     discriminator = ProjectionDiscriminator(
         in_channels=config.in_channels,
         filters=config.discriminator_filters,
@@ -204,6 +197,12 @@ def build(config: Config, rngs: nnx.Rngs) -> Networks:
         rngs=rngs,
     )
     return Networks(generator, discriminator)
+
+
+def generator_options(config: Config) -> dict[str, Any]:
+    """What the generator's class is called with, but for its random weights."""
+    names = ("in_channels", "filters", "num_bins", "conditional_encoder", "stem_activation")
+    return {name: getattr(config, name) for name in (*names, "momentum")}
 
 
 def check(config: Config, inputs: Inputs) -> None:

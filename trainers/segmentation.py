@@ -32,7 +32,8 @@ from cfx_jax.metrics import dice
 from cfx_jax.models import Segmenter
 from cfx_jax.models.generators.unet import PUBLISHED_FILTERS, NormName
 from cfx_jax.parallel import map_examples
-from trainers.shared import (
+
+from .shared import (
     Batch,
     Evaluate,
     Inputs,

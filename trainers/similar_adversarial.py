@@ -50,7 +50,8 @@ from cfx_jax.models.generators.unet import NormName
 from cfx_jax.models.views import unit_clip_leading_back
 from cfx_jax.objectives import Classifier, decision
 from cfx_jax.parallel import map_examples
-from trainers.shared import (
+
+from .shared import (
     Batch,
     Evaluate,
     Inputs,
@@ -129,14 +130,13 @@ class Config:
 
 def build(config: Config, rngs: nnx.Rngs) -> nnx.Module:
     """The generators of a configuration."""
-    return _GENERATORS[config.generator](
-        in_channels=config.in_channels,
-        filters=config.filters,
-        head_filters=config.head_filters,
-        norm=config.norm,
-        residual=config.residual,
-        rngs=rngs,
-    )
+    return _GENERATORS[config.generator](**generator_options(config), rngs=rngs)
+
+
+def generator_options(config: Config) -> dict[str, Any]:
+    """What the class of a configuration's network is called with, but for its random weights."""
+    names = ("in_channels", "filters", "head_filters", "norm", "residual")
+    return {name: getattr(config, name) for name in names}
 
 
 def check(config: Config, inputs: Inputs) -> None:

@@ -35,7 +35,8 @@ from cfx_jax.losses.trades import ORDERS, Order
 from cfx_jax.losses.trades_attack import check_start
 from cfx_jax.objectives import Classifier, decision
 from cfx_jax.parallel import map_examples
-from trainers.shared import (
+
+from .shared import (
     Batch,
     Evaluate,
     Inputs,
@@ -49,7 +50,7 @@ from trainers.shared import (
     training_view,
     variables_of,
 )
-from trainers.shared.supervised import (
+from .shared.supervised import (
     SupervisedConfig,
     check_data,
     choose_model,
@@ -58,7 +59,7 @@ from trainers.shared.supervised import (
     make_batches,
     score_logits,
 )
-from trainers.shared.supervised import make_evaluate as make_clean_evaluate
+from .shared.supervised import make_evaluate as make_clean_evaluate
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,8 @@ from cfx_jax.losses import sample_latents, vae_terms
 from cfx_jax.models import VAE
 from cfx_jax.models.layers.checks import check_shares
 from cfx_jax.parallel import map_examples
-from trainers.shared import (
+
+from .shared import (
     Batch,
     Evaluate,
     Inputs,

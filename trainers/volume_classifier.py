@@ -47,7 +47,8 @@ from cfx_jax.metrics import accuracy, balanced_accuracy
 from cfx_jax.models import HalfBrainLogits, build_volume_model, joint_decision, warm_start
 from cfx_jax.objectives import decision
 from cfx_jax.parallel import map_examples
-from trainers.shared import (
+
+from .shared import (
     Batch,
     Evaluate,
     Inputs,

@@ -9,6 +9,7 @@ from jax.tree_util import Partial, register_static
 from jaxtyping import Array, Float
 
 from cfx_jax.adapters.adapted import Adapted
+from cfx_jax.adapters.fixed import Fixed
 from cfx_jax.adapters.inputs_outputs import Inputs, Outputs
 from cfx_jax.adapters.layers import Traced, Visit, shown_calls
 from cfx_jax.errors import InputError, import_extra
@@ -47,7 +48,7 @@ def from_equinox(
     if not isinstance(module, eqx.Module):
         raise InputError(f"module: expected an equinox.Module, got {type(module).__name__}")
     arrays, rest = eqx.partition((eqx.nn.inference_mode(module), state), eqx.is_array)
-    batched = Traced(Partial(_run, _Rest(rest), arrays))
+    batched = Traced(Partial(_run, _Rest(rest), arrays[0], Fixed(arrays[1])))
     return Adapted(batched, inputs or Inputs(layout="channels_first"), outputs or Outputs())
 
 
@@ -60,10 +61,14 @@ class _Rest:
 
 
 def _run(
-    rest: _Rest, arrays: Any, visit: Visit | None, images: Float[Array, "1 c h w"]
+    rest: _Rest,
+    arrays: Any,
+    state_arrays: Fixed,
+    visit: Visit | None,
+    images: Float[Array, "1 c h w"],
 ) -> Float[Array, "1 k"]:
     eqx = import_extra("equinox", "Equinox networks")
-    module, state = eqx.combine(arrays, rest.tree)
+    module, state = eqx.combine((arrays, state_arrays.tree), rest.tree)
     named = dict(_modules(eqx, module, ""))
     names = {id(layer): name for name, layer in named.items() if name}
     shown = None if visit is None else _of_batches(visit)

@@ -8,6 +8,7 @@ from jax.tree_util import Partial, register_static
 from jaxtyping import Array, Float
 
 from cfx_jax.adapters.adapted import Adapted
+from cfx_jax.adapters.fixed import Fixed
 from cfx_jax.adapters.inputs_outputs import Inputs, Outputs
 from cfx_jax.adapters.layers import Traced, Visit, shown_calls
 from cfx_jax.errors import InputError
@@ -80,7 +81,9 @@ def from_linen(
     """
     if not isinstance(module, linen.Module):
         raise InputError(f"module: expected a flax.linen.Module, got {type(module).__name__}")
-    batched = Traced(Partial(_run_linen, _Linen(module, options), dict(variables)))
+    fixed = {name: values for name, values in variables.items() if name != "params"}
+    params = {name: values for name, values in variables.items() if name == "params"}
+    batched = Traced(Partial(_run_linen, _Linen(module, options), params, Fixed(fixed)))
     return Adapted(batched, inputs or Inputs(), outputs or Outputs())
 
 
@@ -103,10 +106,13 @@ def _run_nnx(
 
 def _run_linen(
     network: _Linen,
-    variables: dict[str, Any],
+    params: dict[str, Any],
+    fixed: Fixed,
     visit: Visit | None,
     images: Float[Array, "n h w c"],
 ) -> Float[Array, "n k"]:
+    variables = params | fixed.tree
+
     def show(method: Any, arguments: Any, options: Any, context: Any) -> Any:
         value = method(*arguments, **options)
         path = context.module.path

@@ -10,6 +10,7 @@ from jax.tree_util import Partial, register_static
 from jaxtyping import Array, Float
 
 from cfx_jax.adapters.adapted import Adapted
+from cfx_jax.adapters.fixed import Fixed
 from cfx_jax.adapters.inputs_outputs import Inputs, Outputs
 from cfx_jax.adapters.layers import Traced, Visit, shown_calls
 from cfx_jax.adapters.torch import from_torch
@@ -62,11 +63,11 @@ def from_keras(
             f"model: expected Keras to run on JAX or PyTorch, got {backend}: start Python with"
             " KERAS_BACKEND=jax"
         )
-    weights = [
+    trainable, fixed = (
         [jnp.asarray(variable.value) for variable in variables]
         for variables in (model.trainable_variables, model.non_trainable_variables)
-    ]
-    batched = Traced(Partial(_run, _Keras(model), *weights))
+    )
+    batched = Traced(Partial(_run, _Keras(model), trainable, Fixed(fixed)))
     return Adapted(batched, inputs, outputs or Outputs())
 
 
@@ -90,12 +91,12 @@ class _Keras:
 def _run(
     network: _Keras,
     trainable: list[Array],
-    fixed: list[Array],
+    fixed: Fixed,
     visit: Visit | None,
     images: Float[Array, "n h w c"],
 ) -> Float[Array, "n k"]:
     layers = list(network.model._flatten_layers(include_self=False))
     names = {id(layer): layer.name for layer in layers}
     with shown_calls(names, set(map(type, layers)), visit):
-        values, _ = network.model.stateless_call(trainable, fixed, images, training=False)
+        values, _ = network.model.stateless_call(trainable, fixed.tree, images, training=False)
     return values

@@ -26,6 +26,7 @@ from jax.tree_util import Partial, register_static
 from jaxtyping import Array, Float
 
 from cfx_jax.adapters.adapted import Adapted
+from cfx_jax.adapters.fixed import Fixed
 from cfx_jax.adapters.inputs_outputs import Inputs, Outputs
 from cfx_jax.adapters.layers import Traced, Visit
 from cfx_jax.adapters.torch_callback import Network, called, shown_layers
@@ -167,8 +168,11 @@ def _translated(module: Any) -> Traced:
         with _named_overloads(torch):
             torchax = import_extra("torchax", "the bridge 'jax'")
             weights, function = torchax.extract_jax(module)
-    first = next((name for name, _ in module.named_parameters()), None)
-    return Traced(Partial(_run_translated, _Translated(module, function, first), weights))
+    names = [name for name, _ in module.named_parameters() if name in weights]
+    parameters = {name: weights[name] for name in names}
+    fixed = {name: values for name, values in weights.items() if name not in parameters}
+    translated = _Translated(module, function, next(iter(names), None))
+    return Traced(Partial(_run_translated, translated, parameters, Fixed(fixed)))
 
 
 @register_static
@@ -180,8 +184,13 @@ class _Translated:
 
 
 def _run_translated(
-    translated: _Translated, weights: Any, visit: Visit | None, batch: Float[Array, "n c h w"]
+    translated: _Translated,
+    parameters: dict[str, Array],
+    fixed: Fixed,
+    visit: Visit | None,
+    batch: Float[Array, "n c h w"],
 ) -> Array:
+    weights = parameters | fixed.tree
     if translated.first_weight in weights:
         batch = batch.astype(weights[translated.first_weight].dtype)
     torch, interop = import_extra("torch", "PyTorch"), import_extra("torchax.interop", "the bridge")

@@ -3,23 +3,26 @@
 import argparse
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib.metadata import EntryPoint, entry_points
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import jax
-import numpy as np
-from jaxtyping import Float
 
-from cfx_jax.adapters import Inputs, Outputs
-from cfx_jax.data import ImageCollection, open_images
 from cfx_jax.diagnosis import diagnose
-from cfx_jax.errors import InputError, reason_of
+from cfx_jax.errors import InputError
 from cfx_jax.explain.explain import explain
 from cfx_jax.explain.explanations import Explanations, load_explanations
+from cfx_jax.explain.generators import GENERATOR_METHODS
 from cfx_jax.explain.methods import METHODS, Settings
-from cfx_jax.explain.models import load_model
+from cfx_jax.explain.mistakes import status_of
+from cfx_jax.explain.options import (
+    add_model_options,
+    classifier_of_options,
+    first_images,
+    images_of_options,
+)
 from cfx_jax.explain.store import PAGE, TABLE, prepare_folder
 from cfx_jax.explain.volumes import write_volumes
 
@@ -38,28 +41,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status.
     """
-    options = _parser().parse_args(arguments)
-    try:
-        options.run(options)
-    except InputError as error:
-        print(f"cfx: {error}", file=sys.stderr)
-        return 2
-    except (jax.errors.JaxRuntimeError, MemoryError, ValueError) as error:
-        if type(error) is ValueError and "callback: Traceback" not in str(error):
-            raise  # else out of memory, or a model that raises while a program runs
-        print(f"cfx: {reason_of(error)}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    further = _further_commands()
+    if arguments and arguments[0] in further:
+        return int(further[arguments[0]].load()(arguments[1:]))
+    options = _parser(further).parse_args(arguments)
+    return status_of(lambda: options.run(options), program="cfx")
+
+
+def _further_commands() -> dict[str, EntryPoint]:
+    """The commands that other installed packages offer: functions of arguments -> exit status."""
+    return {entry.name: entry for entry in entry_points(group="cfx_jax.commands")}
 
 
 def _explain(options: argparse.Namespace) -> None:
     if not 0 <= options.seed < 2**32:
         raise InputError(f"seed: expected a number from 0 to {2**32 - 1}, got {options.seed}")
     prepare_folder(options.out, replace=options.replace)
-    pictures = _pictures(options)
-    classifier = _classifier(options)
+    pictures = images_of_options(options)
+    classifier = classifier_of_options(options)
     command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
     answers = explain(
         classifier,
@@ -72,6 +72,7 @@ def _explain(options: argparse.Namespace) -> None:
         radii=options.radii,
         probability=options.probability,
         num_steps=options.num_steps,
+        generators=options.generator,
         key=jax.random.key(options.seed),
         folder=options.out,
         shard=options.shard,
@@ -113,7 +114,8 @@ def _write_report(answers: Explanations, folder: Path) -> None:
 
 
 def _check(options: argparse.Namespace) -> None:
-    findings = diagnose(_classifier(options), _load(_pictures(options), most=_CHECKED))
+    images = first_images(images_of_options(options), most=_CHECKED)
+    findings = diagnose(classifier_of_options(options), images)
     for finding in findings:
         print(f"{finding.severity}: {finding.message}")
     if not findings:
@@ -129,70 +131,14 @@ def _methods(options: argparse.Namespace) -> None:
         kind = "counterfactual" if method.is_counterfactual else "map"
         print(f"{method.name} ({kind}, about {method.num_gradients(settings)} gradients an image)")
         print(f"    {method.summary}")
+    for method in GENERATOR_METHODS.values():
+        kind = "counterfactual" if method.is_counterfactual else "map"
+        print(f"{method.name} ({kind} by a generator of `cfx train`)")
+        print(f"    {method.summary}")
 
 
 def _report(options: argparse.Namespace) -> None:
     _write_report(load_explanations(options.folder), options.folder)
-
-
-def _classifier(options: argparse.Namespace) -> Any:
-    inputs: dict[str, Any] = {
-        "layout": options.layout,
-        "value_range": options.value_range and tuple(options.value_range),
-        "mean": options.mean and tuple(options.mean),
-        "std": options.std and tuple(options.std),
-    }
-    given = {name: value for name, value in inputs.items() if value is not None}
-    if given and "layout" not in given:
-        is_torch = options.model.endswith((".pt", ".pth", ".ts", ".pt2")) or ":" in options.model
-        given["layout"] = "channels_first" if is_torch else "channels_last"
-    outputs = None
-    if options.outputs is not None or options.label is not None:
-        outputs = Outputs(options.outputs or "logits", options.label)
-    return load_model(options.model, inputs=Inputs(**given) if given else None, outputs=outputs)
-
-
-def _pictures(options: argparse.Namespace) -> ImageCollection:
-    """The user's images; what is found and what is skipped is printed."""
-    pictures = open_images(
-        options.images,
-        size=options.size and tuple(options.size),
-        channels=options.channels,
-        window=_window(options.window),
-        classes=options.classes or (),
-        groups=options.groups,
-        progress=True,
-    )
-    for line in pictures.skipped:
-        print(f"skipped: {line}", file=sys.stderr)
-    for line in pictures.notes:
-        print(line, file=sys.stderr)
-    return pictures
-
-
-def _load(collection: ImageCollection, *, most: int) -> Float[np.ndarray, "m h w c"]:
-    """The first images; those that are damaged are left out and told."""
-    images: list[np.ndarray] = []
-    for place in range(len(collection)):
-        if len(images) == most:
-            break
-        try:
-            images.append(collection[place]["image"])
-        except InputError as error:
-            print(f"skipped: {error}", file=sys.stderr)
-    if not images:
-        raise InputError("images: expected one that can be decoded, got none")
-    return np.stack(images)
-
-
-def _window(words: Sequence[str] | None) -> Any:
-    """The option ``--window``: two numbers, or one of the words of ``open_images``."""
-    if words is None:
-        return "file"
-    try:
-        return words[0] if len(words) == 1 else tuple(float(word) for word in words)
-    except ValueError as error:
-        raise InputError(f"--window: expected CENTER WIDTH, got {' '.join(words)}") from error
 
 
 def _target(text: str) -> str | int:
@@ -208,13 +154,15 @@ def _shard(text: str) -> tuple[int, int]:
     return int(index), int(count)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(further: Mapping[str, EntryPoint]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="cfx", description="Explains an image classifier by what would have to change."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name in further:
+        commands.add_parser(name, help=f"see cfx {name} --help")
     command = commands.add_parser("explain", help="explain a model's decisions on images")
-    _add_model(command)
+    add_model_options(command)
     command.add_argument("--out", type=Path, default=Path("explanations"), help="folder to write")
     command.add_argument(
         "--replace", action="store_true", help="remove the explanations in that folder first"
@@ -230,6 +178,13 @@ def _parser() -> argparse.ArgumentParser:
         "--target",
         default="runner_up",
         help="class to reach, by name or number; runner_up: the second most probable",
+    )
+    command.add_argument(
+        "--generator",
+        nargs="+",
+        default=[],
+        metavar="WORKDIR",
+        help="explain by these generators too: the --out of cfx train",
     )
     command.add_argument("--norm", type=float, default=2.0, help="p of the lp norm, or inf")
     command.add_argument("--radius", type=float, help="largest change; default: by the image size")
@@ -259,7 +214,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--seed", type=int, default=0, help="of what is random")
     command.set_defaults(run=_explain)
     command = commands.add_parser("check", help="look for faults of a model on images")
-    _add_model(command)
+    add_model_options(command)
     command.set_defaults(run=_check)
     command = commands.add_parser("methods", help="list the methods and what they cost")
     command.set_defaults(run=_methods)
@@ -267,44 +222,3 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("folder", type=Path, help="what --out was")
     command.set_defaults(run=_report)
     return parser
-
-
-def _add_model(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--model", required=True, help="module:function, .pt, .pt2, .keras, .jax")
-    command.add_argument(
-        "--images",
-        nargs="+",
-        required=True,
-        metavar="PATH",
-        help="files, folders, zips, csv:FILE (path, label, group, split, mask); pictures, DICOM,"
-        " NIfTI",
-    )
-    command.add_argument(
-        "--size", nargs=2, type=int, metavar=("HEIGHT", "WIDTH"), help="resize images to this"
-    )
-    command.add_argument(
-        "--window",
-        nargs="+",
-        metavar="NUMBER",
-        help="CENTER WIDTH of the values to show; or values: each image's own; full: all;"
-        " default: as the file says",
-    )
-    command.add_argument(
-        "--groups",
-        metavar="HOW",
-        help="images that belong together: folder, column:NAME, or a pattern such as '(p[0-9]+)'",
-    )
-    command.add_argument(
-        "--classes",
-        nargs="+",
-        metavar="CLASS",
-        help="names of the model's classes in order; NAME, FOLDER=NAME or FOLDER+FOLDER=NAME where"
-        " images lie in folders of their class",
-    )
-    command.add_argument("--channels", type=int, choices=(1, 3), help="of the model's images")
-    command.add_argument("--layout", choices=("channels_first", "channels_last"))
-    command.add_argument("--value-range", nargs=2, type=float, metavar=("BLACK", "WHITE"))
-    command.add_argument("--mean", nargs="+", type=float, help="subtracted, for each channel")
-    command.add_argument("--std", nargs="+", type=float, help="divided by, for each channel")
-    command.add_argument("--outputs", choices=("logits", "probabilities", "log_probabilities"))
-    command.add_argument("--label", type=int, help="of a model of several labels")

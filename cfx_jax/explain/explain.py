@@ -19,12 +19,14 @@ from cfx_jax.errors import InputError
 from cfx_jax.explain import plan
 from cfx_jax.explain.explanation import Explanation
 from cfx_jax.explain.explanations import Explanations, load_explanations
+from cfx_jax.explain.generators import as_trained, draw_generators
 from cfx_jax.explain.methods import Settings
 from cfx_jax.explain.printing import printable
 from cfx_jax.explain.run import Run, first_facts, provenance
 from cfx_jax.explain.source import Images, images_of
 from cfx_jax.explain.store import Skipped, Store, open_store, prepare_folder
 from cfx_jax.explain.stream import Programs, ahead, decide, group_members, stream
+from cfx_jax.explain.trained import TrainedGenerator
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import ExampleMap, data_mesh
 
@@ -48,6 +50,7 @@ def explain(
     num_steps: int = Settings.num_steps,
     num_nodes: int = Settings.num_nodes,
     num_samples: int = Settings.num_samples,
+    generators: Sequence[TrainedGenerator | str | Path] = (),
     key: PRNGKeyArray | None = None,
     folder: str | PathLike[str] | None = None,
     shard: tuple[int, int] = (1, 1),
@@ -89,6 +92,9 @@ def explain(
         num_steps: of a search for a counterfactual.
         num_nodes: of integrated gradients.
         num_samples: of SmoothGrad.
+        generators: trained on this classifier's decisions, or the folders of such (``cfx train``).
+            Each adds a picture and a map, see ``GENERATOR_METHODS``. Classes that are not named
+            take the names of the first one.
         key: for what is random; image i takes ``fold_in(key, i)``. None: ``jax.random.key(0)``.
         folder: where results are written; None keeps them in memory.
         shard: number of this process's part, from 1, and how many parts share the folder.
@@ -102,9 +108,10 @@ def explain(
         The explanations; those of all shards that are in the folder.
 
     Raises:
-        InputError: images that are none, unknown methods, classes that do not exist, a folder that
-            cannot be written or that holds another run, or whatever else ``diagnose`` finds wrong.
-            In memory, also an image that is damaged or has no finite logits.
+        InputError: images that are none, unknown methods, classes that do not exist, a generator of
+            another classifier, a folder that cannot be written or that holds another run, or
+            whatever else ``diagnose`` finds wrong. In memory, also an image that is damaged or has
+            no finite logits.
 
     Example:
         >>> import jax.numpy as jnp, numpy as np
@@ -121,7 +128,7 @@ def explain(
     """
     check_key(key, or_none=True)
     check_count(batch_size, name="batch_size", or_none=True)
-    plan.check_methods(methods)
+    plan.check_methods(methods, generators)
     _check_shard(shard, folder)
     place = None if folder is None else Path(folder)
     if place is not None:
@@ -139,13 +146,17 @@ def explain(
     size = plan.batch_size_for(batch_size, stopped, len(given.names), mesh)
     decision = ExampleMap(decide, held, mesh=mesh)
     logits = plan.logits_of(decision, pictures, size, mesh)
-    class_names = plan.class_names_for(classes, logits.shape[1])
+    trained = [as_trained(generator) for generator in generators]
+    named = trained[0].classes if classes is None and trained else classes
+    class_names = plan.class_names_for(named, logits.shape[1])
+    drawings = draw_generators(trained, held, shape=pictures[0].shape, classes=class_names)
+    shared: dict[str, Any] = dict.fromkeys(methods, held) | drawings
     key = jax.random.key(0) if key is None else key
     run = Run(
         names=given.names,
         labels=given.labels,
         classes=class_names,
-        methods=tuple(methods),
+        methods=tuple(shared),
         settings=settings,
         targets=plan.targets_for(targets, class_names, len(given.names)),
         shape=pictures[0].shape,
@@ -155,9 +166,10 @@ def explain(
         warnings=warnings,
         notes=tuple(map(printable, notes)),
         skipped=given.skipped,
+        extra={f"generator {one.method}": one.digest for one in trained},
         made=provenance(),
     )
-    programs = Programs(decision, dict.fromkeys(methods, held), run, key=key, mesh=mesh)
+    programs = Programs(decision, shared, run, key=key, mesh=mesh)
     if place is None:
         return _in_memory(programs, given, progress)
     store = open_store(place, run, replace=replace)

@@ -15,7 +15,8 @@ from jaxtyping import Float, Int
 
 from cfx_jax.errors import InputError
 from cfx_jax.explain.explanation import DECISION, ByName, Explanation
-from cfx_jax.explain.methods import METHODS, Settings
+from cfx_jax.explain.generators import ALL_METHODS
+from cfx_jax.explain.methods import Settings
 from cfx_jax.explain.page import write_explanations_page
 from cfx_jax.explain.run import Run
 from cfx_jax.explain.store import StoredItems, load_store, open_store
@@ -271,7 +272,7 @@ def _draw_row(line: Sequence[Any], item: Explanation, classes: Sequence[str]) ->
     decision = f"{classes[item.prediction]} {item.probabilities[item.prediction]:.2f}"
     _draw(line[0], item.image, f"{item.name}: {decision}")
     for place, (method, picture) in zip(line[1:], item.pictures.items(), strict=True):
-        is_map = not METHODS[method].is_counterfactual
+        is_map = not ALL_METHODS[method].is_counterfactual
         title = method if is_map else f"{method} → {classes[item.target]}"
         _draw(place, picture, title, is_map=is_map)
 

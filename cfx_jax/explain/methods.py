@@ -121,6 +121,8 @@ class Method:
         summary: one sentence.
         compute: (settings, classifier, example) -> outcome, of one image.
         num_gradients: settings -> how many gradients of the classifier an image costs, about.
+        knob: what the positions of its sweep are called on the page.
+        reading: what the colours of its map say; ``{prediction}`` stands for the class.
     """
 
     name: str
@@ -128,6 +130,8 @@ class Method:
     summary: str
     compute: Callable[[Settings, Classifier, Example], Outcome]
     num_gradients: Callable[[Settings], int]
+    knob: str = "radius"
+    reading: str = "red speaks for {prediction}, blue against it"
 
 
 def _vce(settings: Settings, classifier: Classifier, example: Example) -> Outcome:
@@ -144,7 +148,7 @@ def _vce(settings: Settings, classifier: Classifier, example: Example) -> Outcom
     again = (
         jnp.asarray(search(radii[-1], example.key).image) - image
     )  # from a random start within the ball
-    scores = _scores(classifier, example, changed, settings.p)
+    scores = change_scores(classifier, example, changed, settings.p)
     sweep = Sweep(pictures[:-1], radii, jnp.asarray(answers.probability))
     return Outcome(
         changed,
@@ -165,7 +169,7 @@ def _smallest(settings: Settings, classifier: Classifier, example: Example) -> O
     )
     radius = jnp.where(answer.reached, answer.radius, jnp.inf)
     changed = jnp.asarray(answer.image)
-    scores = _scores(classifier, example, changed, settings.p)
+    scores = change_scores(classifier, example, changed, settings.p)
     return Outcome(changed, scores | {"radius": radius})
 
 
@@ -249,9 +253,21 @@ METHODS: dict[str, Method] = {
 }
 
 
-def _scores(
+def change_scores(
     classifier: Classifier, example: Example, changed: Float[Array, "h w c"], p: float
 ) -> dict[str, Float[Array, ""]]:
+    """The numbers that every counterfactual is told with.
+
+    Args:
+        classifier: one image -> logits.
+        example: the image and the target.
+        changed: the counterfactual.
+        p: norm of the distance.
+
+    Returns:
+        The target's probability; 1 where the target is decided, else 0; the norm of the change; the
+        share of pixels that change visibly.
+    """
     change = changed - example.image
     logits = classifier(changed)
     return {

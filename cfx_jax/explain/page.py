@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.explain.explanation import Explanation
-from cfx_jax.explain.methods import METHODS
+from cfx_jax.explain.generators import ALL_METHODS
 from cfx_jax.report import signed_difference
 from cfx_jax.report.gallery import Card, Figure, Strip, Texts, write_gallery
 
@@ -32,6 +32,7 @@ _HEADINGS = {
     "repeated": "repeated by a random start",
     "radius": "smallest radius",
     "residual": "completeness residual",
+    "redrawing": "PSNR of the redrawn image (dB)",
 }
 _WORDS = {
     "prediction": "the class with the highest probability.",
@@ -46,6 +47,8 @@ _WORDS = {
     " probability; inf where no change within the largest radius does.",
     "completeness residual": "the sum of a map minus the rise of the score that it explains; 0 is"
     " exact.",
+    "PSNR of the redrawn image (dB)": "how like the image a generator's drawing of it is when"
+    " nothing is to change; below about 25 dB part of what differs is only redrawn.",
     "map": "red raises the predicted class's score, blue lowers it; the strongest 0.5 % of the"
     " pixels have the strongest colour.",
     "change": "red is brighter than in the image, blue is darker.",
@@ -114,7 +117,7 @@ def _texts(answers: "Explanations", count: int) -> Texts:
         )
     if count < len(answers):
         introduction.append(f"This page shows the first {count} images; the table has all.")
-    methods = {name: METHODS[name].summary for name in run.methods}
+    methods = {name: ALL_METHODS[name].summary for name in run.methods}
     facts = {
         "made": run.made,
         **{f"note {number}": note for number, note in enumerate(run.notes, start=1)},
@@ -166,12 +169,12 @@ def _strips(
         numbers = {
             _HEADINGS.get(name, name): f"{value:.3g}" for name, value in item.scores[method].items()
         }
-        if METHODS[method].is_counterfactual:
+        if ALL_METHODS[method].is_counterfactual:
             yield _counterfactual_strip(item, method, image, row["target"], numbers)
         else:
             values = picture.sum(-1)  # (h, w), signed
             figure = Figure(
-                caption=f"red speaks for {row['prediction']}, blue against it",
+                caption=ALL_METHODS[method].reading.format(prediction=row["prediction"]),
                 alt=f"{item.name} with the map of {method} over it",
                 image=image,
                 heat=values,
@@ -188,12 +191,12 @@ def _counterfactual_strip(
     numbers: Mapping[str, str],
 ) -> Strip:
     """The counterfactual and its change, with the steps of its sweep where it has one."""
-    pictures, labels = [item.pictures[method]], [""]
+    pictures, labels, knob = [item.pictures[method]], [""], ALL_METHODS[method].knob
     if method in item.sweeps:
         sweep = item.sweeps[method]
         pictures = [*sweep.pictures, *pictures]
         labels = [
-            f"radius {position:.3g}: {target} {probability:.2f}"
+            f"{knob} {position:.3g}: {target} {probability:.2f}"
             for position, probability in zip(sweep.positions, sweep.probabilities, strict=True)
         ]
     shown = [_shown(picture) for picture in pictures]
@@ -217,7 +220,7 @@ def _counterfactual_strip(
         for picture, change in zip(shown, changes, strict=True)
     ]
     title = f"{method} → {target}"
-    return Strip(title=title, steps=steps, labels=labels, knob="radius", numbers=numbers)
+    return Strip(title=title, steps=steps, labels=labels, knob=knob, numbers=numbers)
 
 
 def _scale(sizes: Float[np.ndarray, "h w"]) -> float:

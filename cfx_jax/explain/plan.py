@@ -116,16 +116,19 @@ def diagnosed(classifier: Classifier, images: Float[np.ndarray, "n h w c"]) -> t
     return tuple(finding.message for finding in findings)
 
 
-def check_methods(methods: Sequence[str]) -> None:
+def check_methods(methods: Sequence[str], generators: Sequence[Any] = ()) -> None:
     """Checks that methods are a list of known names.
 
     Args:
         methods: what the user gave.
+        generators: with some, there need be no methods.
 
     Raises:
         InputError: they are not.
     """
-    if isinstance(methods, str) or not methods:
+    if isinstance(generators, (str, Path)):
+        raise InputError(f"generators: expected a list, got {str(generators)!r}")
+    if isinstance(methods, str) or not (methods or generators):
         raise InputError(f"methods: expected one or more names in a list, got {methods!r}")
     for method in methods:
         check_choice(method, tuple(METHODS), name="methods")

@@ -19,7 +19,8 @@ from jax.sharding import Mesh
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from cfx_jax.explain.explanation import Explanation
-from cfx_jax.explain.methods import METHODS, Example, Outcome
+from cfx_jax.explain.generators import ALL_METHODS
+from cfx_jax.explain.methods import Example, Outcome
 from cfx_jax.explain.run import Run
 from cfx_jax.explain.source import Images
 from cfx_jax.explain.store import Skipped
@@ -110,8 +111,8 @@ class Programs:
         self.run, self._decision, self._key, self._mesh = run, decision, key, mesh
         self.size = places_for(run.batch_size, mesh)
         self._programs = {
-            name: ExampleMap(partial(METHODS[name].compute, run.settings), shared[name], mesh=mesh)
-            for name in run.methods
+            name: ExampleMap(partial(method.compute, run.settings), shared[name], mesh=mesh)
+            for name, method in ((name, ALL_METHODS[name]) for name in run.methods)
         }
 
     def start(self, numbers: Sequence[int], pictures: Sequence[np.ndarray | str]) -> Started:
@@ -193,7 +194,7 @@ def _finished(run: Run, started: Started, bar: Any) -> Iterator[Explanation | Sk
     """Waits for a group, and moves the bar by what each method costs."""
     group, count, decision, outcomes = started
     yield from group.skipped
-    costs = {name: METHODS[name].num_gradients(run.settings) for name in outcomes}
+    costs = {name: ALL_METHODS[name].num_gradients(run.settings) for name in outcomes}
     gathered = {}
     for name, outcome in outcomes.items():
         gathered[name] = gather(outcome)

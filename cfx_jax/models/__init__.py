@@ -27,9 +27,11 @@ from cfx_jax.models.generators import SingleAE as SingleAE
 from cfx_jax.models.generators import UNet as UNet
 from cfx_jax.models.generators import UNetGenerator as UNetGenerator
 from cfx_jax.models.generators import Verdict as Verdict
+from cfx_jax.models.generators import arrays_of as arrays_of
 from cfx_jax.models.generators import coder_of as coder_of
 from cfx_jax.models.generators import exaggerator_of as exaggerator_of
 from cfx_jax.models.generators import generator_of as generator_of
+from cfx_jax.models.generators import rebuild as rebuild
 from cfx_jax.models.generators import translation_of as translation_of
 from cfx_jax.models.images import DenseNet as DenseNet
 from cfx_jax.models.images import EfficientNet as EfficientNet
@@ -51,6 +53,7 @@ from cfx_jax.models.views import Ensemble as Ensemble
 from cfx_jax.models.views import Parts as Parts
 from cfx_jax.models.views import PreActivations as PreActivations
 from cfx_jax.models.views import Thresholded as Thresholded
+from cfx_jax.models.views import TwoSides as TwoSides
 from cfx_jax.models.views import calibrated as calibrated
 from cfx_jax.models.views import ensemble as ensemble
 from cfx_jax.models.views import guided as guided
@@ -62,6 +65,7 @@ from cfx_jax.models.views import per_image as per_image
 from cfx_jax.models.views import pre_activations as pre_activations
 from cfx_jax.models.views import thresholded as thresholded
 from cfx_jax.models.views import two_logits as two_logits
+from cfx_jax.models.views import two_sides as two_sides
 from cfx_jax.models.volumes import ACAT as ACAT
 from cfx_jax.models.volumes import HSM as HSM
 from cfx_jax.models.volumes import SMIC as SMIC

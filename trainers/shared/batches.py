@@ -10,7 +10,7 @@ from jax import Array
 from jax.sharding import Mesh
 from jaxtyping import Float, Int, Num
 
-from cfx_jax.callables import as_pytree
+from cfx_jax.callables import as_pytree, call
 from cfx_jax.checks import check_images
 from cfx_jax.counterfactuals import check_two_classes, class_1_probability, decided_class
 from cfx_jax.data import (
@@ -26,9 +26,10 @@ from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import map_examples
 from cfx_jax.training.loop import Batches
-from trainers.shared.identity import digest
-from trainers.shared.run import Inputs, TrainingBatches
-from trainers.shared.settings import RunSettings, images_per_epoch
+
+from .identity import digest
+from .run import Inputs, TrainingBatches
+from .settings import RunSettings, images_per_epoch
 
 _BATCHES_READ = 16
 """Batches that are in memory at once while a source is read."""
@@ -307,6 +308,24 @@ def source_probabilities(
         One probability for each item, for ``data.bins.probability_bins`` and ``calibrated_sample``.
     """
     return _map_source(_probability, classifier, source, indices, batch_size, mesh)
+
+
+def source_logits(
+    classifier: Classifier,
+    source: Any,
+    indices: Int[np.ndarray, " n"],
+    *,
+    batch_size: int,
+    mesh: Mesh | None = None,
+) -> Float[np.ndarray, "n k"]:
+    """The logits of a classifier of any number of classes at items of a source, read in parts.
+
+    Args and errors are those of ``decide_source``, but for the number of classes.
+
+    Returns:
+        A row for each item.
+    """
+    return _map_source(call, classifier, source, indices, batch_size, mesh)
 
 
 def check_both_decided(decisions: Int[np.ndarray, " n"], *, name: str) -> None:

@@ -36,15 +36,16 @@ from cfx_jax.training import CheckpointStore, fit, load_config
 from cfx_jax.training.checkpoint import has_checkpoint
 from cfx_jax.training.loop import Batches
 from cfx_jax.training.selection import Ties
-from trainers.shared.identity import (
+
+from .identity import (
     describe_augmentation,
     describe_classifier,
     describe_encoder,
     describe_start,
     digest,
 )
-from trainers.shared.networks import Evaluate, ModelFactory, State, Step
-from trainers.shared.settings import RunConfig, count_steps, restore_config
+from .networks import Evaluate, ModelFactory, State, Step
+from .settings import RunConfig, count_steps, restore_config
 
 
 class TrainerConfig(RunConfig, Protocol):

@@ -22,8 +22,9 @@ from cfx_jax.models.weights.alternative_names import by_torchvision_names
 from cfx_jax.models.weights.torchvision_names import torchvision_name
 from cfx_jax.objectives import decision
 from cfx_jax.parallel import map_examples
-from trainers.shared.batches import labelled_batches
-from trainers.shared.networks import (
+
+from .batches import labelled_batches
+from .networks import (
     Evaluate,
     ModelFactory,
     State,
@@ -32,9 +33,9 @@ from trainers.shared.networks import (
     graph_of,
     trained_network,
 )
-from trainers.shared.optimisers import OptimiserSettings, make_optimiser
-from trainers.shared.run import Inputs, TrainingBatches
-from trainers.shared.settings import RunSettings
+from .optimisers import OptimiserSettings, make_optimiser
+from .run import Inputs, TrainingBatches
+from .settings import RunSettings
 
 Model = TypeVar("Model", bound=nnx.Module)
 

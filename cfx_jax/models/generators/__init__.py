@@ -19,6 +19,8 @@ from cfx_jax.models.generators.similar_adversarial import AE1_HEAD as AE1_HEAD
 from cfx_jax.models.generators.similar_adversarial import AE2_HEAD as AE2_HEAD
 from cfx_jax.models.generators.similar_adversarial import DuoAE as DuoAE
 from cfx_jax.models.generators.similar_adversarial import SingleAE as SingleAE
+from cfx_jax.models.generators.stored import arrays_of as arrays_of
+from cfx_jax.models.generators.stored import rebuild as rebuild
 from cfx_jax.models.generators.unet import UNet as UNet
 from cfx_jax.models.generators.unet import UNetGenerator as UNetGenerator
 from cfx_jax.models.generators.vae import VAE as VAE

@@ -20,6 +20,8 @@ from cfx_jax.models.views.pre_activations import pre_activations as pre_activati
 from cfx_jax.models.views.thresholded import Thresholded as Thresholded
 from cfx_jax.models.views.thresholded import thresholded as thresholded
 from cfx_jax.models.views.two_logits import two_logits as two_logits
+from cfx_jax.models.views.two_sides import TwoSides as TwoSides
+from cfx_jax.models.views.two_sides import two_sides as two_sides
 from cfx_jax.taps import Parts as Parts
 
 __all__, __dir__ = _public(globals())

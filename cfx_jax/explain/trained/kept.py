@@ -1,0 +1,88 @@
+"""Something trained as two files of a folder: facts as JSON, and arrays that belong to them."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cfx_jax.errors import InputError, reason_of
+from cfx_jax.files import digest, read_json, replacing, write_text
+
+_TRAINING = "training.json"
+"""What the folder of a training has from its first step on."""
+
+
+def keep(
+    folder: str | os.PathLike[str],
+    name: str,
+    *,
+    facts: Mapping[str, Any],
+    arrays: Mapping[str, np.ndarray],
+) -> Path:
+    """Writes ``NAME.json`` and ``NAME.npz``, each in one move; a reader notices files of two runs.
+
+    Args:
+        folder: made where it is missing; other files in it stay.
+        name: of the files, and of the thing in messages.
+        facts: values that JSON knows.
+        arrays: by name.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    folder, file_of_arrays = Path(folder), Path(folder) / f"{name}.npz"
+    with replacing(file_of_arrays, durable=True) as path, path.open("wb") as file:
+        given: dict[str, Any] = dict(arrays)
+        np.savez(file, **given)
+    noted = {**facts, "arrays": digest(file_of_arrays)}
+    write_text(folder / f"{name}.json", json.dumps(noted, indent=1), durable=True)
+    return folder
+
+
+@contextmanager
+def kept(
+    folder: str | os.PathLike[str], name: str, *, made_by: str
+) -> Iterator[tuple[dict[str, Any], dict[str, np.ndarray]]]:
+    """Reads what ``keep`` wrote; what is raised of it in the block is told as damage.
+
+    Args:
+        folder: the folder.
+        name: as in ``keep``.
+        made_by: the command that makes such a folder.
+
+    Yields:
+        Facts and arrays.
+
+    Raises:
+        InputError: nothing there, a training that is not finished, or damaged files.
+    """
+    folder = Path(folder)
+    facts_file, file_of_arrays = folder / f"{name}.json", folder / f"{name}.npz"
+    if not facts_file.is_file():
+        if (folder / _TRAINING).is_file():
+            raise InputError(
+                f"{name}: the training in {folder} is not finished, or is not one of `{made_by}`:"
+                " start its command again"
+            )
+        raise InputError(
+            f"{name}: expected the --out of `{made_by}`, found no {facts_file.name} in {folder}"
+        )
+    facts = read_json(facts_file, advice="train it again")
+    try:
+        if facts["arrays"] != digest(file_of_arrays):
+            raise InputError(f"{file_of_arrays.name} is not the one of {facts_file.name}")
+        with np.load(file_of_arrays, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in file.files}
+        yield facts, arrays
+    except Exception as error:  # whatever NumPy, zipfile and a damaged file's content raise
+        raise InputError(
+            f"{name}: {folder} is damaged, or of another version: {reason_of(error)}: train it"
+            " again"
+        ) from error

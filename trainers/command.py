@@ -1,0 +1,335 @@
+"""The command ``cfx train``, from a clone ``python -m trainers``: trains on a user's own model."""
+
+import argparse
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, make_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int, Shaped
+
+from cfx_jax.data import ArraySource, ImageCollection, load_arrays, split
+from cfx_jax.diagnosis import diagnose, diagnose_generators
+from cfx_jax.errors import InputError, import_extra
+from cfx_jax.explain import sibling_of, with_sibling
+from cfx_jax.explain.mistakes import status_of
+from cfx_jax.explain.options import (
+    add_model_options,
+    classifier_of_options,
+    first_images,
+    images_of_options,
+)
+from cfx_jax.objectives import Classifier
+
+from .explainers import RECIPES, Sides, train_explainer
+from .shared import RelabelledSource, source_logits
+from .siblings import CONFIG, measure_robustness, train_sibling
+
+_DIAGNOSED = 8
+"""Images that the diagnosis of the model looks at."""
+_SIBLING = "trades"
+_CONFIGS = {**{name: recipe.config for name, recipe in RECIPES.items()}, _SIBLING: CONFIG}
+_IN_MEMORY = 2 * 2**30
+"""Bytes of decoded images that are held in memory."""
+_MOST_VALIDATION = 1000
+"""Validation images are held in memory; more would tell no more."""
+
+
+@dataclass(frozen=True, eq=False)
+class Decided:
+    """A user's images with what the model makes of them.
+
+    Attributes:
+        source: random-access, its items with ``image``.
+        logits: of the model, (n, k).
+        classes: names of its classes.
+        labels: of the images, (n,), as folders or a table name them; or None.
+        groups: what images belong together, (n,).
+    """
+
+    source: Any
+    logits: Float[np.ndarray, "n k"]
+    classes: tuple[str, ...]
+    labels: Int[np.ndarray, " n"] | None
+    groups: Shaped[np.ndarray, " n"]
+
+    def split(
+        self,
+        places: Int[np.ndarray, " m"],
+        strata: Int[np.ndarray, " m"],
+        *,
+        share: float,
+        seed: int,
+    ) -> tuple[Int[np.ndarray, " t"], dict[str, np.ndarray]]:
+        """Training places among some, and the other images of these with their places.
+
+        Args:
+            places: the images to split.
+            strata: for each a number; both parts have each number in the same share.
+            share: of the images that are held out, above 0 and below 1.
+            seed: fixes the split.
+        """
+        parts = split(
+            strata,
+            {"train": 1 - share, "validation": share},
+            seed=seed,
+            groups=self.groups[places],
+        )
+        held_out = places[parts["validation"]][:_MOST_VALIDATION]
+        images = load_arrays(self.source, held_out, fields=("image",))["image"]
+        return places[parts["train"]], {"image": images, "place": held_out}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Trains what the command line says; a mistake of the user's is one line and the status 2.
+
+    Args:
+        arguments: of the command line, after ``train``; None takes the process's.
+
+    Returns:
+        The exit status.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    return status_of(
+        lambda: _run(arguments),
+        program="cfx train",
+        stopped="stopped: start the same command again to go on",
+    )
+
+
+def _run(arguments: Sequence[str]) -> None:
+    asked = next((name for name in arguments if name in _CONFIGS), None)
+    if asked and {"-h", "--help"} & {*arguments}:
+        print(_parser().format_help())
+        _config(asked, ["--help"])
+    options, settings = _parser().parse_known_args(arguments)
+    config = _config(options.name, settings)
+    classifier = classifier_of_options(options)
+    images = _decide(options, classifier, batch_size=config.run.eval_batch_size)
+    train = _train_sibling if options.name == _SIBLING else _train_explainer
+    train(options, config, classifier, images)
+
+
+def _train_explainer(
+    options: argparse.Namespace, config: Any, classifier: Classifier, images: Decided
+) -> None:
+    sides = choose_sides(options.target, options.between, images.classes)
+    places = _places_on(sides, images.logits)
+    strata = _is_of_side_1(sides, images.logits[places]).astype(int)
+    train_indices, held_out = images.split(
+        places, strata, share=options.validation, seed=config.run.seed
+    )
+    generator, answers = train_explainer(
+        options.name,
+        classifier,
+        images.source,
+        train_indices,
+        held_out["image"],
+        options.out,
+        config=config,
+        classes=images.classes,
+        sides=sides,
+        model=options.model,
+    )
+    for side, name in enumerate(generator.side_names):
+        print(
+            f"Of {answers.num_images[side]} validation images decided {name},"
+            f" {answers.turned[side]:.0%} are drawn so that they are decided otherwise;"
+            f" {answers.kept[side]:.0%} of those drawn anew keep the decision."
+        )
+    for finding in diagnose_generators(answers):
+        print(f"{finding.severity}: {finding.message}")
+    print(f"Explain by it: cfx explain --generator {options.out} --model {options.model} ...")
+
+
+def _train_sibling(
+    options: argparse.Namespace, config: Any, classifier: Classifier, images: Decided
+) -> None:
+    labels = _labels(options, images)
+    source = RelabelledSource(images.source, np.arange(len(labels)), labels, images.classes)
+    train_indices, held_out = images.split(
+        np.arange(len(labels)), labels, share=options.validation, seed=config.run.seed
+    )
+    validation = {"image": held_out["image"], "label": labels[held_out["place"]]}
+    sibling = train_sibling(
+        classifier,
+        source,
+        train_indices,
+        validation,
+        options.out,
+        config=config,
+        model=options.model,
+        calibrate=options.labels == "files",
+    )
+    of = {
+        "the model": classifier,
+        "its robust sibling": sibling_of(sibling, classifier),
+        "the ensemble of both": with_sibling(sibling, classifier),
+    }
+    size = config.run.eval_batch_size
+    for name, one in of.items():
+        answers = measure_robustness(one, validation, config.attack, batch_size=size)
+        print(
+            f"Accuracy of {name}: {answers.accuracy:.3f}; within changes of l{config.attack.p:g}"
+            f" norm {config.attack.radius:g}: {answers.robust_accuracy:.3f}"
+        )
+    print(f"Explain the ensemble: cfx explain --sibling {options.out} --model {options.model} ...")
+
+
+def _labels(options: argparse.Namespace, images: Decided) -> Int[np.ndarray, " n"]:
+    """The labels of the files, or the model's own decisions in their place."""
+    if options.labels == "decisions":
+        return images.logits.argmax(1)
+    if images.labels is None or not options.classes:
+        raise InputError(
+            "labels: expected images in folders of their class, or a table with labels, and"
+            " --classes in the order of the model's logits: give these, or --labels decisions"
+        )
+    return images.labels
+
+
+def choose_sides(
+    target: str | None, between: Sequence[str] | None, classes: Sequence[str]
+) -> Sides:
+    """The two sides that a generator goes between.
+
+    Args:
+        target: a class, by name or number, that is side 1 against all others.
+        between: two classes, that are side 0 and side 1.
+        classes: names of the model's classes.
+
+    Returns:
+        The classes of side 0 and of side 1; of a model of two classes these, in their order, where
+        nothing is given.
+
+    Raises:
+        InputError: no such class, one class twice, or more than two classes and nothing given.
+
+    >>> choose_sides("sick", None, ("healthy", "sick", "unclear"))
+    ((0, 2), (1,))
+    """
+    if target is not None and between is not None:
+        raise InputError("target: expected --target or --between, got both: leave one out")
+    if between is not None:
+        first, second = (_number(name, classes) for name in between)
+        if first == second:
+            raise InputError(f"between: expected two classes, got {between[0]} twice")
+        return (first,), (second,)
+    if target is not None:
+        chosen = _number(target, classes)
+        return tuple(number for number in range(len(classes)) if number != chosen), (chosen,)
+    if len(classes) == 2:
+        return (0,), (1,)
+    raise InputError(
+        f"target: expected two classes, and the model has {len(classes)}"
+        f" ({', '.join(classes)}): give --target CLASS, against all others, or --between A B"
+    )
+
+
+def _number(name: str, classes: Sequence[str]) -> int:
+    if name in classes:
+        return list(classes).index(name)
+    if name.isdecimal() and int(name) < len(classes):
+        return int(name)
+    raise InputError(f"target: expected one of {', '.join(classes)}, or its number, got {name}")
+
+
+def _decide(options: argparse.Namespace, classifier: Classifier, *, batch_size: int) -> Decided:
+    """Reads the images, looks for faults of the model, and computes its decisions."""
+    collection = images_of_options(options)
+    source, places = _source_of(collection)
+    for finding in diagnose(classifier, first_images(collection, most=_DIAGNOSED)):
+        if finding.severity == "error":
+            raise InputError(finding.message)
+        print(f"{finding.severity}: {finding.message}", file=sys.stderr)
+    logits = source_logits(classifier, source, np.arange(len(source)), batch_size=batch_size)
+    names = collection.class_names if options.classes else None
+    groups = collection.copies_of_files if collection.groups is None else collection.groups
+    labels = None if collection.labels is None else collection.labels[places]
+    classes = _class_names(names, logits.shape[1])
+    return Decided(source, logits, classes, labels, groups[places])
+
+
+def _source_of(collection: ImageCollection) -> tuple[Any, Int[np.ndarray, " n"]]:
+    """A source of the images, and their places in the collection.
+
+    Images that fit into memory are decoded once, and damaged ones left out; others are decoded each
+    time that they are read.
+    """
+    if 4 * len(collection) * math.prod(collection.shape) > _IN_MEMORY:
+        return collection, np.arange(len(collection))
+    images, places = list[np.ndarray](), list[int]()
+    for place in range(len(collection)):
+        try:
+            images.append(collection[place]["image"])
+            places.append(place)
+        except InputError as error:
+            print(f"skipped: {error}", file=sys.stderr)
+    if not images:
+        raise InputError("images: expected one that can be decoded, got none")
+    unknown = np.zeros(len(images), np.int64)
+    return ArraySource(np.stack(images), unknown, ("not known", "not asked for")), np.array(places)
+
+
+def _class_names(given: Sequence[str] | None, count: int) -> tuple[str, ...]:
+    if given is None:
+        return tuple(f"class {number}" for number in range(count))
+    if len(given) != count or len(set(given)) != count:
+        raise InputError(
+            f"classes: expected {count} different names, one for each logit, got {list(given)}"
+        )
+    return tuple(given)
+
+
+def _places_on(sides: Sides, logits: Float[np.ndarray, "n k"]) -> Int[np.ndarray, " m"]:
+    """The images that the model decides for a class of either side."""
+    places = np.flatnonzero(np.isin(logits.argmax(1), [*sides[0], *sides[1]]))
+    if len(places) < len(logits):
+        print(f"{len(logits) - len(places)} images of other classes are left out.")
+    if not len(places):
+        raise InputError("images: expected some that are decided for one of the classes, got none")
+    return places
+
+
+def _is_of_side_1(sides: Sides, logits: Float[np.ndarray, "n k"]) -> np.ndarray:
+    joined = [np.logaddexp.reduce(logits[:, list(side)], axis=1) for side in sides]
+    return joined[1] >= joined[0]
+
+
+def _config(name: str, arguments: Sequence[str]) -> Any:
+    """The configuration of a recipe: its own, with the settings of the command line."""
+    tyro, own = import_extra("tyro", "the command line"), _CONFIGS[name]
+    kind = make_dataclass("Settings", [("config", type(own), field(default=own))])
+    return tyro.cli(kind, args=list(arguments), prog=f"cfx train {name}").config
+
+
+def _parser() -> argparse.ArgumentParser:
+    summaries = {name: recipe.summary for name, recipe in RECIPES.items()}
+    summaries[_SIBLING] = "A robust sibling of your model (Zhang et al. 2019), for --sibling."
+    parser = argparse.ArgumentParser(
+        prog="cfx train",
+        description="Trains a generator on the decisions of your own model, or a robust sibling of"
+        " it.",
+        epilog="NAME:\n"
+        + "\n".join(f"  {name}: {summary}" for name, summary in summaries.items())
+        + "\n\nEvery setting of the training is an option --config.SETTING; cfx train NAME --help"
+        " lists them.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("name", metavar="NAME", choices=tuple(_CONFIGS), help="one of those below")
+    parser.add_argument("--out", type=Path, required=True, metavar="WORKDIR", help="its folder")
+    add_model_options(parser)
+    parser.add_argument("--target", metavar="CLASS", help="side 1, against all other classes")
+    parser.add_argument("--between", nargs=2, metavar="CLASS", help="side 0 and side 1")
+    parser.add_argument("--validation", type=float, default=0.2, help="share of images held out")
+    parser.add_argument(
+        "--labels",
+        choices=("files", "decisions"),
+        default="files",
+        help="what trades learns: the classes of the files, or the model's own decisions",
+    )
+    return parser
