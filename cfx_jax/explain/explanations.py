@@ -75,7 +75,7 @@ class Explanations(Sequence[Explanation]):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a diagnosis found that may be wrong, a line each."""
+        """Lines of a diagnosis on what may be wrong."""
         return self.run.warnings
 
     @property
