@@ -4,24 +4,30 @@ import argparse
 import shlex
 import sys
 from collections.abc import Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
+from jaxtyping import Float
 
 from cfx_jax.adapters import Inputs, Outputs
+from cfx_jax.data import ImageCollection, open_images
 from cfx_jax.diagnosis import diagnose
 from cfx_jax.errors import InputError, reason_of
 from cfx_jax.explain.explain import explain
 from cfx_jax.explain.explanations import Explanations, load_explanations
 from cfx_jax.explain.methods import METHODS, Settings
 from cfx_jax.explain.models import load_model
-from cfx_jax.explain.pictures import Pictures, read_pictures
+from cfx_jax.explain.pictures import LoadedImages, load_images, write_volumes
 from cfx_jax.explain.store import PAGE, TABLE, prepare_folder
 
 _LINES = 10
 """Images that are named on the terminal."""
+_CHECKED = 64
+"""Images that ``cfx check`` looks at."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,16 +59,15 @@ def _explain(options: argparse.Namespace) -> None:
     if not 0 <= options.seed < 2**32:
         raise InputError(f"seed: expected a number from 0 to {2**32 - 1}, got {options.seed}")
     prepare_folder(options.out, replace=options.replace)
-    pictures = _pictures(options)
+    collection = _pictures(options)
     classifier = _classifier(options)
     command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
     answers = explain(
         classifier,
-        pictures.images,
-        names=pictures.names,
+        collection,
         methods=options.methods,
         targets=_target(options.target),
-        classes=options.classes,
+        classes=collection.class_names if options.classes else None,
         p=options.norm,
         radius="auto" if options.radius is None else options.radius,
         radii=options.radii,
@@ -72,11 +77,13 @@ def _explain(options: argparse.Namespace) -> None:
         folder=options.out,
         shard=options.shard,
         replace=options.replace,
-        notes=(f"command: {command}", *getattr(pictures, "notes", ())),
+        notes=(f"command: {command}", *collection.notes),
         batch_size=options.batch_size,
         progress=True,
     )
     _tell(answers, options.out, options.shard)
+    if options.shard[1] == 1:
+        _write_volumes(options.out, collection, answers)
 
 
 def _tell(answers: Explanations, folder: Path, shard: tuple[int, int]) -> None:
@@ -106,7 +113,7 @@ def _write_report(answers: Explanations, folder: Path) -> None:
 
 
 def _check(options: argparse.Namespace) -> None:
-    findings = diagnose(_classifier(options), _pictures(options).images)
+    findings = diagnose(_classifier(options), _load(_pictures(options), most=_CHECKED).images)
     for finding in findings:
         print(f"{finding.severity}: {finding.message}")
     if not findings:
@@ -145,12 +152,58 @@ def _classifier(options: argparse.Namespace) -> Any:
     return load_model(options.model, inputs=Inputs(**given) if given else None, outputs=outputs)
 
 
-def _pictures(options: argparse.Namespace) -> Pictures:
-    size = options.size and tuple(options.size)
-    pictures = read_pictures(options.images, size=size, channels=options.channels)
+def _pictures(options: argparse.Namespace) -> ImageCollection:
+    """The user's images; what is found and what is skipped is printed."""
+    pictures = open_images(
+        options.images,
+        size=options.size and tuple(options.size),
+        channels=options.channels,
+        window=_window(options.window),
+        classes=options.classes or (),
+        groups=options.groups,
+        progress=True,
+    )
     for line in pictures.skipped:
         print(f"skipped: {line}", file=sys.stderr)
+    for line in pictures.notes:
+        print(line, file=sys.stderr)
     return pictures
+
+
+def _load(collection: ImageCollection, *, most: int | None = None) -> LoadedImages:
+    loaded = load_images(collection, most=most)
+    for line in loaded.damaged:
+        print(f"skipped: {line}", file=sys.stderr)
+    return loaded
+
+
+def _write_volumes(folder: Path, collection: ImageCollection, answers: Explanations) -> None:
+    """Maps and counterfactuals of slices as volumes, where the images are those of volumes."""
+    if not collection.volumes:
+        return
+    items = {number: index for index, number in enumerate(answers.numbers)}
+
+    def picture_of(method: str, number: int) -> Float[np.ndarray, "h w c"] | None:
+        if number not in items:
+            return None
+        item = answers[items[number]]
+        picture = item.pictures[method]
+        return picture - item.image if METHODS[method].is_counterfactual else picture
+
+    for name in answers.run.methods:
+        of_slice, changes = partial(picture_of, name), METHODS[name].is_counterfactual
+        for path in write_volumes(folder, collection, name, of_slice, changes=changes):
+            print(f"Volume: {path.resolve()}")
+
+
+def _window(words: Sequence[str] | None) -> Any:
+    """The option ``--window``: two numbers, or one of the words of ``open_images``."""
+    if words is None:
+        return "file"
+    try:
+        return words[0] if len(words) == 1 else tuple(float(word) for word in words)
+    except ValueError as error:
+        raise InputError(f"--window: expected CENTER WIDTH, got {' '.join(words)}") from error
 
 
 def _target(text: str) -> str | int:
@@ -189,7 +242,6 @@ def _parser() -> argparse.ArgumentParser:
         default="runner_up",
         help="class to reach, by name or number; runner_up: the second most probable",
     )
-    command.add_argument("--classes", nargs="+", help="names of the classes, in order")
     command.add_argument("--norm", type=float, default=2.0, help="p of the lp norm, or inf")
     command.add_argument("--radius", type=float, help="largest change; default: by the image size")
     command.add_argument(
@@ -230,8 +282,36 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_model(command: argparse.ArgumentParser) -> None:
     command.add_argument("--model", required=True, help="module:function, .pt, .pt2, .keras, .jax")
-    command.add_argument("--images", nargs="+", required=True, help="files and folders")
-    command.add_argument("--size", nargs=2, type=int, metavar=("HEIGHT", "WIDTH"))
+    command.add_argument(
+        "--images",
+        nargs="+",
+        required=True,
+        metavar="PATH",
+        help="files, folders, zips, csv:FILE (path, label, group, split, mask); pictures, DICOM,"
+        " NIfTI",
+    )
+    command.add_argument(
+        "--size", nargs=2, type=int, metavar=("HEIGHT", "WIDTH"), help="resize images to this"
+    )
+    command.add_argument(
+        "--window",
+        nargs="+",
+        metavar="NUMBER",
+        help="CENTER WIDTH of the values to show; or values: each image's own; full: all;"
+        " default: as the file says",
+    )
+    command.add_argument(
+        "--groups",
+        metavar="HOW",
+        help="images that belong together: folder, column:NAME, or a pattern such as '(p[0-9]+)'",
+    )
+    command.add_argument(
+        "--classes",
+        nargs="+",
+        metavar="CLASS",
+        help="names of the model's classes in order; NAME, FOLDER=NAME or FOLDER+FOLDER=NAME where"
+        " images lie in folders of their class",
+    )
     command.add_argument("--channels", type=int, choices=(1, 3), help="of the model's images")
     command.add_argument("--layout", choices=("channels_first", "channels_last"))
     command.add_argument("--value-range", nargs=2, type=float, metavar=("BLACK", "WHITE"))

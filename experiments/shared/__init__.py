@@ -10,8 +10,10 @@ from experiments.shared.data import DataKind as DataKind
 from experiments.shared.data import open_data as open_data
 from experiments.shared.experiment import results_folder as results_folder
 from experiments.shared.experiment import run_experiment as run_experiment
+from experiments.shared.folder_images import FolderOptions as FolderOptions
 from experiments.shared.folder_images import folder_note as folder_note
 from experiments.shared.folder_images import load_folder as load_folder
+from experiments.shared.folder_images import users_images as users_images
 from experiments.shared.images import COPIES as COPIES
 from experiments.shared.images import PATIENTS as PATIENTS
 from experiments.shared.images import ImageSet as ImageSet
@@ -21,6 +23,7 @@ from experiments.shared.images import decisions as decisions
 from experiments.shared.images import predict as predict
 from experiments.shared.images import probabilities as probabilities
 from experiments.shared.images import remaining_share as remaining_share
+from experiments.shared.images import split_images as split_images
 from experiments.shared.notices import keep_notices as keep_notices
 from experiments.shared.notices import notify as notify
 from experiments.shared.report import Figure as Figure
@@ -32,6 +35,8 @@ from experiments.shared.synthetic_images import draw_images as draw_images
 from experiments.shared.synthetic_images import stored_fields as stored_fields
 from experiments.shared.training import fit_to_images as fit_to_images
 from experiments.shared.training import train_network as train_network
+from experiments.shared.training import with_image_shape as with_image_shape
+from experiments.shared.users_words import without_places as without_places
 from experiments.shared.workspace import Arrays as Arrays
 from experiments.shared.workspace import Workspace as Workspace
 from experiments.shared.workspace import fingerprint as fingerprint

@@ -38,7 +38,12 @@ from experiments.fundus_vce.evaluation import (
     balanced_difference_interval,
     evaluate,
 )
-from experiments.fundus_vce.localisation import choose_quantiles, choose_radii, localise
+from experiments.fundus_vce.localisation import (
+    choose_quantiles,
+    choose_radii,
+    choose_typical,
+    localise,
+)
 from experiments.fundus_vce.quality import filter_gradable, is_useful
 from experiments.shared import ImageSet, Workspace, keep_notices, notify
 from experiments.shared.report import provenance
@@ -337,23 +342,19 @@ def test_every_counterfactual_studied_is_filed_under_what_it_is():
         )
     )
     measured = evaluations(n=8, **dict.fromkeys(NAMES, (100, 0)))
-    for radii, expected in (
-        (None, {1.5: 7.0, 4.0: 8.0}),
-        ({1.5: 3.0, 4.0: 2.0}, {1.5: 3.0, 4.0: 2.0}),
-    ):
-        found = explain(config, data(test), measured, Recorder(), radii)
-        assert found.radii == expected and found.sample == 4
-        np.testing.assert_array_equal(found.images.indices, [0, 2, 1, 3])
-        for (name, p, target), one in found.vce.items():
-            said = 100 * NAMES.index(name) + 10 * p + expected[p] + target / 100
-            np.testing.assert_allclose(one.probability, said + 1000 * np.arange(4))
-        for (radius, target), one in found.sweep.items():
-            np.testing.assert_allclose(
-                one.probability, 200 + 40 + radius + target / 100 + 1000 * np.arange(4)
-            )
-        assert set(found.vce) == {
-            (name, p, target) for name in NAMES for p in (1.5, 4.0) for target in (0, 1)
-        }
+    found = explain(config, data(test), measured, Recorder())
+    assert found.radii == {1.5: 7.0, 4.0: 8.0} and found.sample == 4
+    np.testing.assert_array_equal(found.images.indices, [0, 2, 1, 3])
+    for (name, p, target), one in found.vce.items():
+        said = 100 * NAMES.index(name) + 10 * p + found.radii[p] + target / 100
+        np.testing.assert_allclose(one.probability, said + 1000 * np.arange(4))
+    for (radius, target), one in found.sweep.items():
+        np.testing.assert_allclose(
+            one.probability, 200 + 40 + radius + target / 100 + 1000 * np.arange(4)
+        )
+    assert set(found.vce) == {
+        (name, p, target) for name in NAMES for p in (1.5, 4.0) for target in (0, 1)
+    }
 
 
 def test_images_are_studied_by_their_order_and_failures_come_after_them():
@@ -473,6 +474,10 @@ def test_maps_are_thresholded_and_scored_on_images_that_nothing_was_chosen_on(
     )
     found = localise(config, data(images_of(4), lesions=images), search)
     assert found.norm == 2.0 and found.radii[2.0] == 2.0
+    # Figure 1 shows the counterfactuals of the radius that is configured, not of the map's.
+    shown = search.calls[-len(NAMES) :]
+    assert [(call[1], call[2], call[5][0]) for call in shown] == [(n, 2.0, 1.0) for n in NAMES]
+    assert all(call[3].tolist() == [tuning + found.typical.row] for call in shown)
     np.testing.assert_array_equal(found.images.indices, [2, 3, 4, 5])
     tuned = search.calls[:4]
     assert all(call[1] == "ensemble" and call[3].tolist() == [0, 1] for call in tuned)
@@ -609,13 +614,7 @@ def test_figures_of_failures_show_failures_and_the_others_do_not(monkeypatch):
 
 def test_figure_1_shows_an_image_that_all_classifiers_get_right():
     def shown(**before):
-        one = {
-            (name, 1.5): Counterfactual(
-                np.zeros((3, 1)), np.ones(3), np.asarray(values), np.ones((3, 1))
-            )
-            for name, values in before.items()
-        }
-        return figures.typical_image(localised({"ensemble": (0.1,) * 5}, vce=one, radii={1.5: 1.0}))
+        return choose_typical({name: np.asarray(values) for name, values in before.items()})
 
     assert shown(plain=[0.9, 0.4, 0.9], robust=[0.2, 0.9, 0.9], ensemble=[0.9] * 3) == (
         2,
