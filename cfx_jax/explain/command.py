@@ -1,4 +1,4 @@
-"""The command ``cfx``: explain, check, methods, report."""
+"""The command ``cfx``: explain, check, layers, methods, report."""
 
 import argparse
 import sys
@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 
-from cfx_jax.adapters import Inputs, Outputs
+from cfx_jax.adapters import Adapted, Inputs, Outputs
 from cfx_jax.diagnosis import diagnose
 from cfx_jax.errors import InputError, reason_of
 from cfx_jax.explain.explain import explain
@@ -62,6 +62,8 @@ def _explain(options: argparse.Namespace) -> None:
         radius="auto" if options.radius is None else options.radius,
         probability=options.probability,
         num_steps=options.num_steps,
+        layer=options.layer,
+        window=options.window,
         key=jax.random.key(options.seed),
         batch_size=options.batch_size,
         progress=True,
@@ -90,8 +92,23 @@ def _methods(options: argparse.Namespace) -> None:
     settings = Settings(p=2.0, radius=1.0, largest_radius=4.0)
     for method in METHODS.values():
         kind = "counterfactual" if method.is_counterfactual else "map"
-        print(f"{method.name} ({kind}, about {method.num_gradients(settings)} gradients an image)")
+        number = method.num_gradients(settings)
+        price = "forward passes alone" if number is None else f"about {number} gradients an image"
+        print(f"{method.name} ({kind}, {price})")
         print(f"    {method.summary}")
+
+
+def _layers(options: argparse.Namespace) -> None:
+    classifier, image = _classifier(options), _pictures(options).images[0]
+    if not isinstance(classifier, Adapted):
+        raise InputError(
+            f"model: expected one from cfx_jax.adapters, whose layers have names, got"
+            f" {type(classifier).__name__}"
+        )
+    default = classifier.last_spatial_layer(image)
+    for name, shape in classifier.layers(image).items():
+        note = " (class activation maps read this one by default)" if name == default else ""
+        print(f"{name}: {'x'.join(map(str, shape))}{note}")
 
 
 def _report(options: argparse.Namespace) -> None:
@@ -156,12 +173,17 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--radius", type=float, help="largest change; default: by the image size")
     command.add_argument("--probability", type=float, default=0.9, help="wanted by 'smallest'")
     command.add_argument("--num-steps", type=int, default=Settings.num_steps, help="of a search")
+    command.add_argument("--layer", help="of class activation maps; default: the last spatial one")
+    command.add_argument("--window", type=int, help="side of what occlusion hides, in pixels")
     command.add_argument("--batch-size", type=int, default=8, help="images computed at once")
     command.add_argument("--seed", type=int, default=0, help="of what is random")
     command.set_defaults(run=_explain)
     command = commands.add_parser("check", help="look for faults of a model on images")
     _add_model(command)
     command.set_defaults(run=_check)
+    command = commands.add_parser("layers", help="list a model's layers for an image, by name")
+    _add_model(command)
+    command.set_defaults(run=_layers)
     command = commands.add_parser("methods", help="list the methods and what they cost")
     command.set_defaults(run=_methods)
     command = commands.add_parser("report", help="write the page of stored explanations anew")

@@ -22,7 +22,7 @@ from cfx_jax.checks import (
 from cfx_jax.diagnosis import diagnose
 from cfx_jax.errors import InputError
 from cfx_jax.explain.explanations import Explanations
-from cfx_jax.explain.methods import METHODS, Example, Settings
+from cfx_jax.explain.methods import METHODS, Example, Settings, with_layer
 from cfx_jax.explain.printing import printable
 from cfx_jax.explain.radii import automatic_radius
 from cfx_jax.objectives import Classifier
@@ -48,6 +48,8 @@ def explain(
     num_steps: int = Settings.num_steps,
     num_nodes: int = Settings.num_nodes,
     num_samples: int = Settings.num_samples,
+    layer: str | None = None,
+    window: int | None = None,
     key: PRNGKeyArray | None = None,
     batch_size: int | None = None,
     mesh: jax.sharding.Mesh | None = None,
@@ -75,6 +77,11 @@ def explain(
         num_steps: of a search for a counterfactual.
         num_nodes: of integrated gradients.
         num_samples: of SmoothGrad.
+        layer: whose feature maps the class activation maps show, by its name in
+            ``classifier.layers(image)``; None takes the last one with spatial axes, and the
+            settings of the explanations name it.
+        window: side of the square that occlusion hides, in pixels; None takes an eighth of the
+            image's shorter side.
         key: for what is random; image i takes ``fold_in(key, i)``. None: ``jax.random.key(0)``.
         batch_size: images computed at once; None takes all. Changes nothing but memory and speed.
         mesh: the devices; None takes all.
@@ -104,7 +111,18 @@ def explain(
     _check_methods(methods)
     names = _names(names, len(images))
     radius = _radius(radius, images.shape[1:], p)
-    settings = Settings(p, radius, _WIDER * radius, probability, num_steps, num_nodes, num_samples)
+    settings = Settings(
+        p,
+        radius,
+        _WIDER * radius,
+        probability,
+        num_steps,
+        num_nodes,
+        num_samples,
+        layer,
+        window,
+    )
+    settings = with_layer(settings, methods, classifier, images[0])
     warnings = _diagnosed(classifier, images)
     held = as_pytree(classifier)
     devices: dict[str, Any] = {"batch_size": batch_size, "mesh": mesh}
