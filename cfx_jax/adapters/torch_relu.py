@@ -31,7 +31,7 @@ def _mode(torch: Any) -> Any:
     rectifiers, guided, aten = _rectifiers(torch), _guided(torch), torch.ops.aten
     clips = (torch.nn.functional.hardtanh, aten.hardtanh.default, aten.hardtanh_.default)  # ReLU6
 
-    class Mode(torch.overrides.TorchFunctionMode):  # type: ignore[misc]
+    class Mode(torch.overrides.TorchFunctionMode):
         """Runs the guided ReLU in place of the plain one."""
 
         def __init__(self, count: Count) -> None:
@@ -72,7 +72,7 @@ def _rectifiers(torch: Any) -> dict[Any, float]:
 
 
 def _guided(torch: Any) -> Any:
-    class Guided(torch.autograd.Function):  # type: ignore[misc]
+    class Guided(torch.autograd.Function):
         """Values between 0 and ``highest``; positive signals alone pass back, where they vary."""
 
         @staticmethod

@@ -107,6 +107,7 @@ def explain(
     """
     images = np.asarray(images)
     check_images(images)
+    _check_channels(images)
     check_key(key, or_none=True)
     _check_methods(methods)
     names = _names(names, len(images))
@@ -163,6 +164,14 @@ def _diagnosed(classifier: Classifier, images: Float[np.ndarray, "n h w c"]) -> 
         if finding.severity == "error":
             raise InputError(finding.message)
     return tuple(finding.message for finding in findings)
+
+
+def _check_channels(images: Float[np.ndarray, "n h w c"]) -> None:
+    if images.shape[3] not in (1, 3):
+        raise InputError(
+            f"images: expected 1 or 3 channels, which a page can show, got {images.shape[3]}: call"
+            " the methods of cfx_jax.attributions and cfx_jax.counterfactuals, which take any"
+        )
 
 
 def _check_methods(methods: Sequence[str]) -> None:
