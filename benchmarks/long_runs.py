@@ -33,6 +33,7 @@ import numpy as np
 
 from benchmarks.measure import classifier, memory_in_use, report, value_and_gradient
 from cfx_jax.checks import check_choice
+from cfx_jax.errors import InputError
 from cfx_jax.explain import METHODS, Settings, explain
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import data_mesh, replicate, shard
@@ -138,6 +139,8 @@ def _throughput(config: Config) -> tuple[list[str], list[list[Any]]]:
     rows = []
     for method in config.methods:
         num_gradients = METHODS[method].num_gradients(settings)
+        if num_gradients is None:
+            raise InputError(f"methods: expected some that cost gradients alone, got {method}")
         whole, alone = _alternating(config, model, method, num_gradients)
         ratios = np.median(whole / alone, axis=0)  # (2,)
         rows.append([method, num_gradients, *whole.sum(0), *alone.sum(0), *ratios])
