@@ -19,7 +19,7 @@ from jax.tree_util import Partial
 from jaxtyping import PRNGKeyArray
 
 from cfx_jax.errors import InputError, import_extra
-from cfx_jax.parallel import replicate, shard, shard_local
+from cfx_jax.parallel import local_copy, replicate, shard, shard_local
 from cfx_jax.training.checkpoint import CheckpointStore
 from cfx_jax.training.clock import Durations, StepClock
 from cfx_jax.training.finite import FiniteGuard, MetricsWindow
@@ -126,7 +126,7 @@ def fit(
     """
     _check_options(num_steps, evaluate, evaluate_every, select, checkpoint_every, log_every)
     due = _Due(num_steps, log_every, evaluate_every if evaluate else None, checkpoint_every)
-    with training_alone(workdir):
+    with training_alone(workdir, config):
         store, selection = CheckpointStore(workdir, config), Selection(select, ties=ties)
         state, first = _start(store, _place(copy_state(state), mesh), batches, selection, num_steps)
         guard, window = FiniteGuard(state, store.latest), MetricsWindow(store.latest)
@@ -156,8 +156,8 @@ def fit(
         if _is_shown(progress) and clock.durations.steps:
             print(clock.durations, file=sys.stderr)
         return FitResult(
-            state,
-            state if selection.best is None else selection.best,
+            local_copy(state),
+            local_copy(state if selection.best is None else selection.best),
             writer.history,
             clock.durations,
         )
