@@ -61,8 +61,8 @@ def first_decides(what: str, value: T) -> T:
     told, decided = json.loads(_get(run, key, 0, what))
     if told != what:
         raise InputError(
-            f"expected process 0 at '{what}', as process {run.process} is, got it at '{told}': start"
-            " all processes with the same code and the same files"
+            f"expected process 0 at '{what}', as process {run.process} is, got it at '{told}':"
+            " start all processes with the same code and the same files"
         )
     return decided
 
@@ -218,8 +218,8 @@ def _get(run: Run, key: str, index: int, what: str, *, limit: int = _WAIT_S) -> 
 
 def _late(run: Run, who: str, what: str, limit: int) -> InputError:
     return InputError(
-        f"process {run.process} has waited for {who} at '{what}' for up to {limit} s in vain: look at"
-        " what the others have printed, then start the same command again to go on"
+        f"process {run.process} has waited for {who} at '{what}' for up to {limit} s in vain: look"
+        " at what the others have printed, then start the same command again to go on"
     )
 
 

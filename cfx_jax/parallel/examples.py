@@ -82,7 +82,7 @@ def gather(tree: Any) -> Any:
 
 
 def local_copy(tree: Any) -> Any:
-    """Copies arrays that are the same on all devices to a device of this process, if it shares them.
+    """Copies arrays that are the same on all devices to a device of this process.
 
     Where it is alone the arrays stay as they are.
     """

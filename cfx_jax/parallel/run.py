@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, NamedTuple, NoReturn
 
@@ -200,10 +201,9 @@ class Watch:
         return None
 
     def _post(self, reason: str) -> None:
-        try:
+        # Another process may have been quicker, or nobody is there to hear it.
+        with suppress(jax.errors.JaxRuntimeError):
             self._client.key_value_set(f"{_END}/reason", reason)
-        except jax.errors.JaxRuntimeError:
-            pass  # another process was quicker, or nobody is there to hear it
 
 
 def _exit(status: int) -> NoReturn:
