@@ -23,8 +23,8 @@ def step_memory(step: Callable[..., Any], *arguments: Any) -> str:
     Returns:
         As ``describe_memory``.
     """
-    frozen = getattr(step, "args", ())
-    compiled: jax.stages.Compiled = getattr(step, "func", step).lower(*frozen, *arguments).compile()
+    jitted: Any = getattr(step, "func", step)
+    compiled: jax.stages.Compiled = jitted.lower(*getattr(step, "args", ()), *arguments).compile()
     return describe_memory(compiled)
 
 

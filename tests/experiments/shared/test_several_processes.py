@@ -31,7 +31,7 @@ def outcome(folder):
     arrays |= {path.relative_to(work): path.read_bytes() for path in work.glob("*/metrics.jsonl")}
     assert len(arrays) == 4
     claims = json.loads((report / "claims.json").read_text())
-    return arrays, claims, (report / "table_numbers.csv").read_text()
+    return arrays, claims, (report / "numbers.csv").read_text()
 
 
 @pytest.fixture(scope="module")
