@@ -61,12 +61,12 @@ def explanations(*, num_steps: int, nodes_per_batch: int, sigma: float) -> dict[
         ),
         "path_attribution_along": along,
         "grad_cam": lambda model, _, image, target: attributions.grad_cam(
-            *parts(model), image, target
+            parts(model), image, target
         ),
         "grad_cam_plus_plus": lambda model, _, image, target: attributions.grad_cam_plus_plus(
-            *parts(model), image, target
+            parts(model), image, target
         ),
         "score_cam": lambda model, _, image, target: attributions.score_cam(
-            *parts(model), image, target
+            parts(model), image, target
         ),
     }

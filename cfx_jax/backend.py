@@ -74,7 +74,7 @@ def loop_body(fn: Callable[..., Any]) -> Callable[..., Any]:
 
     def body(*args: Any) -> Any:
         closed, shape = jax.make_jaxpr(fn, return_shape=True)(*args)
-        results = _evaluate(closed.jaxpr, closed.consts, jax.tree.leaves(args))
+        results = evaluate(closed.jaxpr, closed.consts, jax.tree.leaves(args), _in_fast_order)
         return jax.tree.unflatten(jax.tree.structure(shape), results)
 
     return body
@@ -104,7 +104,21 @@ def _varying_axes(aval: Any) -> frozenset[Any]:
     return kind.varying if kind else frozenset()
 
 
-def _evaluate(jaxpr: Jaxpr, consts: Sequence[Any], args: Sequence[Any]) -> list[Any]:
+Exchange = Callable[[Any, list[Any]], list[Any] | None]
+"""An equation and its operands -> results in place of its own; None leaves it as it is."""
+
+
+def evaluate(
+    jaxpr: Jaxpr, consts: Sequence[Any], args: Sequence[Any], exchange: Exchange
+) -> list[Any]:
+    """Computes a traced function with some of its equations exchanged.
+
+    Args:
+        jaxpr: the function; those jitted by themselves become part of it.
+        consts: its constants.
+        args: its arguments.
+        exchange: is asked for each equation that is no jitted function.
+    """
     values = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*consts, *args), strict=True))
 
     def read(atom: Any) -> Any:
@@ -115,14 +129,20 @@ def _evaluate(jaxpr: Jaxpr, consts: Sequence[Any], args: Sequence[Any]) -> list[
         operands = [read(atom) for atom in equation.invars]
         with equation.ctx.manager:
             if primitive is jit_p:
-                results = _evaluate(params["jaxpr"].jaxpr, params["jaxpr"].consts, operands)
-            elif primitive is conv_general_dilated_p:
-                results = [_convolve(*operands, **params)]
+                called = params["jaxpr"]
+                results = evaluate(called.jaxpr, called.consts, operands, exchange)
+            elif (exchanged := exchange(equation, operands)) is not None:
+                results = exchanged
             else:
                 outputs = primitive.bind(*operands, **primitive.get_bind_params(params))
                 results = outputs if primitive.multiple_results else [outputs]
         values.update(zip(equation.outvars, results, strict=True))
     return [read(atom) for atom in jaxpr.outvars]
+
+
+def _in_fast_order(equation: Any, operands: list[Any]) -> list[Any] | None:
+    is_convolution = equation.primitive is conv_general_dilated_p
+    return [_convolve(*operands, **equation.params)] if is_convolution else None
 
 
 def _convolve(

@@ -39,6 +39,7 @@ from cfx_jax.metrics import (
     pointing_game,
     robustly_correct,
 )
+from cfx_jax.models import Parts
 from cfx_jax.objectives import class_score
 from cfx_jax.optimise import apgd, auto_frank_wolfe, from_optax, gradient_descent, solve
 from cfx_jax.parallel import map_examples
@@ -152,7 +153,7 @@ REFUSED = {
         class_score(None, 1)
     ),
     "features: expected a function of one image -> feature maps, got NoneType": (
-        lambda: grad_cam(None, lambda maps: maps.mean((0, 1)), IMAGE, 1)
+        lambda: grad_cam(Parts(None, lambda maps: maps.mean((0, 1))), IMAGE, 1)
     ),
     "score: expected a function of one image or volume -> scalar, got int": lambda: gradient(
         3, IMAGE

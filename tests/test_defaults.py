@@ -8,12 +8,26 @@ import pytest
 
 import cfx_jax
 
-PACKAGES = ("attributions", "counterfactuals", "geometry", "optimise")
+PACKAGES = (
+    "adapters",
+    "attributions",
+    "counterfactuals",
+    "data",
+    "diagnosis",
+    "explain",
+    "geometry",
+    "losses",
+    "metrics",
+    "models",
+    "optimise",
+    "report",
+    "training",
+)
 """The packages that are asked: name another one to ask it of it."""
 
 ROOT = Path(cfx_jax.__file__).parent
-TRIVIAL = (None, True, False, "auto")
-"""Defaults that say nothing: no option, on (1 too), off (0 too), or as the function sees fit."""
+TRIVIAL = (None, True, False, "auto", "", ())
+"""Defaults that say nothing: no option, on (1 too), off (0 too), nothing, or as it sees fit."""
 
 
 def defaults_of(definition):

@@ -23,7 +23,7 @@ from cfx_jax.counterfactuals import (
 from cfx_jax.errors import InputError
 from cfx_jax.losses import cross_entropy
 from cfx_jax.metrics import robustly_correct
-from cfx_jax.models import one_label, two_logits
+from cfx_jax.models import Parts, one_label, two_logits
 from cfx_jax.objectives import (
     class_score,
     decision,
@@ -57,9 +57,9 @@ EXPLANATIONS = {
         convolutional_classifier, target
     )(IMAGE),
     "negative margin": lambda target: negative_margin(convolutional_classifier, target)(IMAGE),
-    "grad_cam": lambda target: grad_cam(features, head, IMAGE, target),
-    "grad_cam_plus_plus": lambda target: grad_cam_plus_plus(features, head, IMAGE, target),
-    "score_cam": lambda target: score_cam(features, head, IMAGE, target),
+    "grad_cam": lambda target: grad_cam(Parts(features, head), IMAGE, target),
+    "grad_cam_plus_plus": lambda target: grad_cam_plus_plus(Parts(features, head), IMAGE, target),
+    "score_cam": lambda target: score_cam(Parts(features, head), IMAGE, target),
     "vce": lambda target: vce(
         convolutional_classifier, IMAGE, target, p=2, radius=0.1, num_steps=2
     ),
@@ -155,7 +155,7 @@ def test_one_logit_is_no_classifier_and_two_logits_makes_one(shape):
         lambda: decision(network(IMAGE)),
         lambda: vce(network, IMAGE, 0, p=2, radius=0.1),
         lambda: vce_batch(network, IMAGES, [0, 0, 0], p=2, radius=0.1),
-        lambda: grad_cam(features, lambda maps: network(maps), IMAGE, 0),
+        lambda: grad_cam(Parts(features, lambda maps: network(maps)), IMAGE, 0),
         lambda: robustly_correct(jax.random.key(0), network, IMAGES, [0, 0, 0], radius=0.1),
     ]
     for call in calls:

@@ -3,6 +3,8 @@
 Each framework has a file, is an extra, and is imported when it is used.
 """
 
+from cfx_jax.adapters.adapted import Adapted as Adapted
+from cfx_jax.adapters.adapted import LayerTap as LayerTap
 from cfx_jax.adapters.equinox import from_equinox as from_equinox
 from cfx_jax.adapters.exported import from_exported as from_exported
 from cfx_jax.adapters.flax import from_linen as from_linen

@@ -11,13 +11,14 @@ from jax.custom_batching import custom_vmap
 from jax.tree_util import Partial, register_static
 from jaxtyping import Array, Float
 
-from cfx_jax.adapters.inputs_outputs import Inputs, Outputs, classifier_of
+from cfx_jax.adapters.adapted import Adapted
+from cfx_jax.adapters.inputs_outputs import Inputs, Outputs
 from cfx_jax.errors import InputError, import_extra, reason_of
 
 
 def from_exported(
     exported: Any, *, inputs: Inputs | None = None, outputs: Outputs | None = None
-) -> Partial:
+) -> Adapted:
     """Turns a function that ``jax.export`` has serialised into a classifier.
 
     Args:
@@ -63,7 +64,7 @@ def from_exported(
             " serialize(vjp_order=1)"
         )
     batched = Partial(_values, _Exported(exported))
-    return classifier_of(batched, inputs or Inputs(), outputs or Outputs())
+    return Adapted(batched, inputs or Inputs(), outputs or Outputs())
 
 
 def _read(path: Path) -> export.Exported:

@@ -3,19 +3,20 @@
 from collections.abc import Mapping
 from typing import Any
 
-import jax
 from flax import linen, nnx
 from jax.tree_util import Partial, register_static
 from jaxtyping import Array, Float
 
-from cfx_jax.adapters.inputs_outputs import Inputs, Outputs, classifier_of
+from cfx_jax.adapters.adapted import Adapted
+from cfx_jax.adapters.inputs_outputs import Inputs, Outputs
+from cfx_jax.adapters.layers import Traced, Visit, shown_calls
 from cfx_jax.errors import InputError
-from cfx_jax.models import per_image
+from cfx_jax.models.views import in_inference_mode
 
 
 def from_nnx(
     module: nnx.Module, *, inputs: Inputs | None = None, outputs: Outputs | None = None
-) -> Partial:
+) -> Adapted:
     """Turns an NNX module of batches into a classifier, in inference mode.
 
     Args:
@@ -39,8 +40,8 @@ def from_nnx(
     """
     if not isinstance(module, nnx.Module):
         raise InputError(f"module: expected an nnx.Module, got {type(module).__name__}")
-    batched = Partial(_call_nnx, per_image(module))
-    return classifier_of(batched, inputs or Inputs(), outputs or Outputs())
+    batched = Traced(Partial(_run_nnx, in_inference_mode(module)))
+    return Adapted(batched, inputs or Inputs(), outputs or Outputs())
 
 
 def from_linen(
@@ -50,7 +51,7 @@ def from_linen(
     inputs: Inputs | None = None,
     outputs: Outputs | None = None,
     **options: Any,
-) -> Partial:
+) -> Adapted:
     """Turns a Linen module into a classifier.
 
     Args:
@@ -79,8 +80,8 @@ def from_linen(
     """
     if not isinstance(module, linen.Module):
         raise InputError(f"module: expected a flax.linen.Module, got {type(module).__name__}")
-    batched = Partial(_call_linen, _Linen(module, options), dict(variables))
-    return classifier_of(batched, inputs or Inputs(), outputs or Outputs())
+    batched = Traced(Partial(_run_linen, _Linen(module, options), dict(variables)))
+    return Adapted(batched, inputs or Inputs(), outputs or Outputs())
 
 
 @register_static
@@ -91,12 +92,27 @@ class _Linen:
         self.module, self.options = module, options
 
 
-def _call_nnx(classify: Partial, images: Float[Array, "n h w c"]) -> Float[Array, "n k"]:
-    return jax.vmap(classify)(images)
-
-
-def _call_linen(
-    network: _Linen, variables: dict[str, Any], images: Float[Array, "n h w c"]
+def _run_nnx(
+    module: Any, visit: Visit | None, images: Float[Array, "n h w c"]
 ) -> Float[Array, "n k"]:
-    values: Any = network.module.apply(variables, images, **network.options)
+    layers = [(path, layer) for path, layer in nnx.iter_modules(module) if callable(layer)]
+    names = {id(layer): ".".join(map(str, path)) for path, layer in layers if path}
+    with shown_calls(names, {type(layer) for _, layer in layers}, visit):
+        return module(images)
+
+
+def _run_linen(
+    network: _Linen,
+    variables: dict[str, Any],
+    visit: Visit | None,
+    images: Float[Array, "n h w c"],
+) -> Float[Array, "n k"]:
+    def show(method: Any, arguments: Any, options: Any, context: Any) -> Any:
+        value = method(*arguments, **options)
+        path = context.module.path
+        is_layer = visit is not None and path and context.method_name == "__call__"
+        return visit(".".join(path), value) if visit is not None and is_layer else value
+
+    with linen.intercept_methods(show):
+        values: Any = network.module.apply(variables, images, **network.options)
     return values

@@ -1,25 +1,22 @@
-"""Facts on a model of another framework, and the classifier that they make of it.
+"""Facts on a model of another framework: what it expects of images, and what its values mean.
 
 The library explains classifiers of one float32 image ``(h, w, c)`` in [0, 1] that give logits
 ``(k,)``. ``Inputs`` says how such an image becomes what the model expects, ``Outputs`` how its
 values become logits. Both are part of the classifier, so that all gradients are by the image.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.tree_util import Partial, register_static
+from jax.tree_util import register_static
 from jaxtyping import Array, Float
 
 from cfx_jax.checks import check_choice, check_integer
-from cfx_jax.errors import InputError, reason_of
-
-Batched = Callable[[Float[Array, "n ..."]], Any]
-"""A model of batches: images in its own layout -> values ``(n, k)`` or ``(n,)``."""
+from cfx_jax.errors import InputError
 
 _LAYOUTS = ("channels_first", "channels_last")
 _KINDS = ("logits", "probabilities", "log_probabilities")
@@ -147,47 +144,6 @@ class Outputs:
                 raise InputError(f"label: expected below {len(values)}, got {self.label}")
             values = values[self.label : self.label + 1]
         return _log_odds(values, self.kind) if len(values) == 1 else _to_logits(values, self.kind)
-
-
-def classifier_of(batched: Batched, inputs: Inputs, outputs: Outputs) -> Partial:
-    """The classifier of one image that a model of batches is.
-
-    Args:
-        batched: the model; a pytree, so that its weights are arguments of compiled programs.
-        inputs: how it expects its images.
-        outputs: what its values mean.
-
-    Returns:
-        The classifier, image ``(h, w, c)`` -> logits ``(k,)``, a pytree.
-    """
-    return Partial(_classify, batched, inputs, outputs)
-
-
-def _classify(
-    batched: Batched, inputs: Inputs, outputs: Outputs, image: Float[Array, "h w c"]
-) -> Float[Array, " k"]:
-    values = _called(batched, inputs.prepare(image))
-    if not hasattr(values, "shape") or values.shape[:1] != (1,):
-        got = getattr(values, "shape", type(values).__name__)
-        raise InputError(
-            f"model: expected images (n, ...) -> values (n, k), got {got} for one image: give a"
-            " model that returns one array"
-        )
-    return outputs.logits(values[0].astype(jnp.float32))
-
-
-def _called(batched: Batched, images: Float[Array, "1 ..."]) -> Any:
-    try:
-        return batched(images)
-    except (AttributeError, IndexError, TypeError, ValueError) as error:
-        # JAX's own errors say that a program cannot be traced, and are handled by their type.
-        is_of_jax = isinstance(error, (jax.errors.JAXTypeError, jax.errors.JAXIndexError))
-        if isinstance(error, InputError) or is_of_jax or "callback: Traceback" in str(error):
-            raise
-        raise InputError(
-            f"model: expected one of images {images.shape}, but it raised {type(error).__name__}:"
-            f" {reason_of(error)}: give Inputs(layout=, channels=, size=)"
-        ) from error
 
 
 def _with_channels(image: Float[Array, "h w c"], channels: int | None) -> Float[Array, "h w c"]:

@@ -9,14 +9,16 @@ import jax.numpy as jnp
 from jax.tree_util import Partial, register_static
 from jaxtyping import Array, Float
 
-from cfx_jax.adapters.inputs_outputs import Inputs, Outputs, classifier_of
+from cfx_jax.adapters.adapted import Adapted
+from cfx_jax.adapters.inputs_outputs import Inputs, Outputs
+from cfx_jax.adapters.layers import Traced, Visit, shown_calls
 from cfx_jax.adapters.torch import from_torch
 from cfx_jax.errors import InputError, import_extra, reason_of
 
 
 def from_keras(
     model: Any, *, inputs: Inputs | None = None, outputs: Outputs | None = None
-) -> Partial:
+) -> Adapted:
     """Turns a Keras 3 model into a classifier, in inference mode.
 
     Args:
@@ -64,8 +66,8 @@ def from_keras(
         [jnp.asarray(variable.value) for variable in variables]
         for variables in (model.trainable_variables, model.non_trainable_variables)
     ]
-    batched = Partial(_call, _Keras(model), *weights)
-    return classifier_of(batched, inputs, outputs or Outputs())
+    batched = Traced(Partial(_run, _Keras(model), *weights))
+    return Adapted(batched, inputs, outputs or Outputs())
 
 
 def _load(keras: Any, path: Path) -> Any:
@@ -85,8 +87,15 @@ class _Keras:
         self.model = model
 
 
-def _call(
-    network: _Keras, trainable: list[Array], fixed: list[Array], images: Float[Array, "n h w c"]
+def _run(
+    network: _Keras,
+    trainable: list[Array],
+    fixed: list[Array],
+    visit: Visit | None,
+    images: Float[Array, "n h w c"],
 ) -> Float[Array, "n k"]:
-    values, _ = network.model.stateless_call(trainable, fixed, images, training=False)
+    layers = list(network.model._flatten_layers(include_self=False))
+    names = {id(layer): layer.name for layer in layers}
+    with shown_calls(names, set(map(type, layers)), visit):
+        values, _ = network.model.stateless_call(trainable, fixed, images, training=False)
     return values

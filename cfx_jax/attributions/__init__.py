@@ -6,6 +6,7 @@
 from cfx_jax.attributions.augment_average import augment_average as augment_average
 from cfx_jax.attributions.grad_cam import grad_cam as grad_cam
 from cfx_jax.attributions.grad_cam import grad_cam_plus_plus as grad_cam_plus_plus
+from cfx_jax.attributions.grad_cam import layer_cam as layer_cam
 from cfx_jax.attributions.gradient import Score as Score
 from cfx_jax.attributions.gradient import gradient as gradient
 from cfx_jax.attributions.guided_backprop import guided_backprop as guided_backprop

@@ -8,16 +8,16 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float, Int
 
-from cfx_jax.attributions.grad_cam import Features, Head, check_parts, class_activation_map
+from cfx_jax.attributions.grad_cam import class_activation_map
 from cfx_jax.checks import check_count
 from cfx_jax.maps import min_max, upsample
 from cfx_jax.objectives import value_of_class
 from cfx_jax.programs import compiled
+from cfx_jax.taps import Tap, check_tap
 
 
 def score_cam(
-    features: Features,
-    head: Head,
+    tap: Tap,
     image: Float[Array, "h w c"],
     target: int | Int[Array, ""],
     *,
@@ -30,9 +30,8 @@ def score_cam(
     a forward pass for each channel. A constant map becomes 0 and masks the whole image.
 
     Args:
-        features: one image -> feature maps ``(fh, fw, f)``, usually of the last convolution, no
-            larger than the image.
-        head: feature maps -> logits ``(k,)``.
+        tap: a classifier of one image that shows feature maps ``(fh, fw, f)``, usually those of the
+            last convolution, no larger than the image.
         image: values in [0, 1].
         target: the class to explain; may be traced.
         channels_per_batch: how many masked images are classified at once, which bounds the memory;
@@ -42,22 +41,22 @@ def score_cam(
         A map without channels, at least 0, upsampled to the image's size.
 
     Raises:
-        InputError: no valid image, features that are no maps of one image, a head without logits, a
-            target that is no class, ``channels_per_batch`` below 1.
+        InputError: no valid image, a layer that has no maps of one image, no logits, a target that
+            is no class, ``channels_per_batch`` below 1.
 
     Example:
+        >>> from cfx_jax.taps import Parts
         >>> features = lambda image: image[::2, ::2]  # (4, 4, 1) -> maps (2, 2, 1)
         >>> head = lambda maps: jnp.stack([-maps.sum(), maps.sum()])
-        >>> saliency = score_cam(features, head, jnp.full((4, 4, 1), 0.5), 1)
+        >>> saliency = score_cam(Parts(features, head), jnp.full((4, 4, 1), 0.5), 1)
         >>> saliency.shape, float(saliency[0, 0])
         ((4, 4), 0.5)
     """
-    check_parts(features, head, image, target)
+    check_tap(tap, image, target)
     check_count(channels_per_batch, name="channels_per_batch", or_none=True)
     return compiled(
         _weighted_maps,
-        features,
-        head,
+        tap,
         image,
         jnp.asarray(target),
         channels_per_batch=channels_per_batch,
@@ -65,18 +64,17 @@ def score_cam(
 
 
 def _weighted_maps(
-    features: Features,
-    head: Head,
+    tap: Tap,
     image: Float[Array, "h w c"],
     target: Int[Array, ""],
     *,
     channels_per_batch: int | None,
 ) -> Float[Array, "h w"]:
-    maps = features(image)
+    maps = tap(image).value
 
     def logit(channel: Float[Array, "fh fw"]) -> Float[Array, ""]:
         mask = min_max(upsample(channel, image.shape[:2]))[..., None]  # (h, w, 1)
-        return value_of_class(head(features(mask * image)), target)
+        return value_of_class(tap(mask * image).logits, target)
 
     num_channels = maps.shape[-1]
     batch_size = min(channels_per_batch or num_channels, num_channels)

@@ -1,21 +1,30 @@
 """The smallest change that lets a class reach a wanted probability: what would have to change.
 
 A visual counterfactual (``vce``; Boreiko et al. 2022, equation 3) asks for the most confident image
-within a radius that the user must know. Here the radius is the answer. It is bisected between 0 and
-the largest one, with one search of equation 3 at each radius::
+within a radius that the user must know. Here the radius is the answer, between two that close in on
+it, with one search of equation 3 at each radius::
 
-    low, high = 0, largest
+    radius, low = largest, 0
     until high - low <= tolerance * high:
-        radius = (low + high) / 2
         search within radius, from the smallest change so far, shortened to radius
         if the probability is reached:  high = norm of the change that reached it
         else:                           low = radius
+        radius = (low + high) / 2, or by the log-odds where nothing has failed yet
 
-Shortening a change towards the image keeps it within the ball and the box, for both are convex. A
-search may miss what a longer one finds, so the radius is an upper bound of the smallest one.
+A search ends once it reaches the probability, which takes few steps where the radius is generous.
+It is given up where the pace of its last quarter would not lead there. Until a radius fails, the
+next one is where a straight line of log-odds over the norm of the change would reach the wanted
+one, at least half of the last and at most ``1 - tolerance`` of it: as log-odds rise ever more
+slowly, this seldom fails early, and a radius that fails costs the most.
+
+Shortening a change towards the image keeps it within the ball and the box, for both are convex. The
+first step of a search follows the gradient before the shortening, so that every evaluation is a
+step. A search may miss what a longer one finds, so the radius is an upper bound of the smallest
+one.
 """
 
 import math
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -25,6 +34,7 @@ from jax import Array, lax
 from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
 from cfx_jax.arrays import AnyArray
+from cfx_jax.backend import loop_body, varying_like
 from cfx_jax.callables import as_pytree
 from cfx_jax.checks import (
     check_between_0_and_1,
@@ -40,7 +50,6 @@ from cfx_jax.checks import (
 from cfx_jax.counterfactuals.vce import VCEExample, VCEProblem
 from cfx_jax.geometry import lp_norm
 from cfx_jax.objectives import Classifier, negative_log_probability
-from cfx_jax.optimise import run
 from cfx_jax.parallel import example_keys, map_examples
 from cfx_jax.programs import compiled
 
@@ -48,7 +57,11 @@ PROBABILITY = 0.9
 """The probability that the target class is to reach."""
 TOLERANCE = 0.05
 """The width of the bracket, as a share of the radius, at which a bisection ends."""
-_MOST_BISECTIONS = 24
+_MOST_SEARCHES = 40
+_UNKNOWN = 1e30
+"""The value of a start that is not evaluated; any other is less."""
+_LEAST_SHARE, _EASY_SHARE, _EASY_STEPS = 0.5, 0.8, 3
+"""Of the last radius: the least next one, and the largest after a search of few steps."""
 
 
 class SmallestCounterfactual(NamedTuple):
@@ -73,13 +86,28 @@ class SmallestCounterfactual(NamedTuple):
 
 
 class _Bracket(NamedTuple):
-    """The state of a bisection: the radii that are known, and the image that reaches ``high``."""
+    """The radii that are known, and what reaches ``high``: an image, its gradient and value."""
 
     low: Float[Array, ""]
     high: Float[Array, ""]
     image: Float[Array, "h w c"]
+    gradient: Float[Array, "h w c"]
     value: Float[Array, ""]
-    step: Int[Array, ""]
+
+
+class _Progress(NamedTuple):
+    """The bracket, and the search that runs within ``radius``.
+
+    ``value_at_check`` is the search's best value a quarter of a search ago, or a large number.
+    """
+
+    bracket: _Bracket
+    radius: Float[Array, ""]
+    search: Any
+    num_steps: Int[Array, ""]
+    value_at_check: Float[Array, ""]
+    num_searches: Int[Array, ""]
+    is_done: Bool[Array, ""]
 
 
 class _Wanted(NamedTuple):
@@ -112,10 +140,10 @@ def smallest_counterfactual(
         largest_radius: above 0; a larger change is not looked for.
         probability: the wanted one, between 0 and 1.
         tolerance: the bisection ends when the bracket is narrower than this share of the radius;
-            between 0 and 1. 0.05 takes 5 searches and one more for each halving of the largest
-            radius; 24 at most.
+            between 0 and 1.
         mask: True where the image may change.
-        num_steps: of each search; it costs ``num_steps + 1`` gradients.
+        num_steps: of each search at most; the first takes all of them where the probability is out
+            of reach. An image costs about three times as many gradients.
         key: draws the random start within the largest radius; None starts at the image itself.
 
     Returns:
@@ -218,36 +246,10 @@ def _search(
     problem: VCEProblem, classifier: Classifier, wanted: _Wanted, example: VCEExample
 ) -> SmallestCounterfactual:
     initial = negative_log_probability(classifier, example.target)(example.image)
-    far = run(*problem(classifier, example))
-    first = _Bracket(
-        jnp.zeros_like(example.radius),
-        jnp.minimum(lp_norm(far.solution - example.image, problem.p), example.radius),
-        far.solution,
-        far.value,
-        jnp.array(0),
-    )
-
-    def is_wide(bracket: _Bracket) -> Array:
-        wide = bracket.high - bracket.low > wanted.tolerance * bracket.high
-        return wide & (far.value <= wanted.value) & (bracket.step < _MOST_BISECTIONS)
-
-    def halve(bracket: _Bracket) -> _Bracket:
-        radius = (bracket.low + bracket.high) / 2
-        start = example.image + (bracket.image - example.image) * (radius / bracket.high)
-        algorithm, objective, _ = problem(classifier, example._replace(radius=radius, key=None))
-        result = run(algorithm, objective, start)
-        reached = result.value <= wanted.value
-        norm = jnp.minimum(lp_norm(result.solution - example.image, problem.p), radius)
-        return _Bracket(
-            jnp.where(reached, bracket.low, radius),
-            jnp.where(reached, norm, bracket.high),
-            jnp.where(reached, result.solution, bracket.image),
-            jnp.where(reached, result.value, bracket.value),
-            bracket.step + 1,
-        )
-
     by_itself = initial <= wanted.value
-    last = lax.while_loop(lambda state: is_wide(state) & ~by_itself, halve, first)
+    first = varying_like(_begin(problem, classifier, example, by_itself), jax.typeof(example.image))
+    step = loop_body(partial(_advance, problem, classifier, wanted, example, initial))
+    last = lax.while_loop(lambda progress: ~progress.is_done, step, first).bracket
     reached = last.value <= wanted.value
     stays = by_itself | ~(last.value < initial)  # also where the search met a gradient of NaN
     answer = SmallestCounterfactual(
@@ -263,6 +265,98 @@ def _search(
         lambda leaf: leaf if leaf.dtype == bool else jnp.where(jnp.isnan(initial), jnp.nan, leaf),
         answer,
     )
+
+
+def _begin(
+    problem: VCEProblem, classifier: Classifier, example: VCEExample, is_done: Bool[Array, ""]
+) -> _Progress:
+    algorithm, objective, x0 = problem(classifier, example)
+    zero, large = jnp.zeros_like(example.radius), jnp.full_like(example.radius, _UNKNOWN)
+    empty = _Bracket(zero, example.radius, example.image, jnp.zeros_like(example.image), large)
+    search = algorithm.init(objective, x0)
+    return _Progress(empty, example.radius, search, jnp.array(0), large, jnp.array(0), is_done)
+
+
+def _advance(
+    problem: VCEProblem,
+    classifier: Classifier,
+    wanted: _Wanted,
+    example: VCEExample,
+    initial: Float[Array, ""],
+    progress: _Progress,
+) -> _Progress:
+    """One step of the search; where that ends it, the next radius and a new search."""
+    radius, first = progress.radius, progress.num_searches == 0
+    algorithm, objective, _ = problem(classifier, example._replace(radius=radius, key=None))
+    search, _ = algorithm.step(objective, progress.search)
+    solution, value = algorithm.solution(search)
+    num_steps = progress.num_steps + 1
+    is_check = num_steps % _quarter(problem) == 0
+    pace = (progress.value_at_check - value) / _quarter(problem)
+    is_hopeless = is_check & (value - pace * (problem.num_steps - num_steps) > wanted.value)
+    reached = value <= wanted.value
+    ends = reached | (num_steps >= problem.num_steps) | (is_hopeless & ~first)
+
+    norm = jnp.minimum(lp_norm(solution - example.image, problem.p), radius)
+    here = _Bracket(progress.bracket.low, norm, solution, search.search.best_gradient, value)
+    failed = progress.bracket._replace(low=jnp.where(first, 0, radius))
+    bracket = _where(ends, _where(reached | first, here, failed), progress.bracket)
+    is_narrow = bracket.high - bracket.low <= wanted.tolerance * bracket.high
+    num_searches = progress.num_searches + ends
+    is_done = is_narrow | (first & ~reached) | (num_searches >= _MOST_SEARCHES)
+    radius = jnp.where(ends, _next_radius(bracket, wanted, initial, num_steps), radius)
+    return _Progress(
+        bracket,
+        radius,
+        _where(ends, _restarted(problem, classifier, example, bracket, radius), search),
+        jnp.where(ends, 0, num_steps),
+        jnp.where(ends, _UNKNOWN, jnp.where(is_check, value, progress.value_at_check)),
+        num_searches,
+        ends & is_done,
+    )
+
+
+def _next_radius(
+    bracket: _Bracket, wanted: _Wanted, initial: Float[Array, ""], num_steps: Int[Array, ""]
+) -> Float[Array, ""]:
+    missing = _log_odds(wanted.value) - _log_odds(initial)
+    share = missing / (_log_odds(bracket.value) - _log_odds(initial))
+    most = 1 - 0.99 * wanted.tolerance  # with room for rounding
+    most = jnp.where(num_steps <= _EASY_STEPS, jnp.minimum(most, _EASY_SHARE), most)
+    share = jnp.clip(jnp.where(jnp.isfinite(share), share, most), _LEAST_SHARE, most)
+    middle = (bracket.low + bracket.high) / 2
+    return jnp.where(bracket.low > 0, middle, share * bracket.high)
+
+
+def _restarted(
+    problem: VCEProblem,
+    classifier: Classifier,
+    example: VCEExample,
+    bracket: _Bracket,
+    radius: Float[Array, ""],
+) -> Any:
+    """A search from the image of the bracket, shortened, with the gradient from before."""
+    share = radius / jnp.where(bracket.high > 0, bracket.high, 1)
+    start = example.image + (bracket.image - example.image) * share
+    algorithm = problem(classifier, example._replace(radius=radius, key=None)).algorithm
+
+    def line(x: Float[Array, "h w c"]) -> Float[Array, ""]:
+        return _UNKNOWN + jnp.vdot(bracket.gradient, x - start)
+
+    return algorithm.init(line, start)
+
+
+def _quarter(problem: VCEProblem) -> int:
+    return max(problem.num_steps // 4, 1)
+
+
+def _log_odds(value: Float[Array, ""]) -> Float[Array, ""]:
+    """Of a probability, from the negative of its logarithm."""
+    return -value - jnp.log(-jnp.expm1(-value))
+
+
+def _where(condition: Bool[Array, ""], this: Any, other: Any) -> Any:
+    return jax.tree.map(partial(jnp.where, condition), this, other)
 
 
 def _wanted(probability: float, tolerance: float, dtype: np.dtype) -> _Wanted:

@@ -13,6 +13,7 @@ from cfx_jax.data.ct_scan import read_ct_scan as read_ct_scan
 from cfx_jax.data.dicom import read_dicom as read_dicom
 from cfx_jax.data.dicom import read_dicom_frames as read_dicom_frames
 from cfx_jax.data.duplicates import first_copies as first_copies
+from cfx_jax.data.duplicates import merge_groups as merge_groups
 from cfx_jax.data.duplicates import shared_copies as shared_copies
 from cfx_jax.data.hounsfield import hounsfield_units as hounsfield_units
 from cfx_jax.data.hounsfield import unit_window as unit_window
@@ -39,7 +40,8 @@ from cfx_jax.data.source import check_indices as check_indices
 from cfx_jax.data.source import labels_of as labels_of
 from cfx_jax.data.source import load_arrays as load_arrays
 from cfx_jax.data.sources import ArraySource as ArraySource
-from cfx_jax.data.sources import ImageFolder as ImageFolder
+from cfx_jax.data.sources import ImageCollection as ImageCollection
+from cfx_jax.data.sources import open_images as open_images
 from cfx_jax.data.splits import split as split
 from cfx_jax.data.splits import split_patients as split_patients
 from cfx_jax.data.transforms import Transform as Transform

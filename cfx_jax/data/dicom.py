@@ -27,6 +27,8 @@ from cfx_jax.data.user_files import (
 )
 from cfx_jax.errors import InputError, import_extra
 
+_WINDOW: Window = "file"
+
 _PURPOSE = "reading DICOM files"
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _GREY = ("MONOCHROME1", "MONOCHROME2")
@@ -39,7 +41,7 @@ _FLOAT = 8  # bytes of the numbers in which one frame is made grey
 
 
 def read_dicom(
-    path: str | Path, *, frame: int | None = None, window: Window = "file"
+    path: str | Path, *, frame: int | None = None, window: Window = _WINDOW
 ) -> Float[np.ndarray, "h w c"]:
     """Reads one image of a DICOM file.
 
@@ -85,7 +87,9 @@ def read_dicom(
     )
 
 
-def read_dicom_frames(path: str | Path, *, window: Window = "file") -> Float[np.ndarray, "s h w c"]:
+def read_dicom_frames(
+    path: str | Path, *, window: Window = _WINDOW
+) -> Float[np.ndarray, "s h w c"]:
     """Reads all frames of a file, which may be one.
 
     Args:
@@ -111,8 +115,31 @@ def read_dicom_frames(path: str | Path, *, window: Window = "file") -> Float[np.
     )
 
 
-def _open_file(path: Path) -> Any:
-    """The file's dataset, which has pixels."""
+def survey_dicom(path: str | Path, *, window: Window = "file") -> tuple[int, int, int, int]:
+    """The number of frames, their height, width and channels, by the file's header alone.
+
+    Args:
+        path: the file.
+        window: see ``read_dicom``.
+
+    Raises:
+        InputError: there is no such file, or it is no DICOM file, is damaged, tells of no image,
+            or has no window where it needs one.
+    """
+    path = Path(path)
+    dataset = _open_file(path, with_pixels=False)
+    _check_size(path, dataset, 1)
+    number = _num_frames(path, dataset)
+    with damage(lambda reason: InputError(f"'{path}' cannot be used ({reason})")):
+        channels = 1 if dataset.get("PhotometricInterpretation") in _GREY else 3
+        if channels == 1:
+            with _naming_file(path):
+                unit_grey(dataset, np.zeros((1, 1)), frame=0, window=window)
+        return number, int(dataset.Rows), int(dataset.Columns), channels
+
+
+def _open_file(path: Path, *, with_pixels: bool = True) -> Any:
+    """The file's dataset, which has pixels; or what comes before them."""
     pydicom = import_extra("pydicom", _PURPOSE)
     if not is_regular(path):
         raise InputError(
@@ -124,15 +151,16 @@ def _open_file(path: Path) -> Any:
     ):
         _check_deflated(path)
         try:
-            dataset = pydicom.dcmread(path)
+            dataset = pydicom.dcmread(path, stop_before_pixels=not with_pixels)
         except pydicom.errors.InvalidDicomError as error:
             dataset = _without_preamble(path)
             if dataset is None:
                 raise InputError(
                     f"'{path}' is no DICOM file: bytes 128 to 131 are not DICM: read pictures of"
-                    " other kinds by ImageFolder"
+                    " other kinds by open_images"
                 ) from error
-        if not any(name in dataset for name in _PIXELS):
+        wanted = _PIXELS if with_pixels else ("Rows",)
+        if not any(name in dataset for name in wanted):
             kind = getattr(dataset.get("SOPClassUID"), "name", "unknown")
             raise InputError(
                 f"'{path}' holds no pixels, its kind is '{kind}': give a file with an image, or"

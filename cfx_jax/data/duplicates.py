@@ -35,6 +35,29 @@ def first_copies(fingerprints: Sequence[Hashable]) -> Int[np.ndarray, " n"]:
     )
 
 
+def merge_groups(
+    groups: Shaped[np.ndarray, " n"], copies: Int[np.ndarray, " n"]
+) -> Int[np.ndarray, " n"]:
+    """Joins groups that have an image in common, so that a split divides none of them.
+
+    Args:
+        groups: of each image, such as its patient.
+        copies: of each image the place of the first that equals it, see :func:`first_copies`.
+
+    Returns:
+        For each image the number of its group.
+
+    Example:
+        >>> merge_groups(np.array(["p", "q", "r", "r"]), np.array([0, 1, 2, 0])).tolist()
+        [0, 1, 0, 0]
+    """
+    names, group_of = np.unique(groups, return_inverse=True)
+    joined = np.arange(len(names))
+    for one, other in zip(group_of, group_of[copies], strict=True):
+        joined[joined == joined[one]] = joined[other]
+    return np.unique(joined[group_of], return_inverse=True)[1]
+
+
 def shared_copies(
     copies: Int[np.ndarray, " n"], parts: Mapping[str, Int[np.ndarray, " m"]]
 ) -> dict[tuple[str, str], int]:

@@ -80,8 +80,8 @@ def read_nifti(
             the image that it belongs to.
     """
     path = Path(path)
-    image = _open_file(path)
-    placed = image if placed_as is None else _open_file(Path(placed_as))
+    image = open_nifti(path)
+    placed = image if placed_as is None else open_nifti(Path(placed_as))
     if placed.shape[:3] != image.shape[:3]:
         raise InputError(
             f"'{path}': expected the shape of its image '{placed_as}', {placed.shape[:3]}, got"
@@ -97,8 +97,8 @@ def read_nifti(
         raise InputError(
             f"sequence: expected one of the {number} in '{path}', 0..{number - 1}, got {sequence}"
         )
-    values = _values(path, image, sequence if len(axes) == 4 else None, labels)
-    return _orient(path, values, placed.affine)
+    values = read_values(path, image, sequence=sequence if len(axes) == 4 else None, labels=labels)
+    return orient(path, values, placed.affine, AXES)
 
 
 def resample_volume(
@@ -159,8 +159,12 @@ def unit_slices(array: Float[np.ndarray, "s h w"]) -> Float[np.ndarray, "s h w"]
     return ((array - low) / np.where(high > low, high - low, 1)).astype(np.float32)
 
 
-def _open_file(path: Path) -> Any:
-    """The file's header, from which its values can be read."""
+def open_nifti(path: Path) -> Any:
+    """The file's header, from which its values can be read.
+
+    Raises:
+        InputError: see ``read_nifti``.
+    """
     nibabel = import_extra("nibabel", _PURPOSE)
     if not is_regular(path):
         raise InputError(
@@ -228,10 +232,14 @@ def _check_length(image: Any, sequence: int | None) -> None:
     check_unpacked(size * (declared if sequence is None else math.prod(image.shape[:3])))
 
 
-def _values(
-    path: Path, image: Any, sequence: int | None, labels: bool
+def read_values(
+    path: Path, image: Any, *, sequence: int | None, labels: bool
 ) -> Shaped[np.ndarray, "x y z ..."]:
-    """The values in the file's order of axes, those of one sequence only if one is given."""
+    """The values in the file's order of axes, those of one sequence only if one is given.
+
+    Raises:
+        InputError: see ``read_nifti``.
+    """
     with damage(lambda reason: _damage_error(path, reason)):
         _check_length(image, sequence)
         apart = [
@@ -260,10 +268,39 @@ def _values(
     )
 
 
-def _orient(
-    path: Path, values: Shaped[np.ndarray, "x y z ..."], affine: Float[np.ndarray, "4 4"]
+def orient(
+    path: Path,
+    values: Shaped[np.ndarray, "x y z ..."],
+    affine: Float[np.ndarray, "4 4"],
+    axes: tuple[str, ...],
 ) -> Volume:
-    """The values with their axes in the stated order."""
+    """The values with their axes in another order.
+
+    Args:
+        path: the file, for messages.
+        values: in the file's order.
+        affine: the file's matrix.
+        axes: where slices, rows and columns are to lead to, as ``AXES``.
+
+    Raises:
+        InputError: the matrix leads nowhere.
+    """
+    orientations = import_extra("nibabel.orientations", _PURPOSE)
+    directions = orientation_of(path, affine)
+    moves = orientations.ornt_transform(directions, orientations.axcodes2ornt(axes))
+    spacing = np.empty(3)
+    spacing[moves[:, 0].astype(int)] = np.linalg.norm(affine[:3, :3], axis=0)
+    slices, rows, columns = spacing.tolist()
+    array = np.ascontiguousarray(orientations.apply_orientation(values, moves))
+    return Volume(array, (slices, rows, columns))
+
+
+def orientation_of(path: Path, affine: Float[np.ndarray, "4 4"]) -> Float[np.ndarray, "3 2"]:
+    """The axis of space that each axis of a file follows, and its sense, as nibabel counts them.
+
+    Raises:
+        InputError: the matrix does not lead into three directions.
+    """
     orientations = import_extra("nibabel.orientations", _PURPOSE)
     directions = (
         orientations.io_orientation(affine)
@@ -275,12 +312,7 @@ def _orient(
             f"'{path}': expected an affine matrix that leads into three directions, got"
             f" {affine.tolist()}"
         )
-    moves = orientations.ornt_transform(directions, orientations.axcodes2ornt(AXES))
-    spacing = np.empty(3)
-    spacing[moves[:, 0].astype(int)] = np.linalg.norm(affine[:3, :3], axis=0)
-    slices, rows, columns = spacing.tolist()
-    array = np.ascontiguousarray(orientations.apply_orientation(values, moves))
-    return Volume(array, (slices, rows, columns))
+    return directions
 
 
 def _wanted_shape(

@@ -16,13 +16,15 @@ from jaxtyping import Float, Int, Shaped
 from cfx_jax.checks import check_count
 from cfx_jax.errors import InputError
 
+_NUM_BINS = 10
+
 _ROUNDING = 1e-5  # of ``exp(log p)`` in float32
 _FEW = 10
 """A bin with fewer images than this is worth a warning."""
 
 
 def probability_bins(
-    probabilities: Float[np.ndarray, " n"], *, num_bins: int = 10
+    probabilities: Float[np.ndarray, " n"], *, num_bins: int = _NUM_BINS
 ) -> Int[np.ndarray, " n"]:
     """The bin of each probability, ``min(floor(K p), K - 1)``.
 
@@ -50,7 +52,7 @@ def probability_bins(
     return np.minimum((values * num_bins).astype(np.int64), num_bins - 1)
 
 
-def bin_counts(bins: Int[np.ndarray, " n"], *, num_bins: int = 10) -> Int[np.ndarray, " k"]:
+def bin_counts(bins: Int[np.ndarray, " n"], *, num_bins: int = _NUM_BINS) -> Int[np.ndarray, " k"]:
     """The number of images in each bin.
 
     A warning counts the bins that are empty or have fewer than ten images. No image is in an empty
@@ -93,7 +95,7 @@ def calibrated_sample(
     *,
     per_bin: int,
     seed: int,
-    num_bins: int = 10,
+    num_bins: int = _NUM_BINS,
 ) -> Int[np.ndarray, " m"]:
     """Chooses as many images of each bin, labelled 1 in the share that the bin's lower edge says.
 

@@ -57,13 +57,21 @@ def check_unpacked(size: int) -> None:
         )
 
 
-def read_bounded(stream: IO[bytes]) -> bytes:
+def read_bounded(stream: IO[bytes], *, expected: int | None = None) -> bytes:
     """Reads a stream to its end.
+
+    Args:
+        stream: where it stands.
+        expected: the number of bytes that it is likely to hold, so that no more memory is asked
+            for; None where nothing is known.
 
     Raises:
         DamagedFile: it holds more than ``unpack_limit()``.
     """
-    content = stream.read(unpack_limit() + 1)
+    most = unpack_limit() + 1
+    content = stream.read(most if expected is None else min(expected + 1, most))
+    if expected is not None and expected < len(content) < most:
+        content += stream.read(most - len(content))
     check_unpacked(len(content))
     return content
 
@@ -110,7 +118,7 @@ def read_file(path: Path) -> bytes:
         if path.exists() and not is_regular(path):
             raise DamagedFile("is no regular file")
         with path.open("rb") as stream:
-            return read_bounded(stream)
+            return read_bounded(stream, expected=os.fstat(stream.fileno()).st_size)
 
 
 @contextmanager

@@ -1,42 +1,41 @@
 """``explain``: many images, several methods, one classifier."""
 
 from collections.abc import Sequence
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from cfx_jax.arrays import AnyArray
-from cfx_jax.callables import as_pytree, call
-from cfx_jax.checks import (
-    check_choice,
-    check_images,
-    check_integer,
-    check_key,
-    check_positive,
-    check_targets,
-)
-from cfx_jax.diagnosis import diagnose
+from cfx_jax.callables import as_pytree
+from cfx_jax.checks import check_count, check_key
+from cfx_jax.data import ImageSource
 from cfx_jax.errors import InputError
-from cfx_jax.explain.explanations import Explanations
-from cfx_jax.explain.methods import METHODS, Example, Settings
+from cfx_jax.explain import plan
+from cfx_jax.explain.explanation import Explanation
+from cfx_jax.explain.explanations import Explanations, load_explanations
+from cfx_jax.explain.methods import Settings
 from cfx_jax.explain.printing import printable
-from cfx_jax.explain.radii import automatic_radius
+from cfx_jax.explain.run import Run, first_facts, provenance
+from cfx_jax.explain.source import Images, images_of
+from cfx_jax.explain.store import Skipped, Store, open_store, prepare_folder
+from cfx_jax.explain.stream import Programs, ahead, decide, group_members, stream
 from cfx_jax.objectives import Classifier
-from cfx_jax.parallel import example_keys, map_examples
+from cfx_jax.parallel import ExampleMap, data_mesh
 
-_DIAGNOSED = 8
-"""Images that a diagnosis looks at."""
 _WIDER = 4.0
 """``smallest`` looks at most at so many times the radius."""
+_WRITERS = 4
 
 
 def explain(
     classifier: Classifier,
-    images: Float[AnyArray, "n h w c"],
+    images: Float[AnyArray, "n h w c"] | ImageSource,
     *,
     methods: Sequence[str] = ("vce", "smallest", "integrated_gradients"),
     targets: str | int | Sequence[int | str] | Int[AnyArray, " n"] = "runner_up",
@@ -44,13 +43,18 @@ def explain(
     names: Sequence[str] | None = None,
     p: float = 2.0,
     radius: float | str = "auto",
+    radii: Sequence[float] = Settings.radii,
     probability: float = 0.9,
     num_steps: int = Settings.num_steps,
     num_nodes: int = Settings.num_nodes,
     num_samples: int = Settings.num_samples,
     key: PRNGKeyArray | None = None,
+    folder: str | PathLike[str] | None = None,
+    shard: tuple[int, int] = (1, 1),
+    replace: bool = False,
+    notes: Sequence[str] = (),
     batch_size: int | None = None,
-    mesh: jax.sharding.Mesh | None = None,
+    mesh: Mesh | None = None,
     progress: bool = False,
 ) -> Explanations:
     """Explains a classifier's decisions on images.
@@ -58,34 +62,49 @@ def explain(
     A diagnosis comes first: what it finds wrong stops the call, what may be wrong is kept beside
     the explanations. Counterfactuals go to the target class; maps explain the predicted one.
 
+    With ``folder``, images are read when they are needed and the result of each is written to a
+    file of its own, so that memory does not grow with their number. The same call goes on where it
+    was stopped. A damaged image is skipped and counted.
+
+    An image's result depends on the model, the image, its number and the settings. It has the same
+    bits in every shard and after every stop; another number of devices or another ``batch_size``
+    changes it by rounding.
+
     Args:
         classifier: one image -> logits ``(k,)``, from ``adapters``, ``models.per_image`` or your
             own.
-        images: values in [0, 1].
+        images: values in [0, 1]; or a source that reads an image when it is asked for.
         methods: names of ``METHODS``.
         targets: ``"runner_up"`` takes each image's second most probable class; a class (its number,
             or its name in ``classes``) takes it for all images, or one for each image. A target
             that is predicted already stays, and its counterfactual is more of the same.
         classes: names of the classes, in the order of the logits; None numbers them.
-        names: of the images; None numbers them.
+        names: of the images; None takes the source's, or numbers them.
         p: norm of the counterfactuals' changes, at least 1 or inf.
         radius: largest norm of the change; ``"auto"`` scales the published ones to the images
             (``automatic_radius``). ``smallest`` looks up to four times as far.
+        radii: shares of the radius at which ``vce`` is searched too, for the knob of the page; each
+            costs one search more.
         probability: of the target class that ``smallest`` looks for, between 0 and 1.
         num_steps: of a search for a counterfactual.
         num_nodes: of integrated gradients.
         num_samples: of SmoothGrad.
         key: for what is random; image i takes ``fold_in(key, i)``. None: ``jax.random.key(0)``.
-        batch_size: images computed at once; None takes all. Changes nothing but memory and speed.
+        folder: where results are written; None keeps them in memory.
+        shard: number of this process's part, from 1, and how many parts share the folder.
+        replace: whether results of another run in the folder are removed.
+        notes: sentences for the page, such as how the images were read.
+        batch_size: images computed at once; None takes 8 for each CPU, 32 for each accelerator.
         mesh: the devices; None takes all.
-        progress: shows a bar for each method.
+        progress: shows one bar for all images and methods, with the time that is left.
 
     Returns:
-        The explanations.
+        The explanations; those of all shards that are in the folder.
 
     Raises:
-        InputError: images that are none, unknown methods, classes that do not exist, or whatever
-            else ``diagnose`` finds wrong.
+        InputError: images that are none, unknown methods, classes that do not exist, a folder that
+            cannot be written or that holds another run, or whatever else ``diagnose`` finds wrong.
+            In memory, also an image that is damaged or has no finite logits.
 
     Example:
         >>> import jax.numpy as jnp, numpy as np
@@ -97,121 +116,103 @@ def explain(
         >>> answers = explain(classifier, images, methods=["vce"], radius=2.0, num_steps=3)
         >>> answers.pictures["vce"].shape, answers.scores["vce"]["valid"].tolist()
         ((2, 4, 4, 1), [1.0, 1.0])
+        >>> answers[1].name, answers[1].sweeps["vce"].positions.tolist()
+        ('image 1', [0.5, 1.0, 2.0])
     """
-    images = np.asarray(images)
-    check_images(images)
     check_key(key, or_none=True)
-    _check_methods(methods)
-    names = _names(names, len(images))
-    radius = _radius(radius, images.shape[1:], p)
-    settings = Settings(p, radius, _WIDER * radius, probability, num_steps, num_nodes, num_samples)
-    warnings = _diagnosed(classifier, images)
-    held = as_pytree(classifier)
-    devices: dict[str, Any] = {"batch_size": batch_size, "mesh": mesh}
-    logits = map_examples(call, held, images, **devices)
-    _check_logits(logits, names)
-    class_names = _class_names(classes, logits.shape[1])
-    chosen = _targets(targets, logits, class_names)
-    keys = example_keys(jax.random.key(0) if key is None else key, jnp.arange(len(images)))
-    arrays: Any = (images, logits.argmax(1), chosen, keys)
-    examples = Example(*arrays)
-    outcomes = {
-        name: map_examples(
-            partial(METHODS[name].compute, settings),
-            held,
-            examples,
-            progress=name if progress else False,
-            **devices,
-        )
-        for name in methods
-    }
-    return Explanations(
-        images=images,
-        names=names,
-        classes=class_names,
-        logits=logits,
-        targets=chosen,
-        pictures={name: outcome.picture for name, outcome in outcomes.items()},
-        scores={name: outcome.scores for name, outcome in outcomes.items()},
-        settings=settings,
-        warnings=warnings,
+    check_count(batch_size, name="batch_size", or_none=True)
+    plan.check_methods(methods)
+    _check_shard(shard, folder)
+    place = None if folder is None else Path(folder)
+    if place is not None:
+        prepare_folder(place, replace=replace)
+    given = images_of(images, names)
+    first = plan.first_images(given)
+    pictures = list(first.values())
+    length = plan.radius_for(radius, pictures[0].shape, p)
+    settings = Settings(
+        p, length, _WIDER * length, probability, num_steps, num_nodes, num_samples, tuple(radii)
     )
+    warnings = plan.diagnosed(classifier, np.stack(pictures))
+    held, mesh = as_pytree(classifier), mesh or data_mesh()
+    stopped = None if replace else place
+    size = plan.batch_size_for(batch_size, stopped, len(given.names), mesh)
+    decision = ExampleMap(decide, held, mesh=mesh)
+    logits = plan.logits_of(decision, pictures, size, mesh)
+    class_names = plan.class_names_for(classes, logits.shape[1])
+    key = jax.random.key(0) if key is None else key
+    run = Run(
+        names=given.names,
+        labels=given.labels,
+        classes=class_names,
+        methods=tuple(methods),
+        settings=settings,
+        targets=plan.targets_for(targets, class_names, len(given.names)),
+        shape=pictures[0].shape,
+        batch_size=size,
+        key=tuple(jax.random.key_data(key).tolist()),
+        first=first_facts(first, logits),
+        warnings=warnings,
+        notes=tuple(map(printable, notes)),
+        skipped=given.skipped,
+        made=provenance(),
+    )
+    programs = Programs(decision, dict.fromkeys(methods, held), run, key=key, mesh=mesh)
+    if place is None:
+        return _in_memory(programs, given, progress)
+    store = open_store(place, run, replace=replace)
+    _fill(store, programs, given, shard, progress)
+    return load_explanations(place)
 
 
-def _diagnosed(classifier: Classifier, images: Float[np.ndarray, "n h w c"]) -> tuple[str, ...]:
-    """The warnings of a diagnosis; its first error is raised."""
-    findings = diagnose(classifier, images[:_DIAGNOSED])
-    for finding in findings:
-        if finding.severity == "error":
-            raise InputError(finding.message)
-    return tuple(finding.message for finding in findings)
+def _in_memory(programs: Programs, images: Images, progress: bool) -> Explanations:
+    run = programs.run
+    items: list[Explanation] = []
+    for item in stream(programs, images, range(run.num_groups), progress=progress):
+        if isinstance(item, Skipped):
+            raise InputError(
+                f"{run.names[item.number]}: expected an image that can be explained, but"
+                f" {item.reason}: leave it out, or give a folder, where it is skipped and counted"
+            )
+        items.append(item)
+    return Explanations(run, items)
 
 
-def _check_methods(methods: Sequence[str]) -> None:
-    if isinstance(methods, str) or not methods:
-        raise InputError(f"methods: expected one or more names in a list, got {methods!r}")
-    for method in methods:
-        check_choice(method, tuple(METHODS), name="methods")
+def _fill(
+    store: Store, programs: Programs, images: Images, part: tuple[int, int], progress: bool
+) -> None:
+    """Computes and writes what a shard lacks."""
+    with store.working(part), ThreadPoolExecutor(_WRITERS) as writers:
+        groups = _groups_to_do(store, images, part)
+        results = stream(programs, images, groups, progress=progress)
+        for _ in ahead(writers, store.write, results, depth=2 * store.run.batch_size):
+            pass  # the first that cannot be written raises here
 
 
-def _radius(radius: float | str, shape: tuple[int, ...], p: float) -> float:
-    if isinstance(radius, str):
-        check_choice(radius, ("auto",), name="radius")
-        return automatic_radius(shape, p)
-    check_positive(radius, name="radius")
-    return float(radius)
+def _groups_to_do(store: Store, images: Images, part: tuple[int, int]) -> list[int]:
+    """The groups of a shard in which an image has no result.
+
+    An image that was skipped is read once more: it may have been mended.
+    """
+    done, skipped = store.held()
+    for number in skipped:
+        if not isinstance(images.image_or_reason(number, store.run.shape), str):
+            store.forget_skipped(number)
+    ended = {*done, *store.held()[1]}
+    index, count = part
+    groups = range(index - 1, store.run.num_groups, count)
+    return [group for group in groups if not ended.issuperset(group_members(store.run, group))]
 
 
-def _check_logits(logits: Float[np.ndarray, "n k"], names: tuple[str, ...]) -> None:
-    """A diagnosis looks at the first images; this at all."""
-    wrong = np.flatnonzero(~np.isfinite(logits).all(1))
-    if len(wrong):
+def _check_shard(part: tuple[int, int], folder: Any) -> None:
+    if not (isinstance(part, tuple) and len(part) == 2 and all(type(x) is int for x in part)):
+        raise InputError(f"shard: expected two integers, such as (1, 4), got {part!r}")
+    if not 1 <= part[0] <= part[1]:
+        raise InputError(f"shard: expected a number from 1 to {part[1]}, got {part[0]}")
+    if folder is None and part != (1, 1):
+        raise InputError("shard: expected a folder for the results, which the shards share")
+    if folder is not None and jax.process_count() > 1:
         raise InputError(
-            f"classifier: expected finite logits, got NaN or infinity on {len(wrong)} of"
-            f" {len(logits)} images, the first of them {names[wrong[0]]}: leave these images out"
-            " or mend the model"
+            "folder: expected processes that know nothing of one another, got those of"
+            " jax.distributed: start each alone, with a shard of its own"
         )
-
-
-def _class_names(classes: Sequence[str] | None, count: int) -> tuple[str, ...]:
-    if classes is None:
-        return tuple(f"class {number}" for number in range(count))
-    _check_texts(classes, "classes")
-    if len(classes) != count or len(set(classes)) != count:
-        raise InputError(
-            f"classes: expected {count} different names, one for each logit, got {list(classes)}"
-        )
-    return tuple(map(printable, classes))
-
-
-def _names(names: Sequence[str] | None, count: int) -> tuple[str, ...]:
-    if names is None:
-        return tuple(f"image {number}" for number in range(count))
-    _check_texts(names, "names")
-    if len(names) != count:
-        raise InputError(f"names: expected {count}, one for each image, got {len(names)}")
-    return tuple(map(printable, names))
-
-
-def _check_texts(texts: Sequence[str], name: str) -> None:
-    if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
-        raise InputError(f"{name}: expected texts in a list, got {texts!r}")
-
-
-def _targets(
-    targets: Any, logits: Float[np.ndarray, "n k"], classes: tuple[str, ...]
-) -> Int[np.ndarray, " n"]:
-    if isinstance(targets, str) and targets == "runner_up":
-        return np.argsort(logits, axis=1, kind="stable")[:, -2]
-    if np.ndim(targets) == 0:
-        targets = [targets] * len(logits)
-    numbers = [_number(target, classes) for target in targets]
-    return np.asarray(check_targets(np.array(numbers), len(classes), count=len(logits)))
-
-
-def _number(target: Any, classes: tuple[str, ...]) -> int:
-    if isinstance(target, str):
-        check_choice(target, classes, name="targets")
-        return classes.index(target)
-    check_integer(target, name="targets", at_least=0)
-    return int(target)

@@ -1,90 +1,102 @@
-"""Explanations of many images: pictures and numbers, their page, and their files."""
+"""Explanations of many images, in memory or in a folder, with their page."""
 
 import base64
-import json
+import csv
+import io
 import os
 import tempfile
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from cfx_jax.errors import InputError, reason_of
+from cfx_jax.errors import InputError
+from cfx_jax.explain.explanation import DECISION, ByName, Explanation
 from cfx_jax.explain.methods import METHODS, Settings
-from cfx_jax.files import digest, read_json, replacing, write_text
-from cfx_jax.maps import channel_sum
-from cfx_jax.report import (
-    CounterfactualPanel,
-    CounterfactualRow,
-    MapColumn,
-    Report,
-    SaliencyMap,
-    SaliencyRow,
-    counterfactual_grid,
-    saliency_grid,
-)
+from cfx_jax.explain.page import write_explanations_page
+from cfx_jax.explain.run import Run
+from cfx_jax.explain.store import StoredItems, load_store, open_store
+from cfx_jax.files import write_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_ARRAYS, _FACTS = "explanations.npz", "explanations.json"
-_IMAGES_PER_FIGURE = 8
-_NOISE = 0.5
-"""Below this mean cosine, what a random start repeats of a change is less than half of it."""
-_HEADINGS = {
-    "probability": "probability of the target",
-    "valid": "target predicted",
-    "distance": "norm of the change",
-    "changed_share": "share of pixels changed",
-    "repeated": "repeated by a random start",
-    "radius": "smallest radius",
-    "residual": "completeness residual",
-}
-_WORDS = """- prediction: the class with the highest probability.
-- target: the class that a counterfactual is made for.
-- counterfactual: the image with the change that lets the target's probability rise.
-- norm of the change: the lp norm over all pixels and channels of an image in [0, 1].
-- share of pixels changed: pixels whose value changes by more than 1/255.
-- repeated by a random start: the cosine between the change and that of a search from another start;
-1 is the same change, 0 has nothing in common with it.
-- smallest radius: the least norm of a change with which the target reaches the wanted probability;
-inf where no change within the largest radius does.
-- completeness residual: the sum of a map minus the rise of the score that it explains; 0 is exact.
-- map: red raises the predicted class's score, blue lowers it."""
 
-
-@dataclass(frozen=True)
-class Explanations:
+class Explanations(Sequence[Explanation]):
     """Explanations of n images.
 
+    ``answers[i]`` is the explanation of one image. Of those in a folder it is read when it is asked
+    for; ``images`` and ``pictures[method]`` put all images together, in memory.
+
     Attributes:
-        images: (n, h, w, c), as they were given.
-        names: of the images.
-        classes: names of the k classes.
-        logits: (n, k), of the images.
-        targets: (n,), the class that counterfactuals were made for.
-        pictures: by method, (n, h, w, c): counterfactuals in [0, 1], or signed maps of the
-            predicted class.
-        scores: by method and name of the score, (n,).
-        settings: how the methods were run.
-        warnings: what a diagnosis found that may be wrong, a line each.
+        run: what they share: methods, settings, warnings, and the names of all images.
+        skipped: why an image has no explanation, by its name.
     """
 
-    images: Float[np.ndarray, "n h w c"]
-    names: tuple[str, ...]
-    classes: tuple[str, ...]
-    logits: Float[np.ndarray, "n k"]
-    targets: Int[np.ndarray, " n"]
-    pictures: Mapping[str, Float[np.ndarray, "n h w c"]]
-    scores: Mapping[str, Mapping[str, Float[np.ndarray, " n"]]]
-    settings: Settings
-    warnings: tuple[str, ...] = ()
+    def __init__(
+        self, run: Run, items: Sequence[Explanation], *, skipped: Mapping[str, str] | None = None
+    ) -> None:
+        """Keeps explanations of one run.
+
+        Args:
+            run: what they share.
+            items: the explanations, in the order of their images.
+            skipped: why an image has no explanation, by its name.
+        """
+        self.run, self._items, self.skipped = run, items, dict(skipped or {})
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self._items)
+
+    @overload
+    def __getitem__(self, index: int) -> Explanation: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Explanations": ...
+    def __getitem__(self, index: int | slice) -> "Explanation | Explanations":
+        if isinstance(index, slice):
+            return Explanations(self.run, self._items[index])
+        return self._items[index]
+
+    def __iter__(self) -> Iterator[Explanation]:
+        return iter(self._items)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the k classes."""
+        return self.run.classes
+
+    @property
+    def settings(self) -> Settings:
+        """How the methods were run."""
+        return self.run.settings
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a diagnosis found that may be wrong, a line each."""
+        return self.run.warnings
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the images."""
+        return tuple(self._columns["image"])
+
+    @property
+    def images(self) -> Float[np.ndarray, "n h w c"]:
+        """All images, (n, h, w, c), as the classifier was given them."""
+        return np.stack([item.image for item in self])
+
+    @cached_property
+    def logits(self) -> Float[np.ndarray, "n k"]:
+        """The images' logits, (n, k)."""
+        return np.stack([item.logits for item in self])
+
+    @cached_property
+    def targets(self) -> Int[np.ndarray, " n"]:
+        """The class that counterfactuals were made for, (n,)."""
+        return np.array([item.target for item in self])
 
     @property
     def predictions(self) -> Int[np.ndarray, " n"]:
@@ -97,11 +109,48 @@ class Explanations:
         shifted = np.exp(self.logits - self.logits.max(1, keepdims=True))
         return shifted / shifted.sum(1, keepdims=True)
 
-    def report(self, path: str | os.PathLike[str]) -> Path:
-        """Writes one self-contained page.
+    @property
+    def pictures(self) -> Mapping[str, Float[np.ndarray, "n h w c"]]:
+        """Counterfactuals in [0, 1], or signed maps of the predicted class, by method."""
+        return ByName(
+            self.run.methods, lambda method: np.stack([item.pictures[method] for item in self])
+        )
+
+    @cached_property
+    def scores(self) -> Mapping[str, Mapping[str, Float[np.ndarray, " n"]]]:
+        """Numbers by method and name of the score, (n,)."""
+        scores: dict[str, dict[str, np.ndarray]] = {method: {} for method in self.run.methods}
+        for column, values in self._columns.items():
+            method, colon, name = column.partition(": ")
+            if colon:
+                scores[method][name] = np.array(values, np.float32)
+        return scores
+
+    @property
+    def accuracy(self) -> float | None:
+        """The share of images with a label that are predicted right; None where there is none.
+
+        A label that names no class of the model counts as none.
+        """
+        pairs = zip(self._columns["label"], self._columns["prediction"], strict=True)
+        hits = [label == prediction for label, prediction in pairs if label in self.classes]
+        return float(np.mean(hits)) if hits else None
+
+    def table(self) -> dict[str, list[Any]]:
+        """All numbers, a row for each image, as ``pandas.DataFrame`` takes them.
+
+        Returns:
+            By name of the column, a value for each image: ``image``, ``label``, ``prediction``,
+            ``probability``, ``target``, ``probability of the target``, and the scores as
+            ``METHOD: SCORE``.
+        """
+        return dict(self._columns)
+
+    def write_table(self, path: str | os.PathLike[str]) -> Path:
+        """Writes the table as a CSV file, in one move.
 
         Args:
-            path: the file, such as ``page.html``.
+            path: the file, such as ``table.csv``.
 
         Returns:
             The path.
@@ -109,20 +158,30 @@ class Explanations:
         Raises:
             InputError: the file cannot be written.
         """
-        count, size = len(self), "x".join(map(str, self.images.shape[1:3]))
-        page = Report(
-            "Explanations",
-            introduction=f"{count} images of {size} pixels, {len(self.classes)} classes:"
-            f" {', '.join(self.classes)}.",
-            note=" ".join(self._cautions()),
-        )
-        page.section("Images and decisions").table(*self._decisions(), caption="Decisions.")
-        with tempfile.TemporaryDirectory() as folder:
-            self._add_counterfactuals(page, Path(folder))
-            self._add_maps(page, Path(folder))
-        page.section("What the words mean", _WORDS)
-        page.config(asdict(self.settings), caption="Settings")
-        return page.write(path)
+        columns = self.table()
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
+        return write_text(path, text.getvalue())
+
+    def report(self, path: str | os.PathLike[str], *, most: int = 2000) -> Path:
+        """Writes the page: a gallery of all images, with filters, sliders and all numbers.
+
+        Few images make one self-contained file. Of more than 24 the pictures and further pages lie
+        in a folder beside it.
+
+        Args:
+            path: the file, such as ``page.html``.
+            most: how many images the page shows; the first of them.
+
+        Returns:
+            The path.
+
+        Raises:
+            InputError: the file cannot be written.
+        """
+        return write_explanations_page(path, self, most=most)
 
     def show(self, *, first: int = 0, count: int = 4) -> "Figure":
         """Draws some of the images with their counterfactuals and maps.
@@ -142,15 +201,11 @@ class Explanations:
         rows = range(first, min(first + count, len(self)))
         if not 0 <= first < len(self) or not rows:
             raise InputError(f"first: expected an image below {len(self)}, got {first}")
-        columns = 1 + len(self.pictures)
+        columns = 1 + len(self.run.methods)
         figure = Figure(figsize=(2.2 * columns, 2.4 * len(rows)), layout="constrained")
         axes = figure.subplots(len(rows), columns, squeeze=False)
         for line, number in zip(axes, rows, strict=True):
-            _draw(line[0], self.images[number], f"{self.names[number]}: {self._decision(number)}")
-            for place, method in zip(line[1:], self.pictures, strict=True):
-                is_map = not METHODS[method].is_counterfactual
-                title = method if is_map else f"{method} → {self.classes[self.targets[number]]}"
-                _draw(place, self.pictures[method][number], title, is_map=is_map)
+            _draw_row(line, self[number], self.classes)
         return figure
 
     def _repr_html_(self) -> str:
@@ -162,193 +217,38 @@ class Explanations:
         source = f"data:image/png;base64,{picture}"
         return f'<img alt="Explanations of the first images" src="{source}">'
 
-    def save(self, folder: str | os.PathLike[str]) -> Path:
+    def save(self, folder: str | os.PathLike[str], *, replace: bool = False) -> Path:
         """Keeps everything in a folder, for ``load_explanations``.
 
         Args:
             folder: made where it is missing.
+            replace: whether explanations that are there may be removed.
 
         Returns:
             The folder.
 
         Raises:
-            InputError: the folder cannot be written.
+            InputError: the folder cannot be written, or holds explanations of another run.
         """
-        folder = Path(folder)
-        arrays: dict[str, Any] = {
-            "images": self.images,
-            "logits": self.logits,
-            "targets": self.targets,
-        }
-        arrays |= {f"picture/{name}": values for name, values in self.pictures.items()}
-        arrays |= {
-            f"score/{method}/{name}": values
-            for method, scores in self.scores.items()
-            for name, values in scores.items()
-        }
-        _make(folder)
-        with replacing(folder / _ARRAYS) as path, path.open("wb") as file:
-            np.savez_compressed(file, **arrays)
-        facts = {
-            "arrays": digest(folder / _ARRAYS),
-            "names": self.names,
-            "classes": self.classes,
-            "warnings": self.warnings,
-            "settings": asdict(self.settings),
-        }
-        write_text(folder / _FACTS, json.dumps(facts, indent=1))
-        return folder
+        store = open_store(Path(folder), self.run, replace=replace)
+        for item in self:
+            store.write(item)
+        return Path(folder)
 
-    def _decision(self, number: int) -> str:
-        decided = self.predictions[number]
-        return f"{self.classes[decided]} {self.probabilities[number, decided]:.2f}"
-
-    def _cautions(self) -> list[str]:
-        """The sentences that a reader must know before the pictures."""
-        cautions = list(self.warnings)
-        repeated = self.scores.get("vce", {}).get("repeated")
-        if repeated is not None and np.mean(repeated) < _NOISE:
-            cautions.append(
-                f"A random start repeats {np.mean(repeated):.2f} of a counterfactual's change on"
-                " average (cosine; 1 is all of it): the changes are mostly noise, as those of"
-                " networks without robust training are. Take a robust network, or an ensemble with"
-                " one."
-            )
-        return cautions
-
-    def _decisions(self) -> tuple[list[str], list[list[Any]]]:
-        columns = ["image", "prediction", "probability", "target", "probability of the target"]
-        rows = []
-        for number, name in enumerate(self.names):
-            decided, target = self.predictions[number], self.targets[number]
-            probabilities = self.probabilities[number]
-            rows.append(
-                [
-                    name,
-                    self.classes[decided],
-                    float(probabilities[decided]),
-                    self.classes[target],
-                    float(probabilities[target]),
-                ]
-            )
-        return columns, rows
-
-    def _add_counterfactuals(self, page: Report, folder: Path) -> None:
-        methods = [name for name in self.pictures if METHODS[name].is_counterfactual]
-        if not methods:
-            return
-        page.section("Counterfactuals", "\n".join(f"- {n}: {METHODS[n].summary}" for n in methods))
-        for number, part in enumerate(self._parts()):
-            rows = [self._counterfactual_row(image, methods) for image in part]
-            path = counterfactual_grid(folder / f"counterfactuals_{number}.png", rows)
-            page.figure(
-                path,
-                caption="Image, counterfactuals and what changed.",
-                alt="Rows of images, each with its counterfactuals and the differences.",
-            )
-        for method in methods:
-            page.table(*self._score_table(method), caption=f"{method}: scores.")
-
-    def _counterfactual_row(self, number: int, methods: list[str]) -> CounterfactualRow:
-        decided = self.predictions[number]
-        panels = [
-            CounterfactualPanel(
-                image=self.pictures[method][number],
-                target=self.classes[self.targets[number]],
-                probability=float(self.scores[method]["probability"][number]),
-                name=method,
-            )
-            for method in methods
-        ]
-        return CounterfactualRow(
-            original=self.images[number],
-            label="",
-            predicted=self.classes[decided],
-            probability=float(self.probabilities[number, decided]),
-            counterfactuals=panels,
-            name=self.names[number],
-        )
-
-    def _add_maps(self, page: Report, folder: Path) -> None:
-        methods = [name for name in self.pictures if not METHODS[name].is_counterfactual]
-        if not methods:
-            return
-        page.section("Maps", "\n".join(f"- {n}: {METHODS[n].summary}" for n in methods))
-        columns = [MapColumn(model="", method=method) for method in methods]
-        for number, part in enumerate(self._parts()):
-            rows = [self._map_row(image, methods) for image in part]
-            path = saliency_grid(folder / f"maps_{number}.png", rows, columns, style="heat")
-            page.figure(
-                path,
-                caption="Signed maps, summed over channels.",
-                alt="Rows of images, each with its maps in red and blue.",
-            )
-        for method in methods:
-            if self.scores[method]:
-                page.table(*self._score_table(method), caption=f"{method}: scores.")
-
-    def _map_row(self, number: int, methods: list[str]) -> SaliencyRow:
-        maps = [
-            SaliencyMap(values=np.asarray(channel_sum(self.pictures[method][number])))
-            for method in methods
-        ]
-        return SaliencyRow(
-            original=self.images[number],
-            maps=maps,
-            label=self._decision(number),
-            name=self.names[number],
-        )
-
-    def _score_table(self, method: str) -> tuple[list[str], list[list[Any]]]:
-        scores = self.scores[method]
-        columns = ["image", *(_HEADINGS.get(name, name) for name in scores)]
-        rows = [
-            [name, *(float(values[number]) for values in scores.values())]
-            for number, name in enumerate(self.names)
-        ]
-        return columns, rows
-
-    def _parts(self) -> list[range]:
-        """The images of each figure."""
-        count = len(self)
-        return [
-            range(first, min(first + _IMAGES_PER_FIGURE, count))
-            for first in range(0, count, _IMAGES_PER_FIGURE)
-        ]
-
-
-def prepare_folder(folder: Path, *others: str, replace: bool) -> None:
-    """Makes sure, before a long computation, that its results can be saved and nothing is lost.
-
-    Args:
-        folder: made where it is missing.
-        others: names of files that are to be written beside the explanations.
-        replace: whether files of these names may be there.
-
-    Raises:
-        InputError: a folder that cannot be written, or that holds explanations already.
-    """
-    held = [name for name in (_ARRAYS, _FACTS, *others) if (folder / name).exists()]
-    if held and not replace:
-        raise InputError(
-            f"{folder}: expected a folder without explanations, found {held[0]}: choose another"
-            " one, or give --replace"
-        )
-    _make(folder)
-    with replacing(folder / ".writable") as path:
-        path.touch()
-    (folder / ".writable").unlink(missing_ok=True)
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder}: expected a folder to write to: {error.strerror}") from error
+    @cached_property
+    def _columns(self) -> dict[str, list[Any]]:
+        columns: dict[str, list[Any]] = {name: [] for name in DECISION}  # of no image too
+        for item in self:
+            for name, value in item.row(self.classes).items():
+                columns.setdefault(name, []).append(value)
+        return columns
 
 
 def load_explanations(folder: str | os.PathLike[str]) -> Explanations:
-    """Reads what ``Explanations.save`` kept.
+    """Opens the explanations in a folder, of ``explain(folder=)`` or ``Explanations.save``.
+
+    Files are read when an explanation is asked for. Images that are still to be computed are left
+    out.
 
     Args:
         folder: the folder.
@@ -357,53 +257,30 @@ def load_explanations(folder: str | os.PathLike[str]) -> Explanations:
         The explanations.
 
     Raises:
-        InputError: no such files, or damaged ones.
+        InputError: there are none, or a damaged file.
     """
-    folder = Path(folder)
-    facts = read_json(folder / _FACTS, advice="explain the images again")
-    try:
-        if facts.get("arrays", "") not in ("", digest(folder / _ARRAYS)):
-            raise InputError(
-                f"{folder}: expected saved explanations of one run, got files of two, or a damaged"
-                " one: explain the images again"
-            )
-        with np.load(folder / _ARRAYS, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        scores: dict[str, dict[str, np.ndarray]] = {}
-        pictures = {}
-        for name, values in arrays.items():
-            kind, _, rest = name.partition("/")
-            if kind == "picture":
-                pictures[rest] = values
-                scores.setdefault(rest, {})
-            elif kind == "score":
-                method, _, score = rest.partition("/")
-                scores.setdefault(method, {})[score] = values
-        return Explanations(
-            images=arrays["images"],
-            names=tuple(facts["names"]),
-            classes=tuple(facts["classes"]),
-            logits=arrays["logits"],
-            targets=arrays["targets"],
-            pictures=pictures,
-            scores=scores,
-            settings=Settings(**facts["settings"]),
-            warnings=tuple(facts["warnings"]),
-        )
-    except InputError:
-        raise
-    except Exception as error:  # whatever NumPy and zipfile raise of a damaged file
-        raise InputError(
-            f"{folder}: expected saved explanations, got: {reason_of(error)}: explain the images"
-            " again"
-        ) from error
+    store = load_store(Path(folder))
+    numbers, skipped = store.held()
+    if not numbers:
+        raise InputError(f"{folder}: expected explanations, found none: explain images first")
+    reasons = {store.run.names[number]: reason for number, reason in skipped.items()}
+    return Explanations(store.run, StoredItems(store, numbers), skipped=reasons)
+
+
+def _draw_row(line: Sequence[Any], item: Explanation, classes: Sequence[str]) -> None:
+    decision = f"{classes[item.prediction]} {item.probabilities[item.prediction]:.2f}"
+    _draw(line[0], item.image, f"{item.name}: {decision}")
+    for place, (method, picture) in zip(line[1:], item.pictures.items(), strict=True):
+        is_map = not METHODS[method].is_counterfactual
+        title = method if is_map else f"{method} → {classes[item.target]}"
+        _draw(place, picture, title, is_map=is_map)
 
 
 def _draw(axes: Any, picture: Float[np.ndarray, "h w c"], title: str, is_map: bool = False) -> None:
     axes.set_title(title, fontsize=8, parse_math=False)
     axes.set_axis_off()
     if is_map:
-        values = np.asarray(channel_sum(picture))
+        values = picture.sum(-1)  # (h, w), signed
         scale = float(np.abs(values).max()) or 1.0
         axes.imshow(values, cmap="RdBu_r", vmin=-scale, vmax=scale)
         return

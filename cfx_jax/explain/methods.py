@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from cfx_jax.arrays import AnyArray
 from cfx_jax.attributions import (
     gradient,
     input_x_gradient,
@@ -15,7 +16,8 @@ from cfx_jax.attributions import (
     smooth_grad,
 )
 from cfx_jax.checks import check_between_0_and_1, check_count, check_norm, check_positive
-from cfx_jax.counterfactuals import VCEProblem, smallest_counterfactual, vce
+from cfx_jax.counterfactuals import Counterfactual, VCEProblem, smallest_counterfactual, vce
+from cfx_jax.errors import InputError
 from cfx_jax.geometry import lp_norm
 from cfx_jax.objectives import Classifier, class_score
 
@@ -35,6 +37,8 @@ class Settings:
         num_steps: of a search for a counterfactual.
         num_nodes: of integrated gradients.
         num_samples: noisy images of SmoothGrad.
+        radii: shares of the radius, increasing, between 0 and 1, at which ``vce`` is searched too;
+            each costs one search more.
 
     Raises:
         InputError: a value out of range.
@@ -47,6 +51,7 @@ class Settings:
     num_steps: int = VCEProblem.num_steps
     num_nodes: int = 50
     num_samples: int = 50
+    radii: tuple[float, ...] = (0.25, 0.5)
 
     def __post_init__(self) -> None:
         check_norm(self.p)
@@ -55,6 +60,10 @@ class Settings:
         check_between_0_and_1(self.probability, name="probability")
         for name in ("num_steps", "num_nodes", "num_samples"):
             check_count(getattr(self, name), name=name)
+        for share in self.radii:
+            check_between_0_and_1(share, name="radii")
+        if list(self.radii) != sorted(set(self.radii)):
+            raise InputError(f"radii: expected shares that increase, got {list(self.radii)}")
 
 
 class Example(NamedTuple):
@@ -73,16 +82,33 @@ class Example(NamedTuple):
     key: PRNGKeyArray
 
 
+class Sweep(NamedTuple):
+    """Pictures on the way from an image to an outcome's own picture, nearest first.
+
+    Attributes:
+        pictures: (s, h, w, c), of the same kind as the outcome's own picture, which is not among
+            them.
+        positions: (s + 1,), the radius or the desired probability of each, the own picture's last.
+        probabilities: (s + 1,), of the target class.
+    """
+
+    pictures: Float[AnyArray, "s h w c"]
+    positions: Float[AnyArray, " s_plus_1"]
+    probabilities: Float[AnyArray, " s_plus_1"]
+
+
 class Outcome(NamedTuple):
     """The result of a method for one image.
 
     Attributes:
         picture: the counterfactual in [0, 1], or the signed map; of the image's shape.
         scores: numbers about it, by name.
+        sweep: what a page's knob turns through; None of a method without one.
     """
 
     picture: Float[Array, "h w c"]
     scores: dict[str, Float[Array, ""]]
+    sweep: Sweep | None = None
 
 
 @dataclass(frozen=True)
@@ -107,24 +133,23 @@ class Method:
 def _vce(settings: Settings, classifier: Classifier, example: Example) -> Outcome:
     image, target = example.image, example.target
 
-    def search(key: PRNGKeyArray | None) -> Float[Array, "h w c"]:
-        answer = vce(
-            classifier,
-            image,
-            target,
-            p=settings.p,
-            radius=settings.radius,
-            num_steps=settings.num_steps,
-            key=key,
-        )
-        return jnp.asarray(answer.image)
+    def search(radius: Float[Array, ""], key: PRNGKeyArray | None = None) -> Counterfactual:
+        options: dict[str, Any] = {"p": settings.p, "num_steps": settings.num_steps}
+        return vce(classifier, image, target, radius=radius, key=key, **options)
 
-    changed = search(None)
-    again = search(example.key) - image  # from a random start within the ball
+    radii = jnp.asarray((*settings.radii, 1.0), image.dtype) * settings.radius  # (s + 1,)
+    answers = jax.vmap(search)(radii)
+    pictures = jnp.asarray(answers.image)  # (s + 1, h, w, c)
+    changed = pictures[-1]
+    again = (
+        jnp.asarray(search(radii[-1], example.key).image) - image
+    )  # from a random start within the ball
+    scores = _scores(classifier, example, changed, settings.p)
+    sweep = Sweep(pictures[:-1], radii, jnp.asarray(answers.probability))
     return Outcome(
         changed,
-        _scores(classifier, example, changed, settings.p)
-        | {"repeated": _cosine(changed - image, again)},
+        scores | {"repeated": _cosine(changed - image, again)},
+        sweep if settings.radii else None,
     )
 
 
@@ -178,9 +203,10 @@ METHODS: dict[str, Method] = {
             "vce",
             True,
             "The most confident image of the target class within the radius (Boreiko et al. 2022),"
-            " and how much of the change a random start repeats.",
+            " and how much of the change a random start repeats; at smaller radii too, for the knob"
+            " of the page.",
             _vce,
-            lambda settings: 2 * (settings.num_steps + 1),
+            lambda settings: (2 + len(settings.radii)) * (settings.num_steps + 1),
         ),
         Method(
             "smallest",

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from cfx_jax.adapters import Inputs, Outputs, from_exported, from_keras, from_torch, load_torch
-from cfx_jax.adapters.inputs_outputs import classifier_of
 from cfx_jax.errors import InputError, reason_of
 from cfx_jax.objectives import Classifier
 
@@ -110,5 +109,5 @@ def _made(function: Callable[[], Any], name: str, facts: dict[str, Any]) -> Clas
         return model
     raise InputError(
         f"model: expected no settings of inputs and outputs, since {name} returns a classifier of"
-        f" images in [0, 1]; use {classifier_of.__module__}.classifier_of in it"
+        f" images in [0, 1]; say in it what the model expects"
     )

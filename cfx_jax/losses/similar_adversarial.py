@@ -29,6 +29,8 @@ Images = Float[Array, "b h w c"]
 Logits = Float[Array, "b k"]
 Terms = dict[str, Array]
 """A loss as its parts, each a scalar with its weight: they sum to the loss."""
+Proximity = Literal["norm", "mean_square"]
+_PROXIMITY: Proximity = "norm"
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def similar_adversarial_terms(
     *,
     weights: SimilarAdversarialWeights,
     margin: float | None = None,
-    proximity: Literal["norm", "mean_square"] = "norm",
+    proximity: Proximity = _PROXIMITY,
 ) -> Terms:
     """Computes the loss of a pair of generators as its weighted parts (equation 5).
 
@@ -255,7 +257,7 @@ def total_variation(maps: Images) -> Float[Array, ""]:
 
 
 def weight_proximity(
-    similar: Any, adversarial: Any, *, form: Literal["norm", "mean_square"] = "norm"
+    similar: Any, adversarial: Any, *, form: Proximity = _PROXIMITY
 ) -> Float[Array, ""]:
     """Computes how far apart the weights of two networks of equal architecture are (equation 8).
 

@@ -19,6 +19,7 @@ from cfx_jax.losses.cross_entropy import cross_entropy
 
 Order = Literal["clean_first", "adversarial_first"]
 """Which prediction is the first argument of the divergence."""
+_ORDER: Order = "clean_first"
 
 ORDERS: tuple[Order, ...] = ("clean_first", "adversarial_first")
 
@@ -29,7 +30,7 @@ def trades_loss(
     labels: Int[Array, " b"],
     *,
     beta: float | Float[Array, ""],
-    order: Order = "clean_first",
+    order: Order = _ORDER,
 ) -> Float[Array, ""]:
     """Computes the loss of TRADES: cross-entropy plus ``beta`` times the mean divergence, in nats.
 
@@ -62,7 +63,7 @@ def trades_divergence(
     clean_logits: Float[Array, "*b k"],
     adversarial_logits: Float[Array, "*b k"],
     *,
-    order: Order = "clean_first",
+    order: Order = _ORDER,
 ) -> Float[Array, "*b"]:
     """Computes the divergence that ``trades_loss`` averages, for each row, in nats.
 
@@ -88,7 +89,7 @@ def log_trades_divergence(
     clean_logits: Float[Array, "*b k"],
     adversarial_logits: Float[Array, "*b k"],
     *,
-    order: Order = "clean_first",
+    order: Order = _ORDER,
 ) -> Float[Array, "*b"]:
     """Computes the logarithm of ``trades_divergence``, for attacks that follow its direction only.
 

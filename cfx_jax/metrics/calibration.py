@@ -45,10 +45,13 @@ _RANGES = {"likelihood": (math.exp(-12.0), math.exp(12.0)), "ece": (_GRID[0], _G
 
 Method = Literal["likelihood", "ece"]
 """How a temperature is fitted."""
+_NUM_BINS = 20
+THRESHOLD = 0.5
+_METHOD: Method = "likelihood"
 
 
 def expected_calibration_error(
-    probabilities: Float[Array, "n k"], labels: Int[Array, " n"], *, num_bins: int = 20
+    probabilities: Float[Array, "n k"], labels: Int[Array, " n"], *, num_bins: int = _NUM_BINS
 ) -> Float[Array, ""]:
     """Measures how far confidence is from accuracy, as a share in [0, 1].
 
@@ -89,8 +92,8 @@ def fit_temperature(
     logits: Float[Array, "n k"],
     labels: Int[Array, " n"],
     *,
-    method: Method = "likelihood",
-    num_bins: int = 20,
+    method: Method = _METHOD,
+    num_bins: int = _NUM_BINS,
 ) -> float:
     """Finds the temperature that calibrates a classifier best, for ``models.calibrated``.
 
@@ -143,7 +146,7 @@ def fit_temperature(
     return temperature
 
 
-def temperature_at_edge(temperature: float, *, method: Method = "likelihood") -> bool:
+def temperature_at_edge(temperature: float, *, method: Method = _METHOD) -> bool:
     """Tells whether a fitted temperature is the smallest or the largest one that is searched.
 
     The images on which it was fitted then do not determine it.
@@ -175,7 +178,10 @@ class ReliabilityCurve(NamedTuple):
 
 
 def reliability_curve(
-    probabilities: Float[np.ndarray, " n"], occurred: Bool[np.ndarray, " n"], *, num_bins: int = 20
+    probabilities: Float[np.ndarray, " n"],
+    occurred: Bool[np.ndarray, " n"],
+    *,
+    num_bins: int = _NUM_BINS,
 ) -> ReliabilityCurve:
     """Measures for which share of the images a stated probability came true.
 
@@ -275,7 +281,7 @@ def decision_flips(
     before: Float[np.ndarray, "*shape"],
     after: Float[np.ndarray, "*shape"],
     *,
-    threshold: float = 0.5,
+    threshold: float = THRESHOLD,
 ) -> Bool[np.ndarray, "*shape"]:
     """Tells for each image whether its explanation flips the decision; the mean is the flip rate.
 

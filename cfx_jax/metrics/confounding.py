@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Shaped
 
 from cfx_jax.errors import InputError
 from cfx_jax.metrics.arrays import as_decisions, as_vector, check_same_shape
-from cfx_jax.metrics.calibration import decision_flips
+from cfx_jax.metrics.calibration import THRESHOLD, decision_flips
 
 
 class Confounding(NamedTuple):
@@ -74,7 +74,7 @@ def class_discrimination_matrix(
     before: Float[np.ndarray, "n k"],
     after: Float[np.ndarray, "targets n k"],
     *,
-    threshold: float = 0.5,
+    threshold: float = THRESHOLD,
 ) -> Float[np.ndarray, "targets k"]:
     """Measures how often explanations of each target flip the decision on each label.
 

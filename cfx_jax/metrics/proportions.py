@@ -13,6 +13,8 @@ from jaxtyping import Float
 
 from cfx_jax.errors import InputError
 
+LEVEL = 0.95
+
 
 class Interval(NamedTuple):
     """A number and how far it may be off. Unpacks as a plain ``(estimate, low, high)``."""
@@ -25,7 +27,7 @@ class Interval(NamedTuple):
     """Upper end of the interval, in the statistic's unit; NaN where the sample does not tell."""
 
 
-def wilson_interval(successes: float, n: int, *, level: float = 0.95) -> Interval:
+def wilson_interval(successes: float, n: int, *, level: float = LEVEL) -> Interval:
     """Computes Wilson's score interval of a share, which has a width even for none or all of n.
 
     Args:

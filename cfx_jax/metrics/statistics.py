@@ -28,6 +28,7 @@ from jaxtyping import Float, Num, Shaped
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.metrics.arrays import as_numbers, as_vector, check_same_shape
 from cfx_jax.metrics.proportions import (
+    LEVEL,
     Interval,
     check_level,
     difference_of_shares,
@@ -38,14 +39,16 @@ from cfx_jax.metrics.proportions import (
 from cfx_jax.metrics.resampling import Units
 
 Statistic = Literal["mean", "median"] | Callable[[Any], Any]
+_STATISTIC: Statistic = "mean"
+_NUM_RESAMPLES = 2000
 
 
 def bootstrap_interval(
     values: Num[np.ndarray, "n ..."],
     *,
-    statistic: Statistic = "mean",
-    level: float = 0.95,
-    num_resamples: int = 2000,
+    statistic: Statistic = _STATISTIC,
+    level: float = LEVEL,
+    num_resamples: int = _NUM_RESAMPLES,
     seed: int = 0,
     groups: Shaped[np.ndarray, "n"] | None = None,
     strata: Shaped[np.ndarray, "n"] | None = None,
@@ -119,9 +122,9 @@ def paired_difference_interval(
     first: Float[np.ndarray, "n"],
     second: Float[np.ndarray, "n"],
     *,
-    statistic: Statistic = "mean",
-    level: float = 0.95,
-    num_resamples: int = 2000,
+    statistic: Statistic = _STATISTIC,
+    level: float = LEVEL,
+    num_resamples: int = _NUM_RESAMPLES,
     seed: int = 0,
     groups: Shaped[np.ndarray, "n"] | None = None,
 ) -> Interval:
@@ -186,8 +189,8 @@ def unpaired_difference_interval(
     first: Float[np.ndarray, "n"],
     second: Float[np.ndarray, "m"],
     *,
-    level: float = 0.95,
-    num_resamples: int = 2000,
+    level: float = LEVEL,
+    num_resamples: int = _NUM_RESAMPLES,
     seed: int = 0,
 ) -> Interval:
     """Computes the interval of a difference of means, ``first`` less ``second``.
@@ -277,7 +280,7 @@ def interval_over_runs(
     runs: Sequence[Float[np.ndarray, " cases"]],
     *,
     cases: Sequence[Shaped[np.ndarray, " cases"]] | None = None,
-    level: float = 0.95,
+    level: float = LEVEL,
 ) -> Interval:
     """Computes the interval of a mean over trainings and over test cases.
 

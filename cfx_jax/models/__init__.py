@@ -54,6 +54,7 @@ from cfx_jax.models.views import Thresholded as Thresholded
 from cfx_jax.models.views import calibrated as calibrated
 from cfx_jax.models.views import ensemble as ensemble
 from cfx_jax.models.views import guided as guided
+from cfx_jax.models.views import guided_classifier as guided_classifier
 from cfx_jax.models.views import guided_relu as guided_relu
 from cfx_jax.models.views import one_label as one_label
 from cfx_jax.models.views import parts as parts

@@ -11,6 +11,7 @@ from cfx_jax.parallel.agreement import wait_for_file as wait_for_file
 from cfx_jax.parallel.examples import AXIS as AXIS
 from cfx_jax.parallel.examples import Batch as Batch
 from cfx_jax.parallel.examples import Batches as Batches
+from cfx_jax.parallel.examples import ExampleMap as ExampleMap
 from cfx_jax.parallel.examples import batches as batches
 from cfx_jax.parallel.examples import concatenate as concatenate
 from cfx_jax.parallel.examples import data_mesh as data_mesh

@@ -18,10 +18,10 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Int, PRNGKeyArray
 
 from cfx_jax.arrays import AnyArray
-from cfx_jax.callables import as_pytree
+from cfx_jax.callables import as_pytree, compiled_in, needs_values
 from cfx_jax.checks import check_count
 from cfx_jax.errors import InputError, import_extra
-from cfx_jax.programs import let_go_of_programs, with_values_if_asked
+from cfx_jax.programs import let_go_of_programs
 
 AXIS = "data"
 
@@ -170,21 +170,51 @@ def map_examples(
     Raises:
         InputError: a batch size below 1, no examples, or leaves of different lengths.
     """
-    let_go_of_programs()
     mesh = mesh or data_mesh()
     parts = batches(examples, batch_size=batch_size, mesh=mesh)
+    program = ExampleMap(fn, shared, mesh=mesh)
+    results = []
+    with progress_bar(len(parts), progress) as bar:
+        for part in parts:
+            result = gather(program(part.examples))
+            results.append(jax.tree.map(lambda leaf, n=part.num_real: leaf[:n], result))
+            bar.update(1)
+    return concatenate(results)
 
-    def map_batches(held: Any) -> list[Any]:
-        mapped, same = replicate(held, mesh)
-        results = []
-        with progress_bar(len(parts), progress) as bar:
-            for part in parts:
-                result = gather(_map_batch(mapped, same, part.examples))
-                results.append(jax.tree.map(lambda leaf, n=part.num_real: leaf[:n], result))
-                bar.update(1)
-        return results
 
-    return concatenate(with_values_if_asked(map_batches, (as_pytree(fn), shared)))
+class ExampleMap:
+    """``jax.vmap(fn, (None, 0))`` over all devices, for examples that come batch by batch.
+
+    What the examples share is placed on the devices once. Batches of one shape share one program.
+    """
+
+    def __init__(self, fn: Callable[[Any, Any], Any], shared: Any, *, mesh: Mesh) -> None:
+        """Places on the devices what the examples share.
+
+        Args:
+            fn: ``(shared, example) -> result`` of ONE example.
+            shared: a pytree that all examples share, such as a classifier.
+            mesh: from ``data_mesh``.
+        """
+        let_go_of_programs()
+        self._mesh, self._asked = mesh, (as_pytree(fn), shared)
+        self._placed = replicate(self._asked, mesh)
+
+    def __call__(self, examples: Any) -> Any:
+        """The results of a batch, on the devices, perhaps before they are computed.
+
+        Where a callable asks for the values of its arrays, they are compiled in from then on.
+
+        Args:
+            examples: a batch from ``batches`` or ``shard``.
+        """
+        try:
+            return _map_batch(*self._placed, examples)
+        except Exception as error:
+            if not needs_values(error):
+                raise
+        self._placed = replicate(compiled_in(self._asked), self._mesh)
+        return _map_batch(*self._placed, examples)
 
 
 @jax.jit
@@ -235,7 +265,9 @@ def concatenate(parts: Sequence[Any]) -> Any:
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
 
 
-def progress_bar(total: int, progress: bool | str) -> AbstractContextManager[Any]:
+def progress_bar(
+    total: int, progress: bool | str, *, unit: str | None = None
+) -> AbstractContextManager[Any]:
     """A tqdm bar with a method ``update(n)``, in process 0 where asked for.
 
     Elsewhere it is something silent with the same method.
@@ -243,12 +275,17 @@ def progress_bar(total: int, progress: bool | str) -> AbstractContextManager[Any
     Args:
         total: number of steps.
         progress: whether to show it; a text is its label.
+        unit: of steps that are done in parts, such as ``"images"``: the bar then shows how many are
+            done, and the time that is left.
     """
     if not progress or jax.process_index() > 0:
         return nullcontext(SimpleNamespace(update=lambda count: None))
     label = progress if isinstance(progress, str) else None
+    shown = None
+    if unit is not None:
+        shown = f"{{l_bar}}{{bar}}| {{n:.0f}} of {{total}} {unit}, {{remaining}} left"
     return import_extra("tqdm", "progress bars").tqdm(
-        total=total, desc=label, leave=False, dynamic_ncols=True
+        total=total, desc=label, leave=False, dynamic_ncols=True, bar_format=shown
     )
 
 

@@ -36,6 +36,7 @@ from cfx_jax.report.questionnaire import Question as Question
 from cfx_jax.report.questionnaire import write_questionnaire as write_questionnaire
 from cfx_jax.report.report_page import Report as Report
 from cfx_jax.report.table import format_table as format_table
+from cfx_jax.report.table import markdown_table as markdown_table
 from cfx_jax.report.table import write_table as write_table
 from cfx_jax.report.vote_files import Votes as Votes
 from cfx_jax.report.vote_files import read_votes as read_votes

@@ -58,10 +58,37 @@ def write_table(
     ['method,iou,iou_std', 'VCE,0.5,0.1']
     """
     stem = os.fspath(path_stem)
-    table = format_cells(columns, rows, digits=digits)
+    table = markdown_table(columns, rows, digits=digits)
     footer = f"\n*{_markdown(note)}*\n" if note else ""
     written = write_text(f"{stem}.csv", _csv_text(columns, rows))
-    return written, write_text(f"{stem}.md", _markdown_table(columns, rows, table) + footer)
+    return written, write_text(f"{stem}.md", table + footer)
+
+
+def markdown_table(
+    columns: Sequence[str], rows: Sequence[Sequence[Any]], *, digits: Digits = DEFAULT_DIGITS
+) -> str:
+    """Formats a table as Markdown, in which no cell is read as markup.
+
+    Args:
+        columns: names of the columns, all different.
+        rows: one cell per column in each.
+        digits: decimals, one number or one per column name.
+
+    Returns:
+        The lines, each with a line break at its end.
+
+    Raises:
+        InputError: rows and columns do not match, or a cell is none of the kinds above.
+
+    >>> print(markdown_table(["method", "IoU"], [["VCE", 0.5]]), end="")
+    | method | IoU |
+    | :--- | ---: |
+    | VCE | 0.500 |
+    """
+    cells = format_cells(columns, rows, digits=digits)
+    rule = ["---:" if right else ":---" for right in numeric_columns(columns, rows)]
+    head, *body = [[_markdown(cell) for cell in row] for row in [list(columns), *cells]]
+    return "".join(f"| {' | '.join(line)} |\n" for line in [head, rule, *body])
 
 
 def format_table(
@@ -101,14 +128,6 @@ def _align(row: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> 
         for cell, width, flag in zip(row, widths, right, strict=True)
     ]
     return "  ".join(cells)
-
-
-def _markdown_table(
-    columns: Sequence[str], rows: Sequence[Sequence[Any]], cells: list[list[str]]
-) -> str:
-    rule = ["---:" if right else ":---" for right in numeric_columns(columns, rows)]
-    head, *body = [[_markdown(cell) for cell in row] for row in [list(columns), *cells]]
-    return "".join(f"| {' | '.join(line)} |\n" for line in [head, rule, *body])
 
 
 def _markdown(text: str) -> str:

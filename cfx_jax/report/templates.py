@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 from cfx_jax.errors import import_extra
 from cfx_jax.files import write_text
@@ -53,10 +53,24 @@ def image_uri(image: Float[np.ndarray, "h w c"]) -> str:
     >>> image_uri(np.zeros((2, 2, 1)))[:22]
     'data:image/png;base64,'
     """
-    values = np.rint(image * 255).astype(np.uint8)
+    return png_uri(np.rint(image * 255).astype(np.uint8))
+
+
+def png_uri(pixels: UInt8[np.ndarray, "h w c"]) -> str:
+    """Encodes the pixels of an image as a ``data:`` address, for the ``src`` of an ``img``.
+
+    Args:
+        pixels: ``(h, w, c)``: grey, colour, or colour with a fourth channel of opacity.
+
+    Returns:
+        The address.
+
+    >>> png_uri(np.zeros((2, 2, 4), np.uint8))[:22]
+    'data:image/png;base64,'
+    """
     file = io.BytesIO()
     picture = import_extra("PIL.Image", "putting images into pages").fromarray(
-        values[..., 0] if values.shape[-1] == 1 else values
+        pixels[..., 0] if pixels.shape[-1] == 1 else pixels
     )
     picture.save(file, format="PNG", optimize=True)
     return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"

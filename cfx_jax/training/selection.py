@@ -48,7 +48,7 @@ class Selection:
         InputError: another word for ``ties``.
     """
 
-    def __init__(self, metric: str | None, *, ties: Ties = "earlier") -> None:
+    def __init__(self, metric: str | None, *, ties: Ties) -> None:
         check_choice(ties, ("earlier", "later"), name="ties")
         self._metric, self._ties = metric, ties
         self.best: Any = None

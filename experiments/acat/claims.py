@@ -35,6 +35,10 @@ def claims_of_kind(study: KindStudy) -> list[Claim]:
         *map_claims.search_claims(study),
     ]
     return [
-        dataclasses.replace(claim, id=f"{claim.id} ({study.scans.name})", note=study.scans.note)
+        dataclasses.replace(
+            claim,
+            id=f"{claim.id} ({study.scans.name})",
+            note=f"{study.scans.note} {claim.note}".strip(),
+        )
         for claim in claims
     ]

@@ -22,6 +22,7 @@ from experiments.acat.map_names import (
     CHANGE,
     CONSTANT,
     DARKEST,
+    EDGES,
     METHODS,
     OURS,
     RANDOM,
@@ -30,7 +31,7 @@ from experiments.acat.map_names import (
 )
 from experiments.acat.maps import Explanations, explain, explain_network
 from experiments.acat.searches import Explained, Traces, remove_finding, walk
-from experiments.shared import Arrays, Workspace
+from experiments.shared import Arrays, Workspace, controls
 from experiments.shared.array_store import row_bytes, row_slices
 
 _ARTERIES = 3  # territories of a side
@@ -325,6 +326,14 @@ def score(saliency: Float[np.ndarray, "s h w"], facts: Mapping[str, Any]) -> dic
     return scores if mask is None else scores | _overlap(saliency, mask)
 
 
+_CONTROLS = {
+    DARKEST: controls.darkest_pixels,
+    BRIGHTEST: controls.brightest_pixels,
+    EDGES: controls.edges,
+}
+"""The controls that a scan and its organ are enough for."""
+
+
 def score_references(
     facts: Mapping[str, Any], rng: np.random.Generator
 ) -> dict[str, dict[str, float]]:
@@ -338,8 +347,9 @@ def score_references(
     scores = {}
     if organ is not None and np.any(organ):
         scores[RANDOM] = _score_random(facts, rng)
-        scores[DARKEST] = score(np.where(organ, 1 - image, 0), facts)
-        scores[BRIGHTEST] = score(np.where(organ, image, 0), facts)
+        of_image = facts["image"], np.asarray(organ, bool), rng
+        for name, control in _CONTROLS.items():
+            scores[name] = score(control(*of_image), facts)
     if "counterfactual" in facts:
         scores[CHANGE] = score(np.abs(image - facts["counterfactual"][..., 0]), facts)
     return scores

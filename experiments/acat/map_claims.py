@@ -28,8 +28,8 @@ from experiments.acat.network_claims import (
 from experiments.acat.networks import ACAT
 from experiments.acat.published import CHESTS, HEADS, REACHED
 from experiments.acat.study import KindStudy
-from experiments.acat.tables import compared_maps
-from experiments.shared import MORE, Statement
+from experiments.acat.tables import compared_maps, map_level
+from experiments.shared import MORE, Statement, add_levels
 
 
 def detection_claims(study: KindStudy) -> Iterator[Claim]:
@@ -151,10 +151,11 @@ def _settle_maps(
     paper: Mapping[str, float],
 ) -> Claim:
     """The claim that maps of one method have a higher score than those of another."""
-    return statement.settle_runs(
+    claim = statement.settle_runs(
         paper,
         {name: study.scores(name, field) for name in pair},
         statistic,
         cases=study.units(pair[0], field),
         **MORE,
     )
+    return add_levels(claim, [map_level(study, name, field) for name in pair])

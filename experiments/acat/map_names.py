@@ -15,10 +15,13 @@ CONTROLS = (ZERO, SHUFFLED, NOISE)
 
 RANDOM = "random voxel of the organ"
 DARKEST, BRIGHTEST = "darkest voxels of the organ", "brightest voxels of the organ"
+EDGES = "edges of the organ"
 CONSTANT, CHANGE = "always the commonest territory", "true change"
-REFERENCES = (RANDOM, CONSTANT, DARKEST, BRIGHTEST, CHANGE)
-"""Maps that need no network; a method at their level has found nothing.
+TRIVIAL = (RANDOM, CONSTANT, DARKEST, BRIGHTEST, EDGES)
+"""Maps that need no network and know nothing of the finding: a method at their level has found
+nothing.
 
-They are chance, a rule that does not look at the scan, two that look at the scan alone, and the
-exact difference to the same scan without its finding.
+They are chance, a rule that does not look at the scan, and three that look at the scan alone.
 """
+REFERENCES = (*TRIVIAL, CHANGE)
+"""The trivial maps, and the exact difference to the same scan without its finding."""

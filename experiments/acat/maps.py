@@ -31,7 +31,7 @@ from cfx_jax.attributions import (
 from cfx_jax.callables import call
 from cfx_jax.counterfactuals import LatentCounterfactual, LatentShift
 from cfx_jax.maps import channel_sum
-from cfx_jax.models import with_saliency
+from cfx_jax.models import Parts, with_saliency
 from cfx_jax.objectives import class_score
 from cfx_jax.parallel import map_examples
 from experiments.acat.config import SearchConfig
@@ -227,12 +227,11 @@ def _by_slice(
     all_maps = features(volume)
 
     def explain_slice(image: Float[Array, "h w 1"], index: Int[Array, ""]) -> Float[Array, "h w"]:
-        saliency = method(
+        tap = Parts(
             lambda slice: features(slice[None])[0],
             lambda maps: head(all_maps.at[index].set(maps)),
-            image,
-            WITH,
         )
+        saliency = method(tap, image, WITH)
         return saliency.reshape(volume.shape[1:3])
 
     return over_slices(explain_slice, volume)

@@ -11,9 +11,9 @@ from experiments.acat import published
 from experiments.acat.networks import ACAT, AS_LONG, BASELINE, GROUPS, HSM, SCRATCH, TRUE_PLACES
 from experiments.acat.published import CHESTS, HEADS
 from experiments.acat.study import Answers, KindStudy
-from experiments.acat.tables import count_best_runs
+from experiments.acat.tables import count_best_runs, network_level
 from experiments.acat.variances import Variances
-from experiments.shared import MORE, Statement
+from experiments.shared import MORE, Statement, add_levels
 
 _LARGE, _SMALL = (3, 4), (1, 2)  # sizes of infarcts
 _FIRST_LOWER = 1  # the layer, from 0, from which on the paper's ACAT has the smaller variances
@@ -103,7 +103,8 @@ def accuracy_claims(study: KindStudy) -> Iterator[Claim]:
             "ordering" if place.startswith("Tables") else "statement",
         )
         printed = printed_accuracies(study.place, ACAT, name)
-        yield settle_accuracy(statement, study.answers, (ACAT, name), printed)
+        claim = settle_accuracy(statement, study.answers, (ACAT, name), printed)
+        yield add_levels(claim, [network_level(study, ACAT)])
 
 
 def best_claims(study: KindStudy) -> Iterator[Claim]:

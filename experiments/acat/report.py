@@ -68,7 +68,9 @@ def _classification(report: PaperReport, study: KindStudy) -> None:
         "Table 2 and the ablations: accuracy on the test scans, mean and SE over runs; right"
         " answers of all runs, balanced accuracy, the difference to the baseline with its interval"
         " over runs and scans, and in how many runs none of the paper's networks is better"
-        " (appendix I; equals count for each).",
+        " (appendix I; equals count for each). The lead is the least of the leads on the controls:"
+        " the baseline trained as long, and ACAT without maps or with maps that say nothing of"
+        " their scans.",
     )
     if study.scans.sides:
         report.table(

@@ -16,12 +16,19 @@ from cfx_jax.metrics import (
 from experiments.acat import published
 from experiments.acat.data import UNKNOWN
 from experiments.acat.detection import OVERLAPS
-from experiments.acat.map_names import LATENT_SHIFT, METHODS, OURS, REFERENCES, WITH_ACAT
-from experiments.acat.networks import BASELINE, IN_TABLE_4
+from experiments.acat.map_names import (
+    LATENT_SHIFT,
+    METHODS,
+    OURS,
+    REFERENCES,
+    TRIVIAL,
+    WITH_ACAT,
+)
+from experiments.acat.networks import BASELINE, IN_TABLE_4, TRIVIAL_NETWORKS, TRUE_PLACES
 from experiments.acat.published import CHESTS, REACHED
 from experiments.acat.study import Answers, KindStudy, Study
 from experiments.acat.variances import Variances
-from experiments.shared import Table
+from experiments.shared import LEVEL_COLUMNS, Level, Table, find_level_of_runs, level_cells
 
 Rows = list[list[Any]]
 
@@ -39,7 +46,7 @@ def summary_tables(study: Study) -> list[Table | str]:
 def accuracy_table(study: KindStudy) -> Table:
     """Table 2, and the rows of the ablations."""
     columns = ["network", "accuracy", "SE", "paper", "right", "scans", "balanced"]
-    columns += ["less baseline", "best in runs"]
+    columns += ["less baseline", "best in runs", *LEVEL_COLUMNS]
     rows: Rows = []
     best = count_best_runs(study)
     for name in study.names:
@@ -49,8 +56,26 @@ def accuracy_table(study: KindStudy) -> Table:
         balanced = float(np.mean([_balanced(answers, name) for answers in study.answers]))
         difference = None if name == BASELINE else compare(study, name, BASELINE)
         cells = [paper, *counts, balanced, difference, best.get(name)]
+        cells += level_cells(network_level(study, name))
         rows.append([name, *_over_runs(correct), *cells])
     return columns, rows
+
+
+def network_level(study: KindStudy, name: str) -> Level | None:
+    """How far a network leads in accuracy on the controls that were trained beside it.
+
+    They are the baseline trained as long, and ACAT without maps or with maps that say nothing of
+    their scans. None is returned for them, for what is trained less or knows the truth, and where
+    none of them was trained.
+    """
+    controls = tuple(filter(study.has, TRIVIAL_NETWORKS))
+    if name in (BASELINE, TRUE_PLACES, *controls):
+        return None
+    scores = {
+        key: [run.astype(float) for run in study.is_correct(key)] for key in (name, *controls)
+    }
+    cases = [answers.units for answers in study.answers]
+    return find_level_of_runs(name, scores, controls=controls, cases=cases)
 
 
 def _over_runs(values: Sequence[np.ndarray]) -> list[float]:
@@ -136,7 +161,7 @@ def compared_maps(study: KindStudy) -> list[str]:
 def hit_table(study: KindStudy) -> Table:
     """The hit score of every method, and how much its maps are like latent counterfactuals'."""
     columns = ["method", "hit score", "SE", "paper", "hits", "scans", "flat"]
-    columns += ["inside the lesion", "likeness"]
+    columns += ["inside the lesion", "likeness", *LEVEL_COLUMNS]
     rows: Rows = []
     for method in compared_maps(study):
         if not study.has_scores(method, "hits"):
@@ -150,6 +175,7 @@ def hit_table(study: KindStudy) -> Table:
         likeness = [run.detection.likeness.get(method, np.zeros(0)) for run in study.runs]
         cells.append(flat if method in (*METHODS, WITH_ACAT) else None)
         cells += [_mean_of_known(inside), _mean_of_known(np.concatenate(likeness))]
+        cells += level_cells(map_level(study, method, "hits"))
         rows.append([method, *_over_runs(hits), *cells])
     return columns, rows
 
@@ -157,7 +183,7 @@ def hit_table(study: KindStudy) -> Table:
 def overlap_table(study: KindStudy) -> Table:
     """Table 5, and what its means over lesion and background hide."""
     columns = ["method", "IoU", "SE", "paper IoU", "Dice", "SE of it", "paper Dice"]
-    columns += ["lesion Dice", "kappa", "scans"]
+    columns += ["lesion Dice", "kappa", "scans", *(f"{name}, Dice" for name in LEVEL_COLUMNS)]
     printed = published.OVERLAP if study.place == CHESTS else {}
     rows: Rows = []
     for method in compared_maps(study):
@@ -167,8 +193,25 @@ def overlap_table(study: KindStudy) -> Table:
         paper_iou, paper_dice = printed.get(method, (None, None))
         cells = [*_over_runs(iou), paper_iou, *_over_runs(dice), paper_dice]
         intervals = [mean_over_scans(study, method, field) for field in ("dice", "kappa")]
-        rows.append([method, *cells, *intervals, int(sum(map(len, kappa)))])
+        level = level_cells(map_level(study, method, "macro_dice"))
+        rows.append([method, *cells, *intervals, int(sum(map(len, kappa))), *level])
     return columns, rows
+
+
+def map_level(study: KindStudy, method: str, field: str) -> Level | None:
+    """The level of a method's maps by a score, over runs and scans.
+
+    None is returned for a control, and where no control has this score of the same scans.
+    """
+    cases = study.units(method, field)
+    scores = {method: study.scores(method, field)}
+    for name in TRIVIAL:
+        known = zip(study.units(name, field), cases, strict=True)
+        if all(len(units) and np.array_equal(units, case) for units, case in known):
+            scores[name] = study.scores(name, field)
+    if method in REFERENCES or len(scores) == 1:
+        return None
+    return find_level_of_runs(method, scores, controls=TRIVIAL, cases=cases)
 
 
 def mean_over_scans(study: KindStudy, method: str, field: str) -> Interval:

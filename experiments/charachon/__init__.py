@@ -21,6 +21,7 @@ from experiments.charachon.baselines import baselines as baselines
 from experiments.charachon.classifier import Network as Network
 from experiments.charachon.classifier import describe_start as describe_start
 from experiments.charachon.config import CharachonConfig as CharachonConfig
+from experiments.charachon.controls import make_controls as make_controls
 from experiments.charachon.data import Data as Data
 from experiments.charachon.data import Groups as Groups
 from experiments.charachon.data import describe_brackets as describe_brackets

@@ -146,7 +146,7 @@ def _grad_cam(parts: Parts, image: Image) -> Map:
         logits = parts.head(features)
         return logits - logits[::-1]
 
-    return grad_cam(parts.features, head, image, decision(head(parts.features(image))))
+    return grad_cam(Parts(parts.features, head), image, decision(head(parts.features(image))))
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,21 @@ class CharachonConfig:
     data: str = "brain"
     """'chest' or 'brain', synthetic worlds; 'rsna:PATH' or 'msd:PATH', the RSNA pneumonia set or
     the brain tumours of the Medical Segmentation Decathlon as they are downloaded; 'folder:PATH',
-    one sub-folder of images for each class, or a zip of such."""
+    one's own images, one sub-folder or more for each class, or a zip of such; 'csv:FILE', one's own
+    images listed with the columns path, label, and optionally group, split, mask."""
     classes: tuple[str, ...] = ()
-    """Class folders in the order of the labels; the last is the finding. Empty: the two that there
-    are, by name.
+    """One's own classes in the order of the labels; the last is the finding. LABEL, LABEL=NAME or
+    LABEL+LABEL=NAME, where a label is a sub-folder's name or stands in the table. Empty: the two
+    that there are, by name.
     """
+    groups: str = ""
+    """The images of one's own that belong together, such as a patient's, which no split divides:
+    'folder', the folder that each lies in; 'column:NAME' of a table; or a pattern with one group
+    that is searched for in the files' names, e.g. '(patient[0-9]+)'. Empty: a table's column group,
+    or the slices of each volume."""
+    window: tuple[float, float] | None = None
+    """Centre and width of the values of one's own images that are shown, in the files' numbers.
+    None: as the files say; 12 bits in files of 16 are found."""
     image_size: int = 64
     """Height and width of the images, in pixels (paper: 224)."""
     num_images: int = 4000

@@ -6,13 +6,21 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int
 
-from cfx_jax.data import split, split_patients
+from cfx_jax.data import split_patients
 from cfx_jax.errors import InputError
 from experiments.charachon.config import CharachonConfig
-from experiments.shared import PATIENTS, ImageSet, Workspace, counted, open_data, remaining_share
-from experiments.shared.data import BRAIN, CHEST, FOLDER, MSD, RSNA, ImageRequest
+from experiments.shared import (
+    PATIENTS,
+    ImageSet,
+    Workspace,
+    counted,
+    open_data,
+    remaining_share,
+    split_images,
+)
+from experiments.shared.data import BRAIN, CHEST, FOLDER, MSD, RSNA, TABLE, ImageRequest
 
-KINDS = (CHEST, BRAIN, RSNA, MSD, FOLDER)
+KINDS = (CHEST, BRAIN, RSNA, MSD, FOLDER, TABLE)
 """The images that ``--data`` may name."""
 
 # Validation and test: of 14,863 images (Charachon et al. 2020, section IV-A), of 484 patients
@@ -88,7 +96,13 @@ def load_images(config: CharachonConfig, workspace: Workspace) -> Data:
     validation, test = split_shares(config)
     rest = remaining_share(validation=validation, test=test)
     request = ImageRequest(
-        workspace, config.image_size, config.num_images, config.seed, classes=config.classes
+        workspace,
+        config.image_size,
+        config.num_images,
+        config.seed,
+        classes=config.classes,
+        groups=config.groups,
+        window=config.window,
     )
     opened = open_data(config.data, KINDS, request)
     shares = {"train": rest, "validation": validation, "test": test}
@@ -144,9 +158,10 @@ def find_annotated(config: CharachonConfig, data: Data) -> Int[np.ndarray, " n"]
 def _split(
     config: CharachonConfig, images: ImageSet, shares: Mapping[str, float]
 ) -> dict[str, Any]:
-    """Splits by patient as published where patients are known, else with equal shares of labels."""
-    if images.patients is None:
-        return split(images.labels, shares, seed=config.seed, groups=images.copies)
+    """Splits by patient as published, or one's own images with equal shares of labels."""
+    is_published = config.data.partition(":")[0] in _SHARES
+    if images.patients is None or not is_published:
+        return split_images(images, shares, seed=config.seed)
     return split_patients(images.patients, shares, seed=config.seed)
 
 

@@ -1,11 +1,12 @@
 """The settings, images and classifier that every stage of the two experiments needs."""
 
+import dataclasses
 from typing import Generic, NamedTuple, TypeVar
 
 from experiments.charachon.classifier import Network, train_classifier
 from experiments.charachon.config import CharachonConfig
 from experiments.charachon.data import Data, load_images
-from experiments.shared import Workspace
+from experiments.shared import Workspace, fit_to_images, with_image_shape
 
 C = TypeVar("C", bound=CharachonConfig)
 
@@ -24,6 +25,13 @@ class Setup(NamedTuple, Generic[C]):
     data: Data
     network: Network
     workspace: Workspace
+
+    @property
+    def settings(self) -> C:
+        """The configuration with what the images decide: channels, sizes, means, steps."""
+        classifier = fit_to_images(self.config.classifier, self.data.train, self.workspace)
+        config = dataclasses.replace(self.config, classifier=classifier)
+        return with_image_shape(config, self.data.test.shape)
 
 
 def prepare(config: C, workspace: Workspace) -> Setup[C]:

@@ -16,6 +16,7 @@ from jaxtyping import Float
 from cfx_jax.metrics import Interval, balanced_accuracy, bootstrap_interval
 from cfx_jax.report import Claim
 from experiments.fundus_vce import published
+from experiments.fundus_vce.controls import map_level
 from experiments.fundus_vce.evaluation import Evaluation, balanced_difference_interval
 from experiments.fundus_vce.localisation import (
     ABLATIONS,
@@ -25,7 +26,15 @@ from experiments.fundus_vce.localisation import (
     vce_method,
 )
 from experiments.fundus_vce.study import Study
-from experiments.shared import AT_LEAST, MORE, ImageSet, Statement, counted, of_one_training
+from experiments.shared import (
+    AT_LEAST,
+    MORE,
+    ImageSet,
+    Statement,
+    add_levels,
+    counted,
+    of_one_training,
+)
 
 _VISIBLE = 1 / 255  # a pixel is changed where a channel moves by more than one grey level
 _TOP = 0.01  # share of pixels whose part of the change's energy measures sparsity
@@ -246,7 +255,8 @@ def _between_maps(
     """A claim about the overlap of two kinds of maps, given as ``{name: (classifier, method)}``."""
     paper = {label: published.overlap(*key) for label, key in pair.items()}
     ours = {label: localised.iou[key] for label, key in pair.items()}
-    return _settle(localised.images, statement.settle_pair, paper, ours, "IoU", **bounds)
+    claim = _settle(localised.images, statement.settle_pair, paper, ours, "IoU", **bounds)
+    return add_levels(claim, [map_level(localised, *key) for key in pair.values()])
 
 
 # ---- Claims 6 to 8: counterfactuals of test images

@@ -60,9 +60,9 @@ class ExplanationConfig:
     norms: tuple[float, ...] = (1.5, 2.0, 4.0)
     """Norms p of the counterfactuals (paper: 1.5, 2, 4)."""
     radii: tuple[float, ...] = (30.0, 6.0, 0.2)
-    """Radius for each norm (paper: 30, 6, 0.2 at 224 x 224 x 3); where there are lesion masks, the
-    unit of the radii that localisation.radius_factors offers, of which the best is used everywhere
-    but in the sweep."""
+    """Radius for each norm (paper: 30, 6, 0.2 at 224 x 224 x 3): of all counterfactuals that are
+    shown or counted. Maps that are compared with lesions have radii of their own, see
+    localisation.radius_factors."""
     sweep: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4)
     """Ascending radii of the last norm, along which figures and animations go (paper: 0.1 to 0.4).
     """
@@ -97,8 +97,8 @@ class LocalisationConfig:
     quantiles: tuple[float, ...] = (0.8, 0.85, 0.9, 0.92, 0.94, 0.96, 0.98, 0.99)
     """Thresholds to choose from, one for each method (ours)."""
     radius_factors: tuple[float, ...] = (0.5, 1.0, 2.0)
-    """Radii to choose from, in units of each norm's own radius (ours; paper: "different radii per
-    norm").
+    """Radii of the maps that are compared with lesions, to choose from, in units of each norm's own
+    radius (ours; paper: "different radii per norm").
     """
     quantile_guided: float = 0.98
     """Threshold of guided backprop where none is chosen (paper: 0.98)."""
@@ -117,13 +117,23 @@ class Config:
     images: a folder of one's own images, see --data. paper: the published setting on the paper's
     data sets, for a GPU."""
     data: str = "synthetic"
-    """'synthetic'; or 'folder:PATH' where PATH holds one sub-folder of images for each class, or is
-    a zip of such; or 'fundus:PATH' where PATH holds the paper's data sets as they are downloaded,
-    in kaggle, messidor, idrid and deepdrid."""
+    """'synthetic'; 'folder:PATH', one's own images, one sub-folder or more for each class, or a zip
+    of such; 'csv:FILE', one's own images listed with the columns path, label, and optionally group,
+    split; or 'fundus:PATH' where PATH holds the paper's data sets as they are downloaded, in
+    kaggle, messidor, idrid and deepdrid."""
     classes: tuple[str, ...] = ()
-    """Class folders in the order of the labels; the last is the finding. Empty: the two that there
-    are, by name.
+    """One's own classes in the order of the labels; the last is the finding. LABEL, LABEL=NAME or
+    LABEL+LABEL=NAME, where a label is a sub-folder's name or stands in the table. Empty: the two
+    that there are, by name.
     """
+    groups: str = ""
+    """The images of one's own that belong together, such as a patient's, which no split divides:
+    'folder', the folder that each lies in; 'column:NAME' of a table; or a pattern with one group
+    that is searched for in the files' names, e.g. '(patient[0-9]+)'. Empty: a table's column group,
+    or the slices of each volume."""
+    window: tuple[float, float] | None = None
+    """Centre and width of the values of one's own images that are shown, in the files' numbers.
+    None: as the files say; 12 bits in files of 16 are found."""
     image_size: int = 64
     """Height and width to which images are resized, in pixels (paper: 224)."""
     channels: Literal[1, 3] = 3

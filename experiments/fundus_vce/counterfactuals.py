@@ -1,7 +1,7 @@
 """Counterfactuals of test images towards both classes, for the figures and the claims."""
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -135,13 +135,7 @@ class Explained(NamedTuple):
         return np.mean([measure(self.change(reached)) for reached in counterfactuals], axis=0)
 
 
-def explain(
-    config: Config,
-    data: Data,
-    evaluations: Evaluations,
-    search: Search,
-    radii: Mapping[float, float] | None = None,
-) -> Explained:
+def explain(config: Config, data: Data, evaluations: Evaluations, search: Search) -> Explained:
     """Finds counterfactuals of test images, for every classifier, norm and target.
 
     Args:
@@ -149,22 +143,19 @@ def explain(
         data: whose test images are explained.
         evaluations: of the classifiers on them.
         search: finds counterfactuals.
-        radii: for each norm the radius, such as the one chosen on the tuning images; None for the
-            configured ones.
     """
     settings = config.explanations
-    chosen = settings.radius_by_norm if radii is None else dict(radii)
     positions, sample = choose_positions(evaluations["test", "ensemble"], settings.num_studied)
     images = data.test.take(positions)
     targets = range(len(data.class_names))
     vce = {}
-    for name, (p, radius) in itertools.product(NAMES, chosen.items()):
+    for name, (p, radius) in itertools.product(NAMES, settings.radius_by_norm.items()):
         towards = _towards_all(search, images, targets, name, p, (radius,))
         vce.update({(name, p, target): towards[radius, target] for target in targets})
     return Explained(
         images,
         sample,
-        chosen,
+        settings.radius_by_norm,
         {name: evaluations["test", name].probability[positions] for name in NAMES},
         vce,
         _towards_all(search, images, targets, "ensemble", settings.norms[-1], settings.sweep),

@@ -16,7 +16,6 @@ from cfx_jax.data import (
     random_crop,
     random_flip,
     sometimes,
-    split,
 )
 from cfx_jax.data.sets import FundusSet, label_by_grade, label_by_quality
 from cfx_jax.data.user_files import is_folder
@@ -26,6 +25,7 @@ from experiments.fundus_vce.config import Config
 from experiments.shared import (
     Arrays,
     DataKind,
+    FolderOptions,
     ImageSet,
     StoredImages,
     Workspace,
@@ -35,6 +35,7 @@ from experiments.shared import (
     notify,
     open_data,
     remaining_share,
+    split_images,
 )
 
 _FUNDUS_PAGE = "README.md, section 'The paper's data sets', says where to get each set"
@@ -122,9 +123,16 @@ class _Request(NamedTuple):
 def _open_folder(request: _Request, path: str) -> Sources:
     """A user's images of two classes."""
     config = request.config
-    size, channels = config.image_size, config.channels
-    images = load_folder(path, size=size, channels=channels, classes=config.classes)
+    options = FolderOptions(
+        config.image_size, config.channels, config.classes, config.groups, config.window
+    )
+    images = load_folder(path, options)
     return Sources(main=images, note=folder_note(images), published=False)
+
+
+def _open_table(request: _Request, path: str) -> Sources:
+    """A user's images of two classes, listed in a CSV file."""
+    return _open_folder(request, f"csv:{path}")
 
 
 def _open_synthetic(request: _Request, path: str) -> Sources:
@@ -170,15 +178,16 @@ def _worlds(config: Config) -> dict[str, dict[str, Any]]:
 
 
 def _draw(name: str, options: Mapping[str, Any], workspace: Workspace) -> ImageSet:
-    """One set of synthetic images."""
+    """One set of synthetic images; those with lesions have their true counterfactuals too."""
+    fields = ["image", "label", "lesion_mask", "eye_mask", "gradable", "factors"]
+    fields += ["counterfactual"] if name == "lesions" else []
 
     def draw() -> Arrays:
-        fields = ("image", "label", "lesion_mask", "eye_mask", "gradable", "factors")
         arrays = draw_fields(SyntheticFundus, options, fields)
         stage = arrays.pop("factors")["stage"]
         return {**arrays, "stage": stage}
 
-    arrays = workspace.cached(f"synthetic-{name}", options, draw)
+    arrays = workspace.cached(f"synthetic-{name}", [options, fields], draw)
     class_names = SyntheticFundus.class_names
     if name == "lesions":
         # Moderate and severe eyes: those of IDRiD, whose place they take, are of grade 2 and more.
@@ -229,6 +238,7 @@ def _open_photographs(request: _Request, folder: str) -> Sources:
 KINDS = (
     DataKind("synthetic", _open_synthetic, has_path=False),
     DataKind("folder", _open_folder),
+    DataKind("csv", _open_table),
     DataKind("fundus", _open_photographs),
 )
 """The images that ``--data`` may name."""
@@ -249,7 +259,7 @@ def split_data(config: Config, sources: Sources, kept: Int[np.ndarray, " n"] | N
     shares = {name: getattr(config, name) for name in ("validation", "temperature", "test")}
     shares = {"train": remaining_share(**shares), **shares}
     gradable = sources.main.take(sources.main.indices if kept is None else kept)
-    positions = split(gradable.labels, shares, seed=config.seed, groups=gradable.groups)
+    positions = split_images(gradable, shares, seed=config.seed)
     rng = np.random.default_rng(config.seed)
     parts = {name: gradable.take(rng.permutation(items)) for name, items in positions.items()}
     for name, part in parts.items():

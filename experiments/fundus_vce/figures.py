@@ -253,27 +253,9 @@ def _captioned(number: int, study: Study, text: str) -> str:
     return f"As the paper's Figure {number}: {text}"
 
 
-def typical_image(localised: Localised) -> tuple[int, str]:
-    """The scored image that Figure 1 shows, and whether it is rightly classified, in words.
-
-    The first that all classifiers take for the finding, as in the paper; where there is none, the
-    first that the ensemble does; else the first.
-    """
-    norm = next(iter(localised.radii))
-    hits = {name: np.asarray(localised.vce[name, norm].initial_probability) > 0.5 for name in NAMES}
-    for names, words in (
-        (NAMES, "rightly classified by all classifiers"),
-        (("ensemble",), "which the ensemble gets right"),
-    ):
-        rows = np.flatnonzero(np.all([hits[name] for name in names], axis=0))
-        if len(rows):
-            return int(rows[0]), words
-    return 0, "which the ensemble gets wrong, as it does all that were scored"
-
-
 def draw_figure_1(report: PaperReport, study: Study, localised: Localised) -> None:
     """Draws one image of the finding: the maps of every classifier, and their counterfactuals."""
-    shown, words = typical_image(localised)
+    shown, words = localised.typical.row, localised.typical.words
     goal = study.data.class_names[study.data.finding]
     methods = (*localised.methods[:2], vce_method(localised.norm))
     report.draw(
@@ -290,27 +272,29 @@ def draw_figure_1(report: PaperReport, study: Study, localised: Localised) -> No
     report.draw(
         "figure_1_counterfactuals.png",
         counterfactual_grid,
-        [_counterfactual_row(study, localised, shown, name) for name in NAMES],
+        [_counterfactual_row(study, localised, name) for name in NAMES],
         caption=_captioned(
-            1, study, f"the counterfactuals of that image towards {goal} behind the last maps."
+            1,
+            study,
+            f"counterfactuals of that image towards {goal}, and the last maps, whose radius is"
+            f" {localised.radii[localised.norm]:g}.",
         ),
         alt="One row for each classifier: the image, its counterfactual, the difference, the kept"
         " pixels.",
     )
 
 
-def _counterfactual_row(
-    study: Study, localised: Localised, shown: int, name: str
-) -> CounterfactualRow:
-    """A scored image and its counterfactual by one classifier, in the chosen norm."""
+def _counterfactual_row(study: Study, localised: Localised, name: str) -> CounterfactualRow:
+    """The typical image, its counterfactual by one classifier, and its map."""
     norm, names, arrays = localised.norm, study.data.class_names, localised.images.arrays
-    goal, reached = names[study.data.finding], localised.vce[name, norm]
-    before, key = float(reached.initial_probability[shown]), (name, vce_method(norm))
+    shown, goal = localised.typical.row, names[study.data.finding]
+    reached, key = localised.typical.vce[name], (name, vce_method(norm))
+    before = float(reached.initial_probability[0])
     panel = CounterfactualPanel(
-        image=np.asarray(reached.image[shown]),
+        image=np.asarray(reached.image[0]),
         target=goal,
-        probability=float(reached.probability[shown]),
-        name=f"l{norm:g}, ε = {localised.radii[norm]:g}",
+        probability=float(reached.probability[0]),
+        name=f"l{norm:g}, ε = {study.explained.radii[norm]:g}",
         saliency=localised.kept[key][shown],
         iou=_share(localised.iou[key][shown]),
     )

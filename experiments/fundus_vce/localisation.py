@@ -6,6 +6,9 @@ best threshold, and of the norms the one that does so most; then, for each metho
 with the highest overlap, averaged over the three classifiers (and the norms). The paper chooses in
 this way too (section 2.4: tau "for each method", the norm p and "different epsilon per norm"); on
 which classifier it does not say.
+
+A radius that is best for a map may be too small for the eye: the change is then little more than a
+gradient. Figure 1 therefore shows the counterfactual of ``explanations.radii`` beside the map's.
 """
 
 import itertools
@@ -27,6 +30,7 @@ from cfx_jax.objectives import Classifier, negative_log_probability
 from cfx_jax.parallel import map_examples
 from experiments.fundus_vce.classifiers import NAMES
 from experiments.fundus_vce.config import Config, LocalisationConfig
+from experiments.fundus_vce.controls import score_controls
 from experiments.fundus_vce.counterfactuals import Search, select
 from experiments.fundus_vce.data import Data
 from experiments.shared import ImageSet
@@ -41,13 +45,28 @@ Maps = Mapping[tuple[str, str], np.ndarray]
 """``{(classifier, method): (n, h, w)}``."""
 
 
+class TypicalImage(NamedTuple):
+    """The scored image that Figure 1 shows.
+
+    Attributes:
+        row: its position among the images scored.
+        words: whether it is rightly classified.
+        vce: its counterfactual by each classifier, in the chosen norm and the radius that
+            ``explanations.radii`` has for it; arrays with a leading axis of 1.
+    """
+
+    row: int
+    words: str
+    vce: Mapping[str, Counterfactual]
+
+
 class Localised(NamedTuple):
     """Maps against lesion masks.
 
     Attributes:
         images: those scored.
         methods: names of the paper's methods, in its order.
-        radii: the radius chosen for each norm.
+        radii: the radius chosen for the maps of each norm.
         norm: the norm chosen; the first where nothing was chosen.
         quantiles: the threshold chosen for each method and ablation.
         tuned: ``{(p, radius): IoU}`` of the ensemble on the tuning images at the best threshold,
@@ -55,10 +74,12 @@ class Localised(NamedTuple):
         tuned_quantiles: ``{method: (q,)}`` the IoU there at every threshold; both empty where
             nothing was chosen.
         offered_quantiles: those thresholds.
+        controls: ``{control: (n,)}`` the overlap of maps without a network.
         kept: ``{(classifier, method): (n, h, w)}`` the thresholded maps of the images scored.
         iou: ``{(classifier, method): (n,)}``.
         chance: ``{method: (n,)}`` the overlap that as many pixels at random in the eye would have.
-        vce: ``{(classifier, p): Counterfactual}`` of the images scored.
+        vce: ``{(classifier, p): Counterfactual}`` of the images scored, with the maps' radii.
+        typical: the image of Figure 1.
     """
 
     images: ImageSet
@@ -69,10 +90,12 @@ class Localised(NamedTuple):
     tuned: Mapping[tuple[float, float], float]
     tuned_quantiles: Mapping[str, np.ndarray]
     offered_quantiles: tuple[float, ...]
+    controls: Mapping[str, np.ndarray]
     kept: Maps
     iou: Mapping[tuple[str, str], np.ndarray]
     chance: Mapping[str, np.ndarray]
     vce: Mapping[tuple[str, float], Counterfactual]
+    typical: TypicalImage
 
     @property
     def edges(self) -> list[str]:
@@ -124,6 +147,7 @@ def localise(config: Config, data: Data, search: Search) -> Localised | None:
     curves = _overlaps_of_quantiles(maker, saliency, methods, tuning)
     quantiles = choose_quantiles(config.localisation, methods, curves)
     masks, lesions = (data.lesions.arrays[field][scored] for field in ("eye_mask", "lesion_mask"))
+    of_scored = {key: select(reached, scored) for key, reached in vce.items()}
     kept = {
         (name, method): threshold(maps[scored], masks, quantiles[method])
         for (name, method), maps in saliency.items()
@@ -137,11 +161,46 @@ def localise(config: Config, data: Data, search: Search) -> Localised | None:
         tuned=tuned,
         tuned_quantiles=curves,
         offered_quantiles=config.localisation.quantiles,
+        controls=score_controls(config, data.lesions, tuning, scored, maker.overlaps),
         kept=kept,
         iou={key: intersection_over_union(maps, lesions) for key, maps in kept.items()},
         chance={method: chance(kept["ensemble", method], masks, lesions) for method in quantiles},
-        vce={key: select(reached, scored) for key, reached in vce.items()},
+        vce=of_scored,
+        typical=_typical_image(maker, scored, {n: of_scored[n, norm] for n in NAMES}, norm),
     )
+
+
+def choose_typical(probability: Mapping[str, Float[np.ndarray, " n"]]) -> tuple[int, str]:
+    """Chooses the image that Figure 1 shows, and says whether it is rightly classified.
+
+    The first that all classifiers take for the finding, as in the paper; where there is none, the
+    first that the ensemble does; else the first.
+
+    Args:
+        probability: of the finding, by classifier.
+
+    Returns:
+        The position of the image, and words for its caption.
+    """
+    hits = {name: np.asarray(values) > 0.5 for name, values in probability.items()}
+    for names, words in (
+        (NAMES, "rightly classified by all classifiers"),
+        (("ensemble",), "which the ensemble gets right"),
+    ):
+        rows = np.flatnonzero(np.all([hits[name] for name in names], axis=0))
+        if len(rows):
+            return int(rows[0]), words
+    return 0, "which the ensemble gets wrong, as it does all that were scored"
+
+
+def _typical_image(
+    maker: "_MapMaker", scored: np.ndarray, vce: Mapping[str, Counterfactual], norm: float
+) -> TypicalImage:
+    before = {name: np.asarray(reached.initial_probability) for name, reached in vce.items()}
+    row, words = choose_typical(before)
+    radius, position = maker.config.explanations.radius_by_norm[norm], scored[[row]]
+    shown = {name: maker.counterfactuals(name, norm, radius, position) for name in NAMES}
+    return TypicalImage(row, words, shown)
 
 
 def threshold(
@@ -224,9 +283,15 @@ class _MapMaker(NamedTuple):
         self, saliency: Float[np.ndarray, "n h w"], positions: np.ndarray, quantile: float
     ) -> float:
         """The mean overlap of the maps of some images at one threshold."""
+        return float(np.mean(self.overlaps(saliency, positions, quantile)))
+
+    def overlaps(
+        self, saliency: Float[np.ndarray, "n h w"], positions: np.ndarray, quantile: float
+    ) -> Float[np.ndarray, " n"]:
+        """The overlap of the maps of some images at one threshold."""
         arrays = self.images.arrays
         kept = threshold(saliency, arrays["eye_mask"][positions], quantile)
-        return float(np.mean(intersection_over_union(kept, arrays["lesion_mask"][positions])))
+        return np.asarray(intersection_over_union(kept, arrays["lesion_mask"][positions]))
 
 
 def _overlaps_of_radii(maker: _MapMaker, tuning: np.ndarray) -> dict[tuple[float, float], float]:

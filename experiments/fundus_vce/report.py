@@ -9,7 +9,8 @@ from experiments.fundus_vce import figures, published, tables
 from experiments.fundus_vce.classifiers import best_training
 from experiments.fundus_vce.localisation import Localised, vce_method
 from experiments.fundus_vce.study import Study
-from experiments.shared import PaperReport
+from experiments.shared import PaperReport, users_images
+from experiments.shared.controls import CAPTION
 
 _TITLE = "Visual counterfactuals from a plain + robust ensemble"
 _AFTER_THE_PAPER = (
@@ -33,6 +34,7 @@ def write_report(folder: Path, study: Study, claims: Sequence[Claim]) -> None:
         _TITLE if is_published else f"{_TITLE}: {names}",
         introduction=_AFTER_THE_PAPER if is_published else _USERS_IMAGES.format(names=names),
         note=study.note,
+        users=users_images(study.data.test),
     )
     _images(report, study)
     _quality(report, study)
@@ -110,7 +112,8 @@ def _localisation(report: PaperReport, study: Study, localised: Localised) -> No
         tables.overlap_table(localised),
         "As the paper's Table 2: intersection over union of thresholded maps with the lesion"
         f" masks, mean ± standard deviation over {len(localised.images)} images. {norm}Radii:"
-        f" {_radii(localised.radii)}. Thresholds (quantiles): {_listed(quantiles, 'g')}.",
+        f" {_radii(localised.radii)}. Thresholds (quantiles): {_listed(quantiles, 'g')}."
+        f" {CAPTION}",
     )
     if localised.edges:
         report.text(
@@ -129,7 +132,7 @@ def _localisation(report: PaperReport, study: Study, localised: Localised) -> No
         report.table(
             "table_tuning",
             tables.tuning_table(localised),
-            "Choice of the radii and of the norm: IoU of the ensemble on"
+            "Choice of the maps' radii and of the norm: IoU of the ensemble on"
             f" {study.config.localisation.num_tuning} images that are not scored, each at its best"
             " threshold.",
         )
@@ -145,13 +148,11 @@ def _counterfactuals(report: PaperReport, study: Study) -> None:
     localised, quantile = study.localised, study.config.localisation.quantile_vce
     if localised is not None:
         quantile = localised.quantiles[vce_method(localised.norm)]
-    is_tuned = localised is not None and localised.tuned
-    chosen = "chosen on the tuning images" if is_tuned else "as configured"
     gallery = figures.Gallery(report, study, quantile)
     report.section(
         "Counterfactuals",
         "The most confident image of a class within a small distance of the original. Blue and"
-        f" red: what was taken away and added. Radii, {chosen}: {_radii(study.explained.radii)}.",
+        f" red: what was taken away and added. Radii: {_radii(study.explained.radii)}.",
     )
     missing = gallery.draw_numbered()
     if missing:

@@ -55,6 +55,5 @@ def run_study(config: Config, workspace: Workspace) -> Study:
     evaluations = evaluate(config, data, classifiers, workspace)
     search = Search(config, classifiers, workspace)
     localised = localise(config, data, search)
-    radii = None if localised is None else localised.radii
-    explained = explain(config, data, evaluations, search, radii)
+    explained = explain(config, data, evaluations, search)
     return Study(config, sources, quality, data, classifiers, evaluations, localised, explained)

@@ -7,11 +7,12 @@ import numpy as np
 from cfx_jax.metrics import accuracy
 from experiments.fundus_vce import published
 from experiments.fundus_vce.classifiers import NAMES
+from experiments.fundus_vce.controls import map_level
 from experiments.fundus_vce.evaluation import Evaluation, balanced_interval, share_interval
 from experiments.fundus_vce.localisation import ABLATIONS, Localised
 from experiments.fundus_vce.quality import Quality
 from experiments.fundus_vce.study import Study
-from experiments.shared import PATIENTS, Table
+from experiments.shared import LEVEL_COLUMNS, PATIENTS, Table, level_cells
 
 Rows = list[list[Any]]
 
@@ -84,6 +85,7 @@ def overlap_table(localised: Localised) -> Table:
     """Table 2: mean and standard deviation over images of the IoU with the lesion masks."""
     methods = localised.methods
     rows = _overlaps(localised, methods)
+    rows += _levels(localised, methods)
     chances = (float(np.mean(localised.chance[method])) for method in methods)
     rows.append(["pixels at random", *chances])
     for name in NAMES:
@@ -95,12 +97,27 @@ def overlap_table(localised: Localised) -> Table:
 def ablation_table(localised: Localised) -> Table:
     """Guided backprop and integrated gradients as defined, and as in the released scripts."""
     methods = tuple(name for variant, method in ABLATIONS.items() for name in (method, variant))
-    return ["IoU", *methods], _overlaps(localised, methods)
+    return ["IoU", *methods], [*_overlaps(localised, methods), *_levels(localised, methods)]
 
 
 def _overlaps(localised: Localised, methods: tuple[str, ...]) -> Rows:
     """A row for each classifier, with mean and standard deviation of the IoU of each method."""
     return [[name, *(_spread(localised.iou[name, method]) for method in methods)] for name in NAMES]
+
+
+def _levels(localised: Localised, methods: tuple[str, ...]) -> Rows:
+    """Rows of the controls, and of how far each classifier's maps lead on them.
+
+    A control has a threshold of its own, so its overlap is the same in every column.
+    """
+    rows: Rows = [
+        [name, *[_spread(values)] * len(methods)] for name, values in localised.controls.items()
+    ]
+    for name in NAMES if rows else ():
+        levels = [level_cells(map_level(localised, name, method)) for method in methods]
+        for column, cells in zip(LEVEL_COLUMNS, zip(*levels, strict=True), strict=True):
+            rows.append([f"{name}: {column}", *cells])
+    return rows
 
 
 def _spread(values: np.ndarray) -> tuple[float, float]:

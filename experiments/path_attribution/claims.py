@@ -29,8 +29,8 @@ from experiments.path_attribution.published import (
     VARIANTS,
 )
 from experiments.path_attribution.study import Study
-from experiments.path_attribution.tables import values_of
-from experiments.shared import Statement, of_one_training
+from experiments.path_attribution.tables import perturbation_level, relevance_level, values_of
+from experiments.shared import Statement, add_levels, find_level, of_one_training
 
 _PAR = 0.02  # ours; the largest difference that Table 1 shows between SyCE's v1 and E is 0.015
 _COMPETITIVE_R = 0.03  # the largest lead that Table 2 shows of v1 or v2 over v2,k, rounded up
@@ -47,7 +47,7 @@ class Scores(NamedTuple):
     """IoU and FDR of each image, which the claims about Table 1 are made from.
 
     Attributes:
-        values: ``{(measure, percentile): {method: (n,)}}``, finite.
+        values: ``{(measure, percentile): {method or control: (n,)}}``, finite.
         groups: images that are drawn together.
     """
 
@@ -97,6 +97,11 @@ class Comparison(NamedTuple):
     def methods(self) -> tuple[str, ...]:
         """All methods that are compared."""
         return self.first, *self.others
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """The methods that the claim is about, of which it says their level among the controls."""
+        return self.methods if len(self.others) == 1 else (self.first,)
 
 
 def make_claims(study: Study) -> list[Claim]:
@@ -187,15 +192,20 @@ def _localisation_claim(
     paper = _select(published.localisation(task, *row), comparison.methods)
     first, others, least = comparison.first, comparison.others, comparison.minimum
     options = {**scores.groups.options, "strict": comparison.strict}
+    sign = 1 if measure == IOU else -1
+    levels = [
+        find_level(method, values, groups=scores.groups.names, sign=sign)
+        for method in comparison.subjects
+    ]
     if len(others) == 1:
         pair = {method: values[method] for method in comparison.methods}
         options |= {"minimum": least} if measure == IOU else {"maximum": -least}
-        return statement.settle_pair(paper, pair, at, **options)
-    sign = 1 if measure == IOU else -1
+        return add_levels(statement.settle_pair(paper, pair, at, **options), levels)
     leads = sign * np.stack([values[first] - values[other] for other in others], axis=1)
     ours = {method: float(values[method].mean()) for method in comparison.methods}
     of = f"{at}; least lead of {first} over {len(others)} others"
-    return statement.settle_least(paper, ours, leads, of, minimum=least, **options)
+    claim = statement.settle_least(paper, ours, leads, of, minimum=least, **options)
+    return add_levels(claim, levels)
 
 
 def _relevance_comparisons(task: str | None) -> Iterator[Comparison]:
@@ -278,7 +288,7 @@ def _relevance_claim(
     chosen = faithfulness.group(group)
     images = faithfulness.groups.of(chosen).describe(int(chosen.sum()))
     above, below = f"{first} minus {rival}", f"{rival} of the differences to {first}"
-    return comparison.statement(f"R {group}").settle(
+    claim = comparison.statement(f"R {group}").settle(
         _select(published.relevance(task, group), comparison.methods),
         {name: relevance_score(*sweeps[name].areas[chosen].T) for name in comparison.methods},
         interval,
@@ -286,13 +296,15 @@ def _relevance_claim(
         minimum=comparison.minimum,
         strict=comparison.strict,
     )
+    subjects = [method for method in comparison.subjects if method != RANDOM]
+    return add_levels(claim, [relevance_level(faithfulness, name, group) for name in subjects])
 
 
 def _perturbation_claim(faithfulness: Faithfulness, comparison: Comparison) -> Claim:
     """A claim about the AOPC over the full sweep."""
     first, rival = comparison.first, comparison.rival
     reached = {method: faithfulness.above_random(method)[:, -1] for method in comparison.methods}
-    return comparison.statement("AOPC").settle_least(
+    claim = comparison.statement("AOPC").settle_least(
         {},
         {method: float(values.mean()) for method, values in reached.items()},
         np.stack([reached[first] - reached[other] for other in comparison.others], axis=1),
@@ -301,6 +313,8 @@ def _perturbation_claim(faithfulness: Faithfulness, comparison: Comparison) -> C
         minimum=comparison.minimum,
         strict=comparison.strict,
     )
+    levels = [perturbation_level(faithfulness, method) for method in comparison.subjects]
+    return add_levels(claim, levels)
 
 
 def _undecided(statement: Statement, why: NotMeasured) -> Claim:

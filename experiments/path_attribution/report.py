@@ -15,23 +15,44 @@ from experiments.path_attribution.figures import (
 )
 from experiments.path_attribution.maps import smoothing_sigma
 from experiments.path_attribution.study import Study
-from experiments.shared import PaperReport
+from experiments.shared import PaperReport, users_images, without_places
+from experiments.shared.controls import CAPTION
+
+_TITLE = "Path-based attribution between generated images"
+_AFTER_THE_PAPER = (
+    "After Charachon et al., Visual explanation by unifying adversarial generation and feature"
+    " importance attributions, 2021. Columns that begin with 'paper' are the figures printed"
+    " there, on its data."
+)
+_OUR_READING = (
+    "That is our reading: the paper defines R by reference, and its level depends on the regions"
+    " and on the adversary (random maps have 2 c (1 - c), c being the mean probability on the way:"
+    " 0.07 to 0.12 in the paper). Compare the order of the maps with the paper's, not the level."
+)
+_USERS_IMAGES = (
+    "A classifier of your images, {names}, is explained by generated images that it decides"
+    " otherwise, and by maps that add up its gradients on the way there. The method is that of"
+    " Charachon et al., 2021."
+)
 
 
 def write_report(folder: Path, study: Study, claims: Sequence[Claim]) -> None:
     """Draws tables and figures into a folder, and writes ``report.html`` there."""
     config, auc = study.setup.config, study.setup.network.auc
+    data, users = study.setup.data, users_images(study.setup.data.test)
     paper = published.CLASSIFIER_AUC.get(study.task or "")
     beside = "" if paper is None else f" (paper, on its data: {paper})"
+    names = " and ".join(data.class_names)
+    start = describe_start(config) if users is None else without_places(describe_start(config))
     report = PaperReport(
         folder,
-        "Path-based attribution between generated images",
-        introduction="After Charachon et al., Visual explanation by unifying adversarial"
-        " generation and feature importance attributions, 2021. Columns that begin with 'paper'"
-        " are the figures printed there, on its data. The classifier's area under the ROC curve on"
-        f" the test images is {auc.estimate:.3f} [{auc.low:.3f}, {auc.high:.3f}]{beside}; every"
-        f" table is about this classifier. {describe_start(config)}",
+        _TITLE if users is None else f"{_TITLE}: {names}",
+        introduction=(_AFTER_THE_PAPER if users is None else _USERS_IMAGES.format(names=names))
+        + " The classifier's area under the ROC curve (AUC) on the test images is"
+        f" {auc.estimate:.3f} [{auc.low:.3f}, {auc.high:.3f}]{beside}; every table is about this"
+        f" classifier. {start}",
         note=study.note,
+        users=users,
     )
     _generators(report, study)
     _localisation(report, study)
@@ -40,7 +61,10 @@ def write_report(folder: Path, study: Study, claims: Sequence[Claim]) -> None:
     else:
         _faithfulness(report, study, study.faithfulness)
     _paths(report, study)
-    report.finish(claims, config)
+    if users is None:
+        report.finish(claims, config)
+    else:
+        report.finish(claims, study.setup.settings, title="What the method promises")
 
 
 def _generators(report: PaperReport, study: Study) -> None:
@@ -73,7 +97,7 @@ def _localisation(report: PaperReport, study: Study) -> None:
             tables.localisation_table(study),
             "Table 1: IoU (higher is better) and FDR (lower is better; the paper calls it FNR) of"
             f" thresholded maps with the annotations of {len(study.explained.localised)} images."
-            f" {describe_brackets(study.setup.data)}",
+            f" {describe_brackets(study.setup.data)} {CAPTION}",
         )
         report.table(
             "table_coverage",
@@ -101,11 +125,9 @@ def _faithfulness(report: PaperReport, study: Study, faithfulness: Faithfulness)
         f"Table 2: relevance score R by predicted class, on {len(faithfulness.predicted)} images;"
         f" {settings.num_random} random maps of each. Degradation is one minus the area under the"
         " curve with the most relevant regions first, preservation the area with the least"
-        " relevant first; R is the harmonic mean of the two over a group of images. That is our"
-        " reading: the paper defines R by reference, and its level depends on the regions and on"
-        " the adversary (random maps have 2 c (1 - c), c being the mean probability on the way:"
-        " 0.07 to 0.12 in the paper). Compare the order of the maps with the paper's, not the"
-        f" level. {brackets}",
+        " relevant first; R is the harmonic mean of the two over a group of images."
+        f" {_OUR_READING if study.task else 'Compare the order of the maps, not the level.'}"
+        f" {brackets} {CAPTION}",
     )
     draw_perturbation(report, faithfulness)
     report.table(

@@ -14,6 +14,7 @@ from experiments.charachon import (
     Setup,
     baselines,
     localise,
+    make_controls,
     make_maps,
     measure_quality,
     prepare,
@@ -51,10 +52,10 @@ class Study(NamedTuple):
         pairs: the images that each makes of the explained images, by name.
         paths: the maps of each pair but the adversary's, and those of SyCE on its own path, by
             name.
-        maps: by method, of the explained images (n, h, w).
+        maps: by method, of the explained images (n, h, w); without those of controls.
         percentiles: the thresholds of Table 1.
-        localisation: by method, on the annotated images; empty where there are none.
-        faithfulness: the sweeps of every method, or why there are none.
+        localisation: by method and control, on the annotated images; empty where there are none.
+        faithfulness: the sweeps of every method and control, or why there are none.
     """
 
     setup: Setup[Config]
@@ -106,6 +107,7 @@ def run_study(config: Config, workspace: Workspace) -> Study:
     maps = _state_of_the_art(setup, explained)
     for name, made in paths.items():
         maps |= {f"{name} {variant}": values for variant, values in made.maps.items()}
+    measured = maps | make_controls(explained.images, setup.data, seed=config.seed)
     task = published.task_of(config.data) or ""
     percentiles = config.percentiles or published.PERCENTILES.get(task, ())
     return Study(
@@ -117,8 +119,8 @@ def run_study(config: Config, workspace: Workspace) -> Study:
         paths,
         maps,
         percentiles,
-        _localise(setup, explained, maps, percentiles),
-        measure_faithfulness(setup, explained, pairs[adversary.name].adversarial, maps),
+        _localise(setup, explained, measured, percentiles),
+        measure_faithfulness(setup, explained, pairs[adversary.name].adversarial, measured),
     )
 
 

@@ -11,7 +11,8 @@ from experiments.path_attribution import published
 from experiments.path_attribution.faithfulness import Faithfulness, NotMeasured
 from experiments.path_attribution.published import FDR, GROUPS, IOU
 from experiments.path_attribution.study import Study
-from experiments.shared import Table
+from experiments.shared import LEVEL_COLUMNS, Level, Table, find_level, level_cells
+from experiments.shared.controls import TRIVIAL
 
 _CHANGED = PAIRS[1]  # x, x_a
 
@@ -26,18 +27,29 @@ def summary_tables(study: Study) -> Iterator[Table]:
 
 
 def localisation_table(study: Study) -> Table:
-    """Table 1: IoU and FDR of every map at every percentile, with intervals over images."""
+    """Table 1: IoU and FDR of every map at every percentile, with intervals over images.
+
+    Beside them is the level of a map by its IoU, at every percentile.
+    """
     groups = study.explained.groups.of(study.explained.localised).names
     kinds = [(measure, at) for measure in (IOU, FDR) for at in study.percentiles]
     columns = ["map"]
     for measure, at in kinds:
         columns += [f"{measure} {at:g}", f"paper {measure} {at:g}"]
+    for at in study.percentiles:
+        columns += [f"{name}, {IOU} {at:g}" for name in LEVEL_COLUMNS]
+    overlaps = {
+        at: {name: values_of(of, IOU, at) for name, of in study.localisation.items()}
+        for at in study.percentiles
+    }
     rows = []
     for method, localised in study.localisation.items():
         row: list[Any] = [method]
         for measure, at in kinds:
             interval = bootstrap_interval(values_of(localised, measure, at), groups=groups)
             row += [tuple(interval), published.localisation(study.task, measure, at).get(method)]
+        for at in study.percentiles:
+            row += level_cells(find_level(method, overlaps[at], groups=groups))
         rows.append(row)
     return columns, rows
 
@@ -65,7 +77,11 @@ def relevance_table(task: str | None, faithfulness: Faithfulness) -> Table:
     columns = ["map"]
     for group in GROUPS:
         columns += [f"R {group}", f"paper R {group}"]
-    columns += ["degradation ALL", "preservation ALL"]
+    columns += [
+        "degradation ALL",
+        "preservation ALL",
+        *(f"{name}, R ALL" for name in LEVEL_COLUMNS),
+    ]
     rows = []
     for method, swept in faithfulness.sweeps.items():
         row: list[Any] = [method]
@@ -73,8 +89,29 @@ def relevance_table(task: str | None, faithfulness: Faithfulness) -> Table:
             interval = faithfulness.relevance(method, group)
             paper = published.relevance(task, group).get(method)
             row += [None if interval is None else tuple(interval), paper]
-        rows.append([*row, *map(float, swept.areas.mean(axis=0))])
+        cells = level_cells(relevance_level(faithfulness, method, GROUPS[0]))
+        rows.append([*row, *map(float, swept.areas.mean(axis=0)), *cells])
     return columns, rows
+
+
+def relevance_level(faithfulness: Faithfulness, method: str, group: str) -> Level | None:
+    """The level of a map by R, on one group; None for a control, and where there are none."""
+    controls = [name for name in TRIVIAL if name in faithfulness.sweeps]
+    if method in controls or not controls:
+        return None
+    lead = faithfulness.relevance_margin(method, controls, group)
+    scores = {name: faithfulness.relevance(name, group) for name in (method, *controls)}
+    known = {name: score.estimate for name, score in scores.items() if score is not None}
+    if lead is None:
+        return None
+    best = max(controls, key=lambda name: known[name])
+    return Level(method, best, known[method], known[best], lead)
+
+
+def perturbation_level(faithfulness: Faithfulness, method: str) -> Level | None:
+    """The level of a map by the AOPC over the full sweep; None for a control."""
+    scores = {name: faithfulness.above_random(name)[:, -1] for name in faithfulness.sweeps}
+    return find_level(method, scores, groups=faithfulness.groups.names)
 
 
 def perturbation_table(faithfulness: Faithfulness, regions: Iterable[int]) -> Table:
@@ -88,8 +125,11 @@ def perturbation_table(faithfulness: Faithfulness, regions: Iterable[int]) -> Ta
             tuple(paired_difference_interval(aopc[:, step], chance[:, step], groups=groups))
             for step in steps
         ]
-        rows.append([method, *([None] * len(cells) if method == RANDOM else cells)])
-    return ["map", *columns], rows
+        level = None if method == RANDOM else perturbation_level(faithfulness, method)
+        rows.append(
+            [method, *([None] * len(cells) if method == RANDOM else cells), *level_cells(level)]
+        )
+    return ["map", *columns, *(f"{name}, all regions" for name in LEVEL_COLUMNS)], rows
 
 
 def generator_table(study: Study) -> Table:

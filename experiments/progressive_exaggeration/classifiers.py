@@ -73,9 +73,7 @@ def train_network(name: str, config: Config, data: Data, workspace: Workspace) -
         InputError: one that cannot be explained, see ``diagnose``; judges are not asked.
     """
     seed = config.classifier.run.seed + (_JUDGE_SEED if name in (JUDGE, ORACLE) else 0)
-    settings = dataclasses.replace(
-        _normalised(config, data, workspace), num_classes=len(data.names)
-    )
+    settings = dataclasses.replace(normalised(config, data, workspace), num_classes=len(data.names))
     settings = count_steps(with_run(settings, seed=seed), num_images=len(data.train.images.labels))
     images = data.train.images.identity, data.validation.images.identity
     identity = [
@@ -123,7 +121,7 @@ def labelled(config: Config, data: Data, label: str) -> Data:
     return data.of((label,) if config.one_label else data.names, label)
 
 
-def _normalised(config: Config, data: Data, workspace: Workspace) -> multi_label.Config:
+def normalised(config: Config, data: Data, workspace: Workspace) -> multi_label.Config:
     """The classifier's settings with the channels and the normalisation of the images."""
     if config.normalisation == "images":
         return fit_to_images(config.classifier, data.train.images, workspace)

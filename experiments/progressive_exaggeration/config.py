@@ -54,13 +54,23 @@ class Config:
     GPU. code: the same with the explainer of the code that the authors released, which is another
     method (``trainers.progressive.CODE_HEAD``)."""
     data: str = "faces"
-    """'faces' or 'chest' (cardiomegaly), synthetic worlds; 'folder:PATH', one sub-folder of images
-    for each of two classes, or a zip of such; 'celeba:PATH' and 'chexpert:PATH', CelebA and
-    CheXpert as they are downloaded."""
+    """'faces' or 'chest' (cardiomegaly), synthetic worlds; 'folder:PATH', one's own images, one
+    sub-folder or more for each of two classes, or a zip of such; 'csv:FILE', one's own images
+    listed with the columns path, label, and optionally group, split; 'celeba:PATH' and
+    'chexpert:PATH', CelebA and CheXpert as they are downloaded."""
     classes: tuple[str, ...] = ()
-    """Class folders in the order of the labels; the last is explained. Empty: the two that there
-    are, by name.
+    """One's own classes in the order of the labels; the last is explained. LABEL, LABEL=NAME or
+    LABEL+LABEL=NAME, where a label is a sub-folder's name or stands in the table. Empty: the two
+    that there are, by name.
     """
+    groups: str = ""
+    """The images of one's own that belong together, such as a patient's, which no split divides:
+    'folder', the folder that each lies in; 'column:NAME' of a table; or a pattern with one group
+    that is searched for in the files' names, e.g. '(patient[0-9]+)'. Empty: a table's column group,
+    or the slices of each volume."""
+    window: tuple[float, float] | None = None
+    """Centre and width of the values of one's own images that are shown, in the files' numbers.
+    None: as the files say; 12 bits in files of 16 are found."""
     label: str = "smiling"
     """The label that is explained, of those that the images have; a folder has only that of its
     last class, and 'chest' only cardiomegaly."""

@@ -11,18 +11,26 @@ from cfx_jax.checks import check_choice
 from cfx_jax.data import split
 from cfx_jax.errors import InputError
 from experiments.progressive_exaggeration.config import Config
-from experiments.shared import COPIES, ImageSet, Workspace, open_data, remaining_share
+from experiments.shared import (
+    COPIES,
+    ImageSet,
+    Workspace,
+    open_data,
+    remaining_share,
+    split_images,
+)
 from experiments.shared.data import (
     CELEBA,
     CHEXPERT,
     FACES,
     FOLDER,
     HEARTS,
+    TABLE,
     ImageRequest,
     OpenedImages,
 )
 
-KINDS = (FACES, HEARTS, CELEBA, CHEXPERT, FOLDER)
+KINDS = (FACES, HEARTS, CELEBA, CHEXPERT, FOLDER, TABLE)
 WORLDS = tuple(kind.name for kind in KINDS if not kind.has_path)
 """The synthetic worlds, by ``data``."""
 _FRESH = (
@@ -129,6 +137,8 @@ def open_images(config: Config, workspace: Workspace) -> OpenedImages:
         config.seed,
         channels=config.channels,
         classes=config.classes,
+        groups=config.groups,
+        window=config.window,
         label=config.label,
     )
     return open_data(config.data, KINDS, request)
@@ -155,7 +165,11 @@ def load_images(config: Config, workspace: Workspace) -> Data:
     else:
         sources = [_chosen(config, open_images(config, workspace))]
     source, explained = sources[0], _explained(config, sources[0])
-    positions = split(source.labels[:, explained], shares, seed=config.seed, groups=source.groups)
+    positions = (
+        split(source.labels[:, explained], shares, seed=config.seed, groups=source.groups)
+        if source.images.splits is None
+        else split_images(source.images, shares, seed=config.seed)
+    )
     rng = np.random.default_rng(config.seed)
     parts = {name: _part(source, rng.permutation(items)) for name, items in positions.items()}
     if apart:

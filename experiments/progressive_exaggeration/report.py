@@ -1,18 +1,27 @@
 """The report: every table and figure with its caption, then the claims and the settings."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
 from cfx_jax.metrics import brier_score
 from cfx_jax.report import Claim
 from experiments.progressive_exaggeration import figures, tables
+from experiments.progressive_exaggeration.classifiers import normalised
 from experiments.progressive_exaggeration.config import Config
 from experiments.progressive_exaggeration.data import WORLDS
 from experiments.progressive_exaggeration.human_study import write_human_study
 from experiments.progressive_exaggeration.label_study import LabelStudy
 from experiments.progressive_exaggeration.study import Study
-from experiments.shared import PaperReport
+from experiments.shared import PaperReport, users_images, with_image_shape
 
+_TITLE = "Explanation by progressive exaggeration"
+_USERS_IMAGES = (
+    "A classifier of your images, {names}, is explained by drawings of each image for which its"
+    " probability of {label!r} rises step by step from 0 to 1, on test images that neither the"
+    " classifier nor an explainer was trained on. {chosen} Every network was trained once, so"
+    " intervals say nothing of another training. The method is that of Singla et al., 2020."
+)
 _INTRODUCTION = (
     "After Singla et al., Explanation by Progressive Exaggeration, 2020. Columns that begin with"
     " 'paper' are the figures printed there, on its data. Explained is the label {label!r}, on test"
@@ -24,11 +33,14 @@ _INTRODUCTION = (
 def write_report(folder: Path, study: Study, claims: Sequence[Claim]) -> None:
     """Draws every table and figure, the page that holds them all, and the questionnaire."""
     label, config = study.label, study.label.config
+    users, names = users_images(label.data.test.images), " and ".join(label.data.class_names)
+    told = {"label": label.data.label, "names": names, "chosen": chosen_on(config)}
     report = PaperReport(
         folder,
-        "Explanation by progressive exaggeration",
-        introduction=_INTRODUCTION.format(label=label.data.label, chosen=chosen_on(config)),
+        _TITLE if users is None else f"{_TITLE}: {names}",
+        introduction=(_INTRODUCTION if users is None else _USERS_IMAGES).format(**told),
         note=study.note,
+        users=users,
     )
     _sweeps(report, label)
     _distances(report, label)
@@ -36,7 +48,13 @@ def write_report(folder: Path, study: Study, claims: Sequence[Claim]) -> None:
     for chapter in study.chapters.values():
         chapter.write(report)
     _classifiers(report, label)
-    report.finish(claims, config)
+    if users is None:
+        report.finish(claims, config)
+    else:
+        classifier = normalised(config, label.data, label.workspace)
+        settings = dataclasses.replace(config, classifier=classifier)
+        settings = with_image_shape(settings, label.data.test.images.shape)
+        report.finish(claims, settings, title="What the method promises")
     if any(config.human_items):
         write_human_study(folder / "human_study", label, study.chapters)
 

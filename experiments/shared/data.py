@@ -15,7 +15,12 @@ from cfx_jax.checks import check_choice
 from cfx_jax.data import ImageSource, SyntheticBrain, SyntheticChest, SyntheticFaces, sets
 from cfx_jax.data.worlds.face import ATTRIBUTES
 from cfx_jax.errors import InputError
-from experiments.shared.folder_images import folder_note, load_folder
+from experiments.shared.folder_images import (
+    FolderImages,
+    FolderOptions,
+    folder_note,
+    load_folder,
+)
 from experiments.shared.images import ImageSet, check_no_classes
 from experiments.shared.synthetic_images import draw_images
 from experiments.shared.workspace import Arrays, Workspace
@@ -78,7 +83,11 @@ class ImageRequest:
     channels: int = 1
     """Of a user's images, 1 or 3."""
     classes: Sequence[str] = ()
-    """Sub-folders of a user's folder in the order of the labels; empty for all, by name."""
+    """Of a user's images, in the order of the labels; empty for all, by name."""
+    groups: str = ""
+    """The images of a user's that belong together, see ``FolderOptions``."""
+    window: tuple[float, float] | None = None
+    """Of a user's images, see ``FolderOptions``."""
     label: str = ""
     """The label that is explained, of kinds with several."""
 
@@ -158,9 +167,18 @@ def _open_faces(request: ImageRequest, path: str) -> OpenedImages:
 
 
 def _open_folder(request: ImageRequest, path: str) -> OpenedImages:
-    size, channels, classes = request.size, request.channels, request.classes
-    images = load_folder(path, size=size, channels=channels, classes=classes)
-    return _one_label(images, folder_note(images))
+    options = FolderOptions(
+        request.size, request.channels, request.classes, request.groups, request.window
+    )
+    images = load_folder(path, options)
+    assert isinstance(images.source, FolderImages)
+    has_masks = "annotation_mask" in images.source[0]
+    opened = _one_label(images, folder_note(images), "annotation_mask" if has_masks else None)
+    return opened._replace(people=images.patients)
+
+
+def _open_table(request: ImageRequest, path: str) -> OpenedImages:
+    return _open_folder(request, f"csv:{path}")
 
 
 def _open_rsna(request: ImageRequest, path: str) -> OpenedImages:
@@ -262,4 +280,7 @@ CHEXPERT = ImageKind("chexpert", _open_chexpert)
 """Chest radiographs with 14 findings, see ``sets.read_chexpert``."""
 
 FOLDER = ImageKind("folder", _open_folder)
-"""A user's images of two classes, one sub-folder for each class."""
+"""A user's images of two classes: a folder or a zip with a sub-folder for each class."""
+
+TABLE = ImageKind("csv", _open_table)
+"""A user's images of two classes, listed in a CSV file."""

@@ -21,8 +21,10 @@ from cfx_jax.parallel import (
     is_first_process,
 )
 from cfx_jax.report import Claim, format_claims, format_table
+from experiments.shared.folder_images import is_users
 from experiments.shared.notices import keep_notices
 from experiments.shared.report import Table
+from experiments.shared.users_words import without_paper
 from experiments.shared.workspace import Workspace, fingerprint, source_digest
 
 _STAMP = "drawn_from.txt"
@@ -97,9 +99,16 @@ def run_experiment(
         judged = claims(results)
         depends = fingerprint([config, results.identity, drawing_digest(*code)])
         draw_once(folder, config, depends, lambda: write_report(place, results, judged))
-        shown = [part if isinstance(part, str) else format_table(*part) for part in tables(results)]
+        ours = without_paper if is_users(getattr(config, "data", "")) else _unchanged
+        shown = [
+            part if isinstance(part, str) else format_table(*ours(part)) for part in tables(results)
+        ]
         print("", *shown, format_claims(judged), sep="\n\n")
         print(f"\n{results.note}\nReport: {(folder / 'report.html').resolve()}")
+
+
+def _unchanged(table: Table) -> Table:
+    return table
 
 
 def _check_one_run(config: Settings) -> None:

@@ -1,75 +1,200 @@
-"""A user's folder of images as an image set of two classes."""
+"""A user's images of two classes as an image set."""
 
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, Shaped
 
-from cfx_jax.data import ImageFolder, load_arrays
+from cfx_jax.data import ImageCollection, first_copies, merge_groups, open_images
+from cfx_jax.data.display_window import Window
+from cfx_jax.data.duplicates import fingerprint
 from cfx_jax.errors import InputError
+from cfx_jax.parallel import progress_bar
 from experiments.shared.images import ImageSet, StoredImages
+from experiments.shared.workspace import Arrays
 from trainers import digest
 
-FOLDER_NOTE = (
+_BY_IMAGE = (
     "Split by image: where several images show one person, accuracy on new persons is lower than"
-    " printed."
+    " printed; --groups says which images belong together."
 )
-"""The note beside figures on such images."""
+_FAINT = 1 / 8
+"""Images without a value beyond this are faint."""
+USERS_KINDS = ("folder", "csv")
+"""What ``--data`` begins with for a user's own images."""
+_PRINTED = 5  # files that are skipped and named on the console
+
+
+@dataclass(frozen=True)
+class FolderOptions:
+    """The options of a user's images."""
+
+    size: int
+    """Side to which images are resized, in pixels."""
+    channels: int
+    """1 or 3."""
+    classes: Sequence[str] = ()
+    """Two classes in the order of the labels, see ``open_images``; empty for all, by name."""
+    groups: str = ""
+    """The images that belong together, see ``open_images``; empty for what the files say."""
+    window: tuple[float, float] | None = None
+    """Centre and width of the values to show; None for what the files say."""
 
 
 class FolderImages(StoredImages):
-    """The images of a folder, in memory.
+    """A user's images, in memory.
 
     Args:
-        folder: the folder, read.
+        collection: the images, with labels.
 
     Attributes:
-        counts: what the folder has beside usable images, see ``ImageFolder``.
+        patients: for each image the group that it belongs to, such as a patient's; None where no
+            groups are known.
+        splits: for each image the part that a table puts it into; None where none does.
         copies: for each image the place of the first that equals it, so that copies come into one
             part of a split; None where no image occurs twice.
+        counts: what the files hold beside usable images -> how many.
+        skipped: a line for each file that is not used: its name and the reason.
+        notes: sentences on what was found.
+        fingerprints: of each image.
     """
 
-    def __init__(self, folder: ImageFolder) -> None:
-        super().__init__(
-            load_arrays(folder, np.arange(len(folder)), fields=("image", "label")),
-            folder.class_names,
+    group_unit = "groups"
+
+    def __init__(self, collection: ImageCollection) -> None:
+        arrays, kept, damaged = _decode(collection)
+        super().__init__(arrays, collection.class_names)
+        marks = [fingerprint(image) for image in arrays["image"]]
+        copies = first_copies(marks)
+        again = np.flatnonzero(copies != np.arange(len(copies)))
+        self.fingerprints = np.frombuffer(b"".join(marks), np.uint8)
+        self.copies: Int[np.ndarray, " n"] | None = copies if again.size else None
+        groups = None if collection.groups is None else collection.groups[kept]
+        self.patients: Shaped[np.ndarray, " n"] | None = (
+            groups if groups is None or not again.size else merge_groups(groups, copies)
         )
-        self.counts: Mapping[str, int] = folder.counts
-        single = len(np.unique(folder.copies)) == len(folder)
-        self.copies: Int[np.ndarray, " n"] | None = None if single else folder.copies
+        self.splits = None if collection.splits is None else collection.splits[kept]
+        self.skipped = (*collection.skipped, *damaged)
+        self.notes = collection.notes
+        self.counts: Mapping[str, int] = {
+            "files skipped": len(self.skipped),
+            **collection.left_out,
+            "images that equal an earlier one": again.size,
+            "images that equal one of another class": int(
+                (self.labels[again] != self.labels[copies[again]]).sum()
+            ),
+            "faint images": int((arrays["image"].max((1, 2, 3)) < _FAINT).sum()),
+        }
 
 
-def load_folder(path: str, *, size: int, channels: int, classes: Sequence[str]) -> ImageSet:
-    """Reads a folder with one sub-folder for each class, or a zip of such.
+def load_folder(path: str, options: FolderOptions) -> ImageSet:
+    """Reads a user's images of two classes.
 
     Args:
-        path: the folder or zip.
-        size: side to which images are resized, in pixels.
-        channels: 1 or 3.
-        classes: sub-folders in the order of the labels; empty for all there are, by name.
+        path: what ``open_images`` takes.
+        options: of the images.
 
     Returns:
         All images, in memory; the source is a ``FolderImages``.
 
     Raises:
-        InputError: the folder cannot be used, or does not have two classes.
+        InputError: the files cannot be used, or do not have two classes.
     """
-    folder = ImageFolder(path, size=size, channels=channels, class_names=list(classes) or None)
-    if len(folder.class_names) != 2:
+    window: Window = "file" if options.window is None else options.window
+    collection = open_images(
+        path,
+        size=options.size,
+        channels=options.channels,
+        window=window,
+        classes=options.classes,
+        groups=options.groups or None,
+        labelled=True,
+        progress=True,
+    )
+    names = collection.class_names
+    if len(names) != 2:
         raise InputError(
-            f"--data: expected two classes, found {len(folder.class_names)}"
-            f" ({', '.join(folder.class_names)}): choose two, e.g. --classes"
-            f" {folder.class_names[0]} {folder.class_names[1]}"
+            f"--data: expected two classes, found {len(names)} ({', '.join(names)}): choose two, or"
+            f" merge some, e.g. --classes {names[0]} {'+'.join(names[1:])}=other"
         )
-    source = FolderImages(folder)
-    fingerprints = np.frombuffer(b"".join(folder.fingerprints), np.uint8)
-    return ImageSet.whole(source, [list(folder.class_names), digest([fingerprints, folder.labels])])
+    source = FolderImages(collection)
+    _print_findings(source)
+    for label, name in enumerate(names):
+        if label not in source.labels:
+            raise InputError(
+                f"--data: expected images of '{name}', none can be decoded; the first:"
+                f" {source.skipped[0]}"
+            )
+    origin: list[object] = [list(names), digest([source.fingerprints, source.labels])]
+    for known in (source.patients, source.splits):
+        if known is not None:
+            origin.append([str(one) for one in known])
+    return ImageSet.whole(source, origin)
+
+
+def users_images(images: ImageSet) -> FolderImages | None:
+    """The user's own images of which a set is; None for images of a program or a published set."""
+    return images.source if isinstance(images.source, FolderImages) else None
+
+
+def is_users(data: str) -> bool:
+    """Tells whether ``--data`` names a user's own images."""
+    return data.partition(":")[0] in USERS_KINDS
 
 
 def folder_note(images: ImageSet) -> str:
-    """The note beside figures on a folder's images: how they are split, and what was left out."""
-    if not isinstance(images.source, FolderImages):
-        return FOLDER_NOTE
-    counts = [f"{count} {what}" for what, count in images.source.counts.items() if count]
-    kept = " Images that are equal are in one part." if images.source.copies is not None else ""
-    return f"{FOLDER_NOTE}{kept}{' In the folder: ' + ', '.join(counts) + '.' if counts else ''}"
+    """The note beside figures on a user's images: how they are split, and what was left out."""
+    source = images.source
+    assert isinstance(source, FolderImages)
+    notes = [_BY_IMAGE if source.patients is None else "No group of images is in two parts."]
+    if source.splits is not None:
+        notes.append("The parts are those of the table.")
+    if source.copies is not None:
+        notes.append("Images that are equal are in one part.")
+    counts = [f"{count} {what}" for what, count in source.counts.items() if count]
+    if counts:
+        notes.append(f"In the files: {', '.join(counts)}.")
+    return " ".join(notes)
+
+
+def _print_findings(source: FolderImages) -> None:
+    print(" ".join(source.notes), flush=True)
+    for line in source.skipped[:_PRINTED]:
+        print(f"skipped: {line}", flush=True)
+    if len(source.skipped) > _PRINTED:
+        print(f"skipped: {len(source.skipped) - _PRINTED} more, see the report", flush=True)
+
+
+def _decode(
+    collection: ImageCollection,
+) -> tuple[Arrays, Int[np.ndarray, " m"], list[str]]:
+    """All images, their places in the collection, and a line for each that is damaged."""
+    images = np.empty((len(collection), *collection.shape), np.float32)
+    masks = np.zeros((len(collection), *collection.shape[:2]), bool)
+    is_kept, damaged = np.zeros(len(collection), bool), dict[int, str]()
+
+    def read(place: int) -> None:
+        try:
+            item = collection[place]
+        except InputError as error:
+            damaged[place] = str(error)
+            return
+        images[place], is_kept[place] = item["image"], True
+        masks[place] = item.get("mask", False)
+
+    bar = progress_bar(len(collection), "reading images")
+    with bar as shown, ThreadPoolExecutor(os.cpu_count()) as pool:
+        for _ in pool.map(read, range(len(collection))):
+            shown.update(1)
+    kept = np.flatnonzero(is_kept)
+    lines = [damaged[place] for place in sorted(damaged)]
+    if not kept.size:
+        raise InputError(f"--data: none of the images can be decoded; the first: {lines[0]}")
+    assert collection.labels is not None
+    if lines:
+        images, masks = images[kept], masks[kept]
+    arrays = {"image": images, "label": collection.labels[kept]}
+    return {**arrays, **({"annotation_mask": masks} if collection.has_masks else {})}, kept, lines

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from cfx_jax.callables import call
-from cfx_jax.data import ImageSource, labels_of, load_arrays
+from cfx_jax.data import ImageSource, labels_of, load_arrays, split
 from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier, decision
 from cfx_jax.parallel import concatenate, map_examples, progress_bar
@@ -17,6 +17,10 @@ from experiments.shared.workspace import Arrays
 
 COPIES, PATIENTS = "different images", "patients"
 """The groups of images that are drawn together, in words: equal images, or one patient's."""
+_PART_NAMES = {"training": "train", "testing": "test"} | dict.fromkeys(
+    ("val", "valid", "dev"), "validation"
+)
+"""What the parts of a split are called elsewhere -> here."""
 _AT_ONCE = 1024  # images read before they are classified: 0.6 GB at 224 x 224 x 3
 _BATCH = 256
 _PICTURES = ("image", "counterfactual")
@@ -101,7 +105,15 @@ class ImageSet:
     @property
     def group_unit(self) -> str:
         """The kind of the groups, in words."""
-        return COPIES if self.patients is None and self.copies is not None else PATIENTS
+        if self.patients is None and self.copies is not None:
+            return COPIES
+        return getattr(self.source, "group_unit", PATIENTS)
+
+    @property
+    def splits(self) -> np.ndarray | None:
+        """The part that a table puts each image into, as text; None where none does."""
+        splits = getattr(self.source, "splits", None)
+        return None if splits is None else np.asarray(splits)[self.indices]
 
     def _shared(self, name: str) -> np.ndarray | None:
         known = getattr(self.source, name, None)
@@ -170,6 +182,45 @@ def decisions(logits: Float[np.ndarray, "n k"]) -> Int[np.ndarray, " n"]:
 def probabilities(logits: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n k"]:
     """The softmax of each row."""
     return np.asarray(jax.nn.softmax(logits))
+
+
+def split_images(
+    images: ImageSet, shares: Mapping[str, float], *, seed: int
+) -> dict[str, Int[np.ndarray, " m"]]:
+    """Splits images by class and group, or as a table says.
+
+    Parts that the table does not name are drawn from its part ``train``.
+
+    Args:
+        images: all images.
+        shares: name of each part, ``train`` among them -> its share.
+        seed: fixes what is drawn.
+
+    Returns:
+        Name of each part -> positions of its images, ascending.
+
+    Raises:
+        InputError: a part would be empty, or the table names a part that is none.
+    """
+    groups = images.groups
+    if images.splits is None:
+        return split(images.labels, shares, seed=seed, groups=groups)
+    named = np.array([_PART_NAMES.get(part.casefold(), part.casefold()) for part in images.splits])
+    known = {name: np.flatnonzero(named == name) for name in np.unique(named).tolist()}
+    if not {"train"} <= set(known) <= set(shares):
+        raise InputError(
+            f"split: expected parts out of {', '.join(shares)}, train among them, got"
+            f" {', '.join(known)}: correct the table's column"
+        )
+    drawn = {name: share for name, share in shares.items() if name == "train" or name not in known}
+    rest = known["train"]
+    inner = split(
+        images.labels[rest],
+        {name: share / sum(drawn.values()) for name, share in drawn.items()},
+        seed=seed,
+        groups=None if groups is None else groups[rest],
+    )
+    return {name: rest[inner[name]] if name in inner else known[name] for name in shares}
 
 
 def remaining_share(**named: float) -> float:

@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 import jax
 
 import cfx_jax
+from cfx_jax.files import write_text
 from cfx_jax.report import Claim, Report, write_claims, write_table
+from experiments.shared.folder_images import FolderImages
 from experiments.shared.notices import kept_notices
+from experiments.shared.users_words import Table, explain_words, without_paper, without_places
 
 _DIGITS = 3
-
-Table = tuple[list[str], list[list[Any]]]
-"""Names of the columns, and rows of cells as in ``cfx_jax.report.cells``."""
+_NAMED = 20  # files that are skipped and named on the page
 
 
 class Figure(NamedTuple):
@@ -36,13 +37,25 @@ class PaperReport:
         title: of the page.
         introduction: below the title.
         note: what a reader must know beside every table and figure.
+        users: a user's own images, of which the report is then: it says what was found in the
+            files, leaves the paper's figures out, and says what its words mean.
     """
 
-    def __init__(self, folder: Path, title: str, *, introduction: str, note: str) -> None:
-        self.folder, self.note = folder, note
+    def __init__(
+        self,
+        folder: Path,
+        title: str,
+        *,
+        introduction: str,
+        note: str,
+        users: FolderImages | None = None,
+    ) -> None:
+        self.folder, self.note, self._users = folder, note, users
         self._page = Report(title, introduction=introduction, note=note)
-        self._told = kept_notices()
+        self._told, self._texts = kept_notices(), [introduction]
         self._warnings("Warnings of the run", self._told)
+        if users is not None:
+            self._files(users)
 
     def section(self, title: str, text: str = "") -> None:
         """Starts a section, to which everything belongs that is added next."""
@@ -70,7 +83,9 @@ class PaperReport:
             digits: decimals of numbers.
             note: in the files; None for the report's own.
         """
-        columns, rows = table
+        columns, rows = table if self._users is None else without_paper(table)
+        caption = self._caption(caption)
+        self._texts += [*columns, *(str(row[0]) for row in rows)]
         note = self.note if note is None else note
         write_table(self.folder / name, columns, rows, digits=digits, note=note)
         self._page.table(columns, rows, digits=digits, caption=caption)
@@ -97,16 +112,16 @@ class PaperReport:
         path = self.folder / name
         function(path, *content, note=self.note, **options)
         add = self._page.animation if path.suffix == ".gif" else self._page.figure
-        add(path, caption=caption, alt=alt)
+        add(path, caption=self._caption(caption), alt=alt)
 
     def figures(self, *figures: Figure) -> None:
         """Adds figures that are drawn already."""
         for path, caption, alt in figures:
-            self._page.figure(path, caption=caption, alt=alt)
+            self._page.figure(path, caption=self._caption(caption), alt=alt)
 
     def animation(self, figure: Figure) -> None:
         """Adds an animation that is drawn already."""
-        self._page.animation(figure.path, caption=figure.caption, alt=figure.alt)
+        self._page.animation(figure.path, caption=self._caption(figure.caption), alt=figure.alt)
 
     def finish(
         self, claims: Sequence[Claim], config: Any, *, title: str = "Claims of the paper"
@@ -126,8 +141,29 @@ class PaperReport:
             self._page.section(title).claims(claims)
         new = [text for text in kept_notices() if text not in self._told]
         self._warnings("Warnings while this was drawn", new)
+        words = explain_words(" ".join(self._texts)) if self._users is not None else ""
+        if words:
+            self._page.section("What the words mean", words)
         self._page.section("Settings", f"Made {provenance()}.").config(config)
         return self._page.write(self.folder / "report.html")
+
+    def _caption(self, caption: str) -> str:
+        """A caption, without the paper's numbers where the images are a user's."""
+        self._texts.append(caption)
+        return caption if self._users is None else without_places(caption)
+
+    def _files(self, users: FolderImages) -> None:
+        """What was found in a user's files."""
+        self._page.section("Your files", " ".join(users.notes))
+        counts = [[what, count] for what, count in users.counts.items() if count]
+        if counts:
+            self._page.table(["found", "number"], counts, caption="What was not used, and copies.")
+        if users.skipped:
+            more = len(users.skipped) - _NAMED
+            lines = [f"- {line}" for line in users.skipped[:_NAMED]]
+            lines += [f"- and {more} more, in skipped_files.txt"] if more > 0 else []
+            self._page.text("Files that were skipped, and why:").text("\n".join(lines))
+            write_text(self.folder / "skipped_files.txt", "\n".join(users.skipped))
 
     def _warnings(self, title: str, texts: Sequence[str]) -> None:
         if texts:

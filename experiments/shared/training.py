@@ -37,6 +37,29 @@ def fit_to_images(settings: C, images: ImageSet, workspace: Workspace) -> C:
     return count_steps(fitted, num_images=num_images)
 
 
+def with_image_shape(config: Any, shape: tuple[int, int, int]) -> Any:
+    """A configuration with the channels and size that images set in the trainings it holds.
+
+    Args:
+        config: a dataclass that may hold others.
+        shape: height, width and channels of the images.
+
+    Returns:
+        The same, with ``in_channels`` and a ``size`` of two numbers as they are in the training.
+    """
+    height, width, channels = shape
+    changes: dict[str, Any] = {}
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if field.name == "in_channels":
+            changes[field.name] = channels
+        elif field.name == "size" and isinstance(value, tuple):
+            changes[field.name] = (height, width)
+        elif dataclasses.is_dataclass(value):
+            changes[field.name] = with_image_shape(value, shape)
+    return dataclasses.replace(config, **changes)
+
+
 def _moments(images: ImageSet) -> Arrays:
     """Mean and standard deviation of each channel, rounded to four decimals."""
     count, total, squares = 0, 0.0, 0.0

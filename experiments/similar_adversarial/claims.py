@@ -151,7 +151,7 @@ def make_claims(study: Study) -> list[Claim]:
     about_maps = [] if study.marked is None else [*_training_claims(study), *_map_claims(study)]
     claims = [*_likeness_claims(study), *about_maps, *_decision_claims(study)]
     return [
-        dataclasses.replace(claim, note=" ".join(filter(None, _notes(study, claim))))
+        dataclasses.replace(claim, note=" ".join(filter(None, (*_notes(study, claim), claim.note))))
         for claim in claims
     ]
 

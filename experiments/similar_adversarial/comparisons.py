@@ -9,10 +9,11 @@ from jaxtyping import Float
 from cfx_jax.metrics import Interval, bootstrap_interval, interval_over_runs, roc_auc
 from cfx_jax.report import Claim
 from experiments.charachon import RANDOM, Groups, Localisation, Quality
-from experiments.shared import AT_LEAST, MORE, Statement
+from experiments.shared import AT_LEAST, MORE, Statement, add_levels
 from experiments.similar_adversarial import published
 from experiments.similar_adversarial.rows import OURS
 from experiments.similar_adversarial.study import Study
+from experiments.similar_adversarial.tables import area_level, overlap_level
 
 ALIKE = 0.01
 """Difference of two IoUs that are called equal."""
@@ -77,7 +78,7 @@ class Lead(NamedTuple):
 def map_claim(study: Study, statement: Statement, lead: Lead) -> Claim:
     """A claim that the maps of one method are better in every measure, over images."""
     leads = lead.of(study.first.localisation)
-    return statement.settle_least(
+    claim = statement.settle_least(
         lead.printed,
         lead.means([leads]),
         leads,
@@ -86,6 +87,7 @@ def map_claim(study: Study, statement: Statement, lead: Lead) -> Claim:
         **study.marked_groups.options,
         **MORE,
     )
+    return _with_levels(study, claim, (lead.better, lead.worse))
 
 
 def overlap_claim(
@@ -95,13 +97,14 @@ def overlap_claim(
 
     Without bounds, the first is to be better.
     """
-    return statement.settle_pair(
+    claim = statement.settle_pair(
         {method: published.IOU[method].get(percentile) for method in methods},
         {method: study.first.localisation[method].iou[percentile] for method in methods},
         f"IoU at percentile {percentile:g}",
         **study.marked_groups.options,
         **(bounds or MORE),
     )
+    return _with_levels(study, claim, methods, percentile)
 
 
 def random_claim(study: Study, name: str) -> Claim:
@@ -117,7 +120,8 @@ def trained_claim(study: Study, statement: Statement, lead: Lead) -> Claim:
     leads = [lead.of(run.localisation) for run in study.runs]
     of = f"least of the mean differences, {lead}, over {_count_runs(study)}"
     interval = _least_over_runs(study, leads)
-    return statement.settle(lead.printed, lead.means(leads), interval, of, **MORE)
+    claim = statement.settle(lead.printed, lead.means(leads), interval, of, **MORE)
+    return _with_levels(study, claim, (lead.better, lead.worse))
 
 
 def alike_claim(study: Study, statement: Statement, lead: Lead) -> Claim:
@@ -195,6 +199,20 @@ def speed_claim(study: Study, statement: Statement, fast: str, slow: str) -> Cla
         " timed batches",
         minimum=FASTER,
     )
+
+
+def _with_levels(
+    study: Study, claim: Claim, methods: Sequence[str], percentile: float | None = None
+) -> Claim:
+    """The claim, with a sentence for each method at the level of a control.
+
+    That level is by the IoU at a percentile, or by the total area where there is none.
+    """
+    levels = [
+        area_level(study, name) if percentile is None else overlap_level(study, name, percentile)
+        for name in methods
+    ]
+    return add_levels(claim, levels)
 
 
 def _count_runs(study: Study) -> str:

@@ -5,13 +5,26 @@ from pathlib import Path
 
 from cfx_jax.report import Claim
 from experiments.charachon import describe_brackets, describe_start
-from experiments.shared import PaperReport
+from experiments.shared import PaperReport, users_images, without_places
+from experiments.shared.controls import CAPTION
 from experiments.similar_adversarial import published, tables
 from experiments.similar_adversarial.figures import draw_maps, draw_pairs
 from experiments.similar_adversarial.rows import NAIVE, OURS
 from experiments.similar_adversarial.study import Marked, Study, nearest, with_averages
 
 _TABULATED = 90.0  # percentile of what is tabulated at one threshold alone
+
+_TITLE = "Explanations by similar and adversarial images"
+_AFTER_THE_PAPER = (
+    "After Charachon et al., Combining Similarity and Adversarial Learning to Generate Visual"
+    " Explanation: Application to Medical Image Classification, ICPR 2020. Rows that begin with"
+    " 'paper' are the figures printed there, on its data."
+)
+_USERS_IMAGES = (
+    "A classifier of your images, {names}, is explained by two generated images: one that it"
+    " decides as the original, and one that it decides otherwise; their difference is the map. The"
+    " method is that of Charachon et al., ICPR 2020."
+)
 
 _LOCALISATION = (
     # overlaps, areas, whether they are timed, and what is compared
@@ -24,24 +37,29 @@ _LOCALISATION = (
 def write_report(folder: Path, study: Study, claims: Sequence[Claim]) -> None:
     """Draws tables and figures into a folder, and writes ``report.html`` there."""
     config, data, network, _ = study.setup
-    auc, paper = network.auc, f"(paper: {published.CLASSIFIER_AUC:g})."
+    users, auc = users_images(data.test), network.auc
+    paper = "" if users else f" (paper: {published.CLASSIFIER_AUC:g})"
+    names = " and ".join(data.class_names)
+    start = describe_start(config) if users is None else without_places(describe_start(config))
     report = PaperReport(
         folder,
-        "Explanations by similar and adversarial images",
-        introduction="After Charachon et al., Combining Similarity and Adversarial Learning to"
-        " Generate Visual Explanation: Application to Medical Image Classification, ICPR 2020."
-        " Rows that begin with 'paper' are the figures printed there, on its data.\n\nThe"
-        f" classifier has an AUC of {auc.estimate:.3f} [{auc.low:.3f}, {auc.high:.3f}] on"
-        f" {len(data.test)} test images {paper} {describe_start(config)}\n\nEach generator was"
+        _TITLE if users is None else f"{_TITLE}: {names}",
+        introduction=(_AFTER_THE_PAPER if users is None else _USERS_IMAGES.format(names=names))
+        + f"\n\nThe classifier has an AUC of {auc.estimate:.3f} [{auc.low:.3f}, {auc.high:.3f}] on"
+        f" {len(data.test)} test images{paper}. {start}\n\nEach generator was"
         f" trained {config.num_runs} time{'s' if config.num_runs > 1 else ''}; tables and figures"
         " show the first training, and claims about ways to train need several (--num-runs).",
         note=study.note,
+        users=users,
     )
-    beside = f"AUC of the classifier {auc.estimate:.3f} {paper}"
+    beside = f"AUC of the classifier {auc.estimate:.3f}{paper}."
     _generators(report, study, beside)
     if study.marked is not None:
         _localisation(report, study, study.marked, beside)
-    report.finish(claims, config)
+    if users is None:
+        report.finish(claims, config)
+    else:
+        report.finish(claims, study.setup.settings, title="What the method promises")
 
 
 def _generators(report: PaperReport, study: Study, beside: str) -> None:
@@ -105,7 +123,7 @@ def _localisation(report: PaperReport, study: Study, marked: Marked, beside: str
             f"table_{overlap}_overlap",
             tables.overlap_table(study, names),
             f"Table {roman_overlap}: intersection over union of thresholded maps with the"
-            f" annotation, {what}; {brackets} {beside}",
+            f" annotation, {what}; {brackets} {beside} {CAPTION}",
         )
         seconds = " Seconds for one image: ours on this machine, median over batches."
         report.table(
@@ -114,7 +132,7 @@ def _localisation(report: PaperReport, study: Study, marked: Marked, beside: str
             f"Table {roman_area}: area under precision against recall, {what};"
             f" {brackets}{seconds if timed else ''} {beside}",
         )
-    percentile = nearest(config.percentiles, _TABULATED)
+    percentile = nearest(config.percentiles, tables.TABULATED)
     report.table(
         "table_thresholded",
         tables.thresholded_table(study, every, percentile),

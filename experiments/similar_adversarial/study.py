@@ -21,6 +21,7 @@ from experiments.charachon import (
     baselines,
     find_annotated,
     localise,
+    make_controls,
     make_maps,
     measure_quality,
     pair_method,
@@ -62,7 +63,7 @@ class Run(NamedTuple):
         quality: by row of the paper's tables.
         maps: by method, plain and averaged (with the end of the name): of the generators, and in
             the first training of the other methods too; empty where nothing is annotated.
-        localisation: by method, of these maps.
+        localisation: by method, of these maps, and in the first training of the controls.
     """
 
     generators: Mapping[str, PairGenerator]
@@ -173,9 +174,12 @@ def _run(setup: Setup[Config], marked: Marked | None, number: int) -> Run:
         methods = [*baselines(setup, train_mask_generator(setup)), *methods]
     methods += averaged_methods(setup, methods)
     maps = {method.name: make_maps(method, marked.images, setup) for method in methods}
+    values = {name: made.values for name, made in maps.items()}
+    if number == 0:
+        values |= make_controls(marked.images, setup.data, seed=config.seed)
     localisation = {
-        name: localise(made.values, marked.annotation, config.percentiles)
-        for name, made in maps.items()
+        name: localise(of_method, marked.annotation, config.percentiles)
+        for name, of_method in values.items()
     }
     return Run(generators, quality, maps, localisation)
 

@@ -4,12 +4,15 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 from experiments.charachon import PAIRS, RANDOM, Quality, interval_cell, mean_cell, truth_rows
-from experiments.shared import Table
+from experiments.shared import LEVEL_COLUMNS, Level, Table, find_level, level_cells
+from experiments.shared.controls import CHANGE, TRIVIAL
 from experiments.similar_adversarial import published
 from experiments.similar_adversarial.boxes import Boxes
 from experiments.similar_adversarial.rows import NAIVE, OURS
-from experiments.similar_adversarial.study import Study, with_averages
+from experiments.similar_adversarial.study import Study, nearest, with_averages
 
+TABULATED = 90.0
+"""The percentile of what is tabulated at one threshold alone."""
 COMPARED = [*published.STATE_OF_THE_ART, OURS, RANDOM]
 """The methods of Tables VIII and IX, and the random map."""
 AVERAGED = with_averages(published.AVERAGED_TOO)
@@ -84,18 +87,41 @@ def truth_table(study: Study) -> Table | None:
 
 
 def overlap_table(study: Study, names: Sequence[str]) -> Table:
-    """Tables VI, VIII and X: IoU of some methods at every percentile."""
+    """Tables VI, VIII and X: IoU of some methods and the controls at every percentile.
+
+    The level of a map is that of its IoU at the percentile next to 90.
+    """
     percentiles = study.setup.config.percentiles
+    middle = nearest(percentiles, TABULATED)
 
     def ours(name: str) -> list[Any]:
         iou = study.first.localisation[name].iou
-        return [interval_cell(iou[at], study.marked_groups) for at in percentiles]
+        cells = [interval_cell(iou[at], study.marked_groups) for at in percentiles]
+        return [*cells, *level_cells(overlap_level(study, name, middle))]
 
     def paper(name: str) -> list[Any]:
-        return [published.IOU[name].get(at) for at in percentiles]
+        return [*(published.IOU[name].get(at) for at in percentiles), None, ""]
 
     columns = ["method", *(f"IoU {at:g}" for at in percentiles)]
-    return columns, _rows(names, ours, paper, published.IOU)
+    columns += [f"{name}, IoU {middle:g}" for name in LEVEL_COLUMNS]
+    return columns, _rows(with_controls(study, names), ours, paper, published.IOU)
+
+
+def with_controls(study: Study, names: Sequence[str]) -> list[str]:
+    """Names of methods, then those of the controls that were measured."""
+    return [*names, *(name for name in (*TRIVIAL, CHANGE) if name in study.first.localisation)]
+
+
+def overlap_level(study: Study, method: str, percentile: float) -> Level | None:
+    """The level of a method's maps by their IoU at a percentile; None for a control."""
+    scores = {name: made.iou[percentile] for name, made in study.first.localisation.items()}
+    return find_level(method, scores, groups=study.marked_groups.names)
+
+
+def area_level(study: Study, method: str) -> Level | None:
+    """The level of a method's maps by the total area; None for a control."""
+    scores = {name: made.auc for name, made in study.first.localisation.items()}
+    return find_level(method, scores, groups=study.marked_groups.names)
 
 
 def area_table(study: Study, names: Sequence[str], *, timed: bool) -> Table:
@@ -107,23 +133,27 @@ def area_table(study: Study, names: Sequence[str], *, timed: bool) -> Table:
     def ours(name: str) -> list[Any]:
         localised, groups = study.first.localisation[name], study.marked_groups
         areas = (localised.auc, localised.partial_auc)
-        seconds = [study.first.maps[name].seconds] if timed else []
-        return [*(interval_cell(area, groups) for area in areas), *seconds]
+        cells: list[Any] = [interval_cell(area, groups) for area in areas]
+        if timed:
+            maps = study.first.maps
+            cells.append(maps[name].seconds if name in maps else None)
+        return [*cells, *level_cells(area_level(study, name))]
 
     def paper(name: str) -> list[Any]:
         areas = published.AUC.get(name, (None, None))
-        return [*areas, *([published.SECONDS.get(name)] if timed else [])]
+        return [*areas, *([published.SECONDS.get(name)] if timed else []), None, ""]
 
     known = {*published.AUC, *(published.SECONDS if timed else ())}
     columns = ["method", "total AUC", "partial AUC", *(["seconds"] if timed else [])]
-    return columns, _rows(names, ours, paper, known)
+    columns += [f"{name}, total AUC" for name in LEVEL_COLUMNS]
+    return columns, _rows(with_controls(study, names), ours, paper, known)
 
 
 def thresholded_table(study: Study, names: Sequence[str], percentile: float) -> Table:
     """Further measures of thresholded maps, and the IoU where the finding is detected."""
     assert study.marked is not None
     rows: list[list[Any]] = []
-    for name in names:
+    for name in with_controls(study, names):
         localised = study.first.localisation[name]
         means = [localised.fdr, localised.recall, localised.kept]
         detected = localised.iou[percentile][study.marked.detected]

@@ -5,7 +5,7 @@ import pytest
 from jax.tree_util import Partial
 
 from cfx_jax.adapters import Inputs, Outputs
-from cfx_jax.adapters.inputs_outputs import classifier_of
+from cfx_jax.adapters.adapted import Adapted
 from cfx_jax.errors import InputError
 
 IMAGE = np.random.default_rng(0).uniform(size=(6, 4, 3)).astype(np.float32)
@@ -75,7 +75,7 @@ def test_logits_of_certain_probabilities_are_finite(kind, probability):
 def test_a_classifier_is_one_of_one_image_and_its_weights_are_leaves():
     weights = jnp.ones((3, 2))
     batched = Partial(lambda weights, images: images.mean((1, 2)) @ weights, weights)
-    classifier = classifier_of(batched, Inputs(), Outputs())
+    classifier = Adapted(batched, Inputs(), Outputs())
     np.testing.assert_allclose(classifier(IMAGE), IMAGE.mean((0, 1)) @ weights, rtol=1e-6)
     assert jax.tree.leaves(classifier)[0] is weights
 
@@ -113,7 +113,7 @@ def test_wrong_facts_are_named(make, message):
 @pytest.mark.parametrize("values", [lambda x: {"logits": x}, lambda x: x.mean()])
 def test_models_that_give_no_values_of_a_batch_are_named(values):
     with pytest.raises(InputError, match="model: expected images"):
-        classifier_of(Partial(values), Inputs(), Outputs())(IMAGE)
+        Adapted(Partial(values), Inputs(), Outputs())(IMAGE)
 
 
 @pytest.mark.parametrize("make", [list, np.array])
@@ -125,6 +125,6 @@ def test_facts_in_lists_and_arrays_compare_by_value(make):
 
 def test_what_a_model_raises_of_wrong_images_is_one_line():
     with pytest.raises(InputError, match=r"model: expected one of images \(1, .*raised TypeError"):
-        classifier_of(Partial(lambda x: x.reshape(1, -1) @ jnp.ones((7, 2))), Inputs(), Outputs())(
+        Adapted(Partial(lambda x: x.reshape(1, -1) @ jnp.ones((7, 2))), Inputs(), Outputs())(
             jnp.zeros((2, 2, 3))
         )

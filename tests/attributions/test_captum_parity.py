@@ -229,7 +229,7 @@ def normal(key, index):
 
 def test_grad_cam(pair):
     cut = parts(pair.ours)
-    found = ours(lambda image, target: grad_cam(*cut, image, target))
+    found = ours(lambda image, target: grad_cam(cut, image, target))
     maps = attr.LayerGradCam(pair.theirs, pair.theirs.layer2).attribute(
         INPUTS, CLASSES, relu_attributions=True
     )
@@ -243,7 +243,7 @@ def test_grad_cam_plus_plus(pair):
     Y scales the whole map; ours goes without.
     """
     cut = parts(pair.ours)
-    found = ours(lambda image, target: grad_cam_plus_plus(*cut, image, target))
+    found = ours(lambda image, target: grad_cam_plus_plus(cut, image, target))
     expected = torch.cat(
         [
             plain_grad_cam_plus_plus(pair.theirs, *each)
@@ -270,7 +270,7 @@ def plain_grad_cam_plus_plus(network, image, target):
 
 def test_score_cam(pair):
     cut = parts(pair.ours)
-    found = ours(lambda image, target: score_cam(*cut, image, target, channels_per_batch=5))
+    found = ours(lambda image, target: score_cam(cut, image, target, channels_per_batch=5))
     with torch.no_grad():
         expected = torch.cat(
             [

@@ -10,7 +10,9 @@ from small_classifiers import images
 
 from cfx_jax.attributions import score_cam
 from cfx_jax.errors import InputError
+from cfx_jax.models import Parts
 
+CUT = Parts(features, head)
 IMAGE = jnp.asarray(images(1)[0][:, :6])
 MAPS = np.asarray(features(IMAGE), np.float64)
 
@@ -28,13 +30,13 @@ def test_it_is_the_published_formula(target):
         let_through = (large - large.min()) / (large.max() - large.min())
         logits.append(logit(let_through * np.asarray(IMAGE)[..., 0], target))
     expected = weighted(MAPS, special.softmax(logits), (8, 6))
-    np.testing.assert_allclose(score_cam(features, head, IMAGE, target), expected, atol=1e-5)
+    np.testing.assert_allclose(score_cam(CUT, IMAGE, target), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("channels_per_batch", [None, 4])
 def test_channel_batches_change_nothing(channels_per_batch):
-    found = score_cam(features, head, IMAGE, 1, channels_per_batch=channels_per_batch)
-    np.testing.assert_allclose(found, score_cam(features, head, IMAGE, 1), atol=1e-6)
+    found = score_cam(CUT, IMAGE, 1, channels_per_batch=channels_per_batch)
+    np.testing.assert_allclose(found, score_cam(CUT, IMAGE, 1), atol=1e-6)
 
 
 def test_the_map_that_lets_the_class_through_has_the_weight():
@@ -46,31 +48,27 @@ def test_the_map_that_lets_the_class_through_has_the_weight():
             [jnp.where(columns, image, 0), jnp.where(columns, 0, image)], axis=-1
         )
 
-    found = score_cam(halves, lambda maps: 100 * maps.mean(axis=(0, 1)), IMAGE, 0)
+    found = score_cam(Parts(halves, lambda maps: 100 * maps.mean(axis=(0, 1))), IMAGE, 0)
     np.testing.assert_allclose(found[:, :3], IMAGE[:, :3, 0], rtol=1e-3)
     np.testing.assert_allclose(found[:, 3:], 0, atol=1e-3)
 
 
 def test_a_constant_map_lets_nothing_through():
     """Both masked images are black, so both channels have weight 1/2."""
-    found = score_cam(
-        lambda x: 0 * x[:4, :3] + jnp.asarray([3.0, 5.0]),
-        lambda maps: maps.sum(axis=(0, 1)),
-        IMAGE,
-        0,
+    constant = Parts(
+        lambda x: 0 * x[:4, :3] + jnp.asarray([3.0, 5.0]), lambda maps: maps.sum(axis=(0, 1))
     )
+    found = score_cam(constant, IMAGE, 0)
     np.testing.assert_allclose(found, 4, rtol=1e-6)
 
 
 def test_it_passes_through_jit_and_vmap_with_traced_targets():
     batch = jnp.stack([IMAGE, 1 - IMAGE])
     explain = jax.jit(
-        jax.vmap(
-            lambda image, target: score_cam(features, head, image, target, channels_per_batch=4)
-        )
+        jax.vmap(lambda image, target: score_cam(CUT, image, target, channels_per_batch=4))
     )
     found = explain(batch, jnp.asarray([1, 0]))[1]
-    np.testing.assert_allclose(found, score_cam(features, head, 1 - IMAGE, 0), atol=1e-6)
+    np.testing.assert_allclose(found, score_cam(CUT, 1 - IMAGE, 0), atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -86,4 +84,4 @@ def test_it_passes_through_jit_and_vmap_with_traced_targets():
 )
 def test_mistakes_are_named(target, options, message):
     with pytest.raises(InputError, match=message):
-        score_cam(features, head, IMAGE, target, **options)
+        score_cam(CUT, IMAGE, target, **options)

@@ -22,6 +22,7 @@ from cfx_jax.attributions import (
 )
 from cfx_jax.counterfactuals import vce
 from cfx_jax.errors import InputError
+from cfx_jax.models import Parts
 
 VOLUME = jnp.asarray(images(3)[:, :, :6])
 KEY = jax.random.key(0)
@@ -57,8 +58,10 @@ def test_of_a_sum_over_slices_the_others_do_not_matter(method):
     def joined(index):
         return lambda maps: jax.vmap(head)(all_maps.at[index].set(maps)).sum(axis=0)
 
-    found = over_slices(lambda image, index: method(features, joined(index), image, 1), VOLUME)
-    expected = jax.vmap(lambda image: method(features, head, image, 1))(VOLUME)
+    found = over_slices(
+        lambda image, index: method(Parts(features, joined(index)), image, 1), VOLUME
+    )
+    expected = jax.vmap(lambda image: method(Parts(features, head), image, 1))(VOLUME)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
@@ -84,7 +87,7 @@ def test_grad_cam_of_features_that_are_added_over_slices_by_hand():
     all_maps = jax.vmap(features)(VOLUME)
     found = over_slices(
         lambda image, index: grad_cam(
-            features, lambda maps: head(all_maps.at[index].set(maps).sum(axis=0)), image, 1
+            Parts(features, lambda maps: head(all_maps.at[index].set(maps).sum(axis=0))), image, 1
         ),
         VOLUME,
     )

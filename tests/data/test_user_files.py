@@ -16,7 +16,7 @@ import pydicom
 import pytest
 from PIL import Image
 
-from cfx_jax.data import ImageFolder, read_dicom_frames, read_nifti
+from cfx_jax.data import open_images, read_dicom_frames, read_nifti
 from cfx_jax.data.sets.stored.tables import read_rows
 from cfx_jax.data.sources.decoding import decode_image, quiet_opencv
 from cfx_jax.data.user_files import (
@@ -66,6 +66,13 @@ def as_picture(path):
     decode_image(path.read_bytes(), channels=3, size=(7, 9))
 
 
+def as_collection(path):
+    """Reads all images; one that is damaged behind its header is told when it is read."""
+    images = open_images(path)
+    for number in range(len(images)):
+        images[number]
+
+
 SAMPLES = {
     "a.png": (picture("PNG"), as_picture),
     "a.jpg": (picture("JPEG", progressive=True), as_picture),
@@ -76,8 +83,10 @@ SAMPLES = {
     "b.dcm": (shipped("image_dfl"), read_dicom_frames),
     "a.nii": (volume(), read_nifti),
     "a.nii.gz": (gzip.compress(volume()), read_nifti),
-    "a.zip": (archive(zipfile.ZIP_DEFLATED), ImageFolder),
-    "b.zip": (archive(zipfile.ZIP_LZMA), ImageFolder),
+    "c.dcm": (shipped("MR_small_RLE"), as_collection),
+    "c.nii.gz": (gzip.compress(volume()), as_collection),
+    "a.zip": (archive(zipfile.ZIP_DEFLATED), as_collection),
+    "b.zip": (archive(zipfile.ZIP_LZMA), as_collection),
     "a.csv": (
         b"image,level\n" + b"photograph,2\n" * 30,
         lambda path: [*read_rows(path, ("image", "level"), page="")],
@@ -146,6 +155,9 @@ def test_streams_are_read_up_to_the_bound(monkeypatch):
         == bounded_length(io.BytesIO(bytes(2**20)))
         == 2**20
     )
+    for expected in (0, 5, 2**20, 2**22):  # a wrong expectation changes nothing
+        stream = io.BytesIO(bytes(range(256)) * 4)
+        assert read_bounded(stream, expected=expected) == stream.getvalue()
     for read in (read_bounded, bounded_length):
         with pytest.raises(
             DamagedFile,

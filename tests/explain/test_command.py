@@ -43,6 +43,11 @@ def folder(tmp_path, monkeypatch):
     sys.modules.pop("own_model", None)
 
 
+def contents(folder):
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
 def run(*arguments):
     return main([str(argument) for argument in arguments])
 
@@ -67,12 +72,43 @@ def test_one_command_from_a_model_and_a_folder_to_a_page(folder, capsys):
 def test_explanations_are_replaced_on_demand_only(folder, capsys):
     options = ("--images", "images", "--out", "out", "--methods", "gradient")
     assert run(*EXPLAIN, *options) == 0
-    before = {path.name: path.read_bytes() for path in (folder / "out").iterdir()}
+    before = contents(folder / "out")
     assert run(*EXPLAIN, *options, "--size", 6, 6) == 2
-    assert "give --replace" in capsys.readouterr().err
-    assert {path.name: path.read_bytes() for path in (folder / "out").iterdir()} == before
+    told = capsys.readouterr().err
+    assert "the shape of the images ((8, 8, 3) there, (6, 6, 3) now)" in told
+    assert "give --replace" in told
+    assert contents(folder / "out") == before
     assert run(*EXPLAIN, *options, "--size", 6, 6, "--replace") == 0
     assert load_explanations("out").images.shape[1:3] == (6, 6)
+
+
+def test_the_same_command_goes_on_and_computes_nothing_twice(folder, capsys):
+    options = ("--images", "images", "--out", "out", "--methods", "gradient")
+    assert run(*EXPLAIN, *options) == 0
+    before = contents(folder / "out/images")
+    assert len(before) == 3
+    changed = {path: path.stat().st_mtime_ns for path in (folder / "out/images").rglob("*.npz")}
+    assert run(*EXPLAIN, *options) == 0
+    assert {path: path.stat().st_mtime_ns for path in changed} == changed
+    next(iter(changed)).unlink()
+    assert run(*EXPLAIN, *options) == 0
+    assert contents(folder / "out/images") == before
+    assert run(*EXPLAIN, *options, "--seed", "3") == 2
+    assert "they differ in the seed" in capsys.readouterr().err
+
+
+def test_shards_fill_one_folder(folder, capsys):
+    options = ("--images", "images", "--methods", "gradient", "--batch-size", "1")
+    assert run(*EXPLAIN, *options, "--out", "alone") == 0
+    for part in ("1/2", "2/2"):
+        assert run(*EXPLAIN, *options, "--out", "shared", "--shard", part) == 0
+        assert "cfx report shared" in capsys.readouterr().out
+    assert not (folder / "shared/page.html").exists()
+    assert contents(folder / "shared/images") == contents(folder / "alone/images")
+    assert run("report", "shared") == 0
+    assert (folder / "shared/page.html").exists()
+    table = (folder / "shared/table.csv").read_text()
+    assert table == (folder / "alone/table.csv").read_text() and table.count("\n") == 4
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_the_model_is_loaded(folder, capsys):
@@ -116,14 +152,19 @@ def test_methods_are_listed_with_their_price(capsys):
         (("--model", ":"), "expected module:function"),
         (("--model", "..own_model:classifier"), "expected module:function"),
         (("--model", "wrong_model:f"), "expected wrong_model to run, but it raised SyntaxError"),
-        (("--size", "0", "5"), "size: expected sides of 1 to 16384 pixels, got (0, 5)"),
-        (("--size", "1000000", "1000000"), "size: expected sides"),
+        (("--size", "0", "5"), "of 1 to 16384 pixels, got (0, 5)"),
+        (("--size", "1000000", "1000000"), "size: expected a side or"),
         (("--seed", str(2**80)), "seed: expected a number from 0"),
+        (("--shard", "3/2"), "shard: expected a number from 1 to 2, got 3"),
+        (("--radii", "0.5", "0.25"), "radii: expected shares that increase"),
         (("--probability", "2"), "probability: expected a value between 0 and 1"),
         (("--model", "model.onnx"), "expected module:function or a file"),
         (("--model", "own_model:classifier", "--mean", "0.5"), "no settings of inputs"),
-        (("--images", "nowhere"), "images: expected a file or a folder, found none"),
-        (("--images", "own_model.py"), "none of 1 could be read"),
+        (("--images", "nowhere"), "images: expected a file, a folder or a zip, found none"),
+        (
+            ("--images", "own_model.py"),
+            "images: expected PNG, JPEG, TIFF, BMP, WebP, DICOM or NIfTI files, found 1 .py files",
+        ),
         (("--target", "high"), "targets: expected one of 'class 0'"),
         (("--methods", "lime"), "methods: expected one of"),
         (("--radius", "0"), "radius"),

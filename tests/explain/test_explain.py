@@ -8,6 +8,7 @@ from cfx_jax.attributions import integrated_gradients
 from cfx_jax.counterfactuals import smallest_counterfactual, vce
 from cfx_jax.errors import InputError
 from cfx_jax.explain import METHODS, automatic_radius, explain, load_explanations
+from cfx_jax.explain.page import cautions_of
 from cfx_jax.objectives import class_score
 
 RNG = np.random.default_rng(0)
@@ -79,7 +80,7 @@ def test_a_change_that_a_random_start_repeats_is_1_and_noise_is_told():
     options = {"methods": ["vce"], "radius": 0.5, "num_steps": 30}
     steady = explain(smooth, IMAGES, **options)
     np.testing.assert_allclose(steady.scores["vce"]["repeated"], 1, atol=1e-3)
-    assert not steady._cautions()
+    assert not cautions_of(steady)
 
     def rough(image):
         value = jnp.sin(400 * image).sum()
@@ -87,7 +88,7 @@ def test_a_change_that_a_random_start_repeats_is_1_and_noise_is_told():
 
     noisy = explain(rough, IMAGES, **options)
     assert noisy.scores["vce"]["repeated"].mean() < 0.5
-    assert "mostly noise" in noisy._cautions()[-1]
+    assert "mostly noise" in cautions_of(noisy)[-1]
 
 
 @pytest.mark.parametrize("targets", ["sick", 1, [1, 1, 1, 1, 1], np.ones(5, int), ["sick"] * 5])
@@ -109,21 +110,35 @@ def test_saved_explanations_come_back(answers, tmp_path):
         np.testing.assert_array_equal(back.pictures[method], answers.pictures[method])
         for name, values in answers.scores[method].items():
             np.testing.assert_array_equal(back.scores[method][name], values)
-    (tmp_path / "new/folder/explanations.npz").write_bytes(b"damaged")
-    with pytest.raises(InputError, match="expected saved explanations"):
-        load_explanations(tmp_path / "new/folder")
-    with pytest.raises(InputError):
+    np.testing.assert_array_equal(back.images, IMAGES)
+    sweep = back[2].sweeps["vce"]
+    np.testing.assert_array_equal(sweep.pictures, answers[2].sweeps["vce"].pictures)
+    np.testing.assert_allclose(sweep.positions, [0.125, 0.25, 0.5])
+    with pytest.raises(InputError, match="expected a folder of explanations"):
         load_explanations(tmp_path / "none")
 
 
-def test_files_of_two_runs_are_told(answers, tmp_path):
-    """As a run leaves them that is killed while it writes over an earlier one."""
-    answers.save(tmp_path / "one")
-    explain(CLASSIFIER, 1 - IMAGES, methods=["gradient"]).save(tmp_path / "other")
-    name = "explanations.npz"
-    (tmp_path / "one" / name).write_bytes((tmp_path / "other" / name).read_bytes())
-    with pytest.raises(InputError, match="of one run, got files of two"):
-        load_explanations(tmp_path / "one")
+def test_a_sweep_holds_what_smaller_radii_give(answers):
+    image, target = jnp.asarray(IMAGES[3]), int(answers.targets[3])
+    sweep = answers[3].sweeps["vce"]
+    for index, radius in enumerate(sweep.positions[:-1]):
+        alone = vce(CLASSIFIER, image, target, p=2, radius=float(radius), num_steps=6)
+        np.testing.assert_allclose(sweep.pictures[index], alone.image, atol=1e-6)
+        np.testing.assert_allclose(sweep.probabilities[index], alone.probability, rtol=1e-5)
+    np.testing.assert_allclose(
+        sweep.probabilities[-1], answers.scores["vce"]["probability"][3], rtol=1e-6
+    )
+    assert not explain(CLASSIFIER, IMAGES, methods=["vce"], radii=(), **QUICK)[0].sweeps
+
+
+def test_a_folder_of_another_run_is_not_written(answers, tmp_path):
+    answers.save(tmp_path)
+    other = explain(CLASSIFIER, 1 - IMAGES, methods=["gradient"])
+    with pytest.raises(InputError, match="give --replace"):
+        other.save(tmp_path)
+    assert load_explanations(tmp_path).run.methods == tuple(METHODS)
+    other.save(tmp_path, replace=True)
+    assert load_explanations(tmp_path).run.methods == ("gradient",)
 
 
 def test_names_of_any_characters_are_drawn_and_kept(tmp_path):
@@ -142,7 +157,7 @@ def test_one_image_without_logits_behind_the_diagnosed_ones_is_told():
     def classifier(image):
         return jnp.where(image.mean() > 0.9, jnp.nan, CLASSIFIER(image))
 
-    with pytest.raises(InputError, match="on 1 of 11 images, the first of them image 10"):
+    with pytest.raises(InputError, match=r"image 10: expected .* logits are NaN or infinite"):
         explain(classifier, images, methods=["gradient"])
 
 
@@ -150,7 +165,7 @@ def test_the_page_shows_every_image_method_and_word(answers, tmp_path):
     text = answers.report(tmp_path / "page.html").read_text()
     for word in (*answers.names, *METHODS, "healthy", "smallest radius", "completeness residual"):
         assert word in text, word
-    assert text.count("<img") >= 2
+    assert text.count("<img") >= 2 * len(METHODS)
     figure = answers.show(count=3)
     assert len(figure.axes) == 3 * (1 + len(METHODS))
     assert answers._repr_html_().startswith('<img alt="')

@@ -34,7 +34,7 @@ from cfx_jax.attributions import (
 from cfx_jax.counterfactuals import vce
 from cfx_jax.maps import smooth
 from cfx_jax.metrics import parameter_randomisation
-from cfx_jax.models import guided_relu
+from cfx_jax.models import Parts, guided_relu
 from cfx_jax.objectives import class_score, negative_margin
 
 KEY, SIZE, LAYERS = jax.random.key(0), 16, ("conv1", "conv2", "conv3", "head")
@@ -115,7 +115,7 @@ def by_score(explain, **options):
 
 def by_parts(explain):
     return lambda parameters, image, target: explain(
-        partial(features, parameters), partial(head, parameters), image, target
+        Parts(partial(features, parameters), partial(head, parameters)), image, target
     )
 
 

@@ -26,6 +26,7 @@ from cfx_jax.attributions import (
     input_x_gradient,
     integrated_gradients,
     latent_saliency,
+    layer_cam,
     mask_perturbation,
     of_slice,
     over_slices,
@@ -51,7 +52,7 @@ from cfx_jax.counterfactuals import (
 from cfx_jax.geometry import lp_ball_in_box
 from cfx_jax.maps import quantile_threshold, smooth, upsample
 from cfx_jax.metrics import overwrite_with, perturbation_curve, psnr, ssim
-from cfx_jax.models import guided_relu, two_logits
+from cfx_jax.models import Parts, guided_relu, two_logits
 from cfx_jax.objectives import class_score, negative_log_probability, negative_margin
 from cfx_jax.optimise import (
     apgd,
@@ -138,6 +139,8 @@ def methods(scale):
     def head(maps):
         return scale * jnp.stack([maps[:2].sum(), (maps[2:] ** 2).sum()])
 
+    cut = Parts(features, head)
+
     def logit(image):
         return classifier(image)[1] - classifier(image)[0]
 
@@ -206,7 +209,7 @@ def methods(scale):
     def cam_of_slice(of_volume, image, index):
         others = jax.vmap(features)(of_volume)
         return grad_cam(
-            features, lambda maps: head(others.at[index].set(maps).mean(axis=0)), image, 1
+            Parts(features, lambda maps: head(others.at[index].set(maps).mean(axis=0))), image, 1
         )[..., None]
 
     def other(image):
@@ -253,13 +256,10 @@ def methods(scale):
         "smooth_grad": lambda key, image: smooth_grad(
             key, partial(gradient, score), image, num_samples=3, samples_per_batch=2
         ),
-        "grad_cam": lambda key, image: grad_cam(features, head, image, 1)[..., None],
-        "grad_cam_plus_plus": lambda key, image: grad_cam_plus_plus(features, head, image, 1)[
-            ..., None
-        ],
-        "score_cam": lambda key, image: score_cam(features, head, image, 1, channels_per_batch=2)[
-            ..., None
-        ],
+        "grad_cam": lambda key, image: grad_cam(cut, image, 1)[..., None],
+        "grad_cam_plus_plus": lambda key, image: grad_cam_plus_plus(cut, image, 1)[..., None],
+        "layer_cam": lambda key, image: layer_cam(cut, image, 1)[..., None],
+        "score_cam": lambda key, image: score_cam(cut, image, 1, channels_per_batch=2)[..., None],
         "random_map": random_map,
         "augment_average": lambda key, image: augment_average(
             key, lambda x: gradient(score, x), image, num=3

@@ -6,7 +6,7 @@ from cfx_jax.counterfactuals import Counterfactual
 from experiments.fundus_vce.counterfactuals import Explained
 from experiments.fundus_vce.data import Data
 from experiments.fundus_vce.evaluation import Evaluation
-from experiments.fundus_vce.localisation import ABLATIONS, Localised
+from experiments.fundus_vce.localisation import ABLATIONS, Localised, TypicalImage
 from experiments.fundus_vce.study import Study
 from experiments.shared import ImageSet, StoredImages
 
@@ -96,10 +96,12 @@ def localised(means, *, n=41, spread=0.02, norm=1.5, patients=None, **changed):
         "tuned": {},
         "tuned_quantiles": {},
         "offered_quantiles": (0.9, 0.96, 0.98),
+        "controls": {},
         "kept": {key: np.zeros((n, SIDE, SIDE), bool) for key in iou},
         "iou": iou,
         "chance": {method: np.full(n, 0.01) for method in (*METHODS, *ABLATIONS)},
         "vce": {},
+        "typical": TypicalImage(0, "rightly classified by all classifiers", {}),
     }
     return Localised(**(given | changed))
 

@@ -93,7 +93,7 @@ class FileTree:
             member = self._members[str(name)]
             check_unpacked(member.file_size)
             with self._archive.open(member) as stream:
-                return read_bounded(stream)
+                return read_bounded(stream, expected=member.file_size)
 
     def start(self, name: PurePosixPath, length: int) -> bytes:
         """The first bytes of one file; none if it cannot be read."""

@@ -5,7 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cfx_jax.data.sources.tiff_layout import TIFF_STARTS, tiff_layout
+from cfx_jax.data.sources.tiff_layout import (
+    BLACK_IS_ZERO,
+    TIFF_STARTS,
+    WHITE_IS_ZERO,
+    tiff_layout,
+)
 
 SUFFIXES = (
     ".png",
@@ -37,13 +42,20 @@ class Header(NamedTuple):
     """The header of a picture file.
 
     Attributes:
+        height, width: in pixels, as they are stored: a camera's orientation is not applied.
+        channels: 1 where the pixels are stored as grey, 3 as colour.
+        bits: of each value.
         unpacked: bytes that its pixels take once they are decoded: height * width * channels *
-            bytes of a value.
+            bytes of a value; more where a decoder keeps more of them.
         least: bytes that the file must have to hold them, however well it is compressed; 0 where
             nothing is known.
         complete: False if the file's end is missing, which the decoder would not notice.
     """
 
+    height: int
+    width: int
+    channels: int
+    bits: int
     unpacked: int
     least: int = 0
     complete: bool = True
@@ -99,8 +111,10 @@ def read_header(data: bytes, kind: str) -> Header:
 def _png(data: bytes) -> Header:
     width, height, bits, colour = struct.unpack(">IIBB", data[16:26])
     packed = height * (1 + width * bits * _PNG_SAMPLES[colour] // 8) // _DEFLATED
-    unpacked = height * width * (1 if colour in (0, 4) else 3) * max(1, bits // 8)
-    return Header(unpacked, max(packed, _end_of_chunks(data)))
+    channels = 1 if colour in (0, 4) else 3
+    unpacked = height * width * channels * max(1, bits // 8)
+    least = max(packed, _end_of_chunks(data))
+    return Header(height, width, channels, bits, unpacked, least)
 
 
 def _jpeg(data: bytes) -> Header:
@@ -113,12 +127,13 @@ def _jpeg(data: bytes) -> Header:
     filled = np.flatnonzero(content[:-1] == 0xFF)
     markers = filled[_IS_MARKER[content[filled + 1]]]
     height = width = channels = least = place = 0
-    scanned = False
+    scanned = ended = False
     while (number := np.searchsorted(markers, place)) < len(markers):
         place = int(markers[number]) + 2
         marker = data[place - 1]
         if marker == _END:
-            return Header(height * width * channels, least, complete=scanned)
+            ended = True
+            break
         if marker in _ALONE:
             continue
         if marker in _FRAMES and not height:
@@ -127,19 +142,22 @@ def _jpeg(data: bytes) -> Header:
             least = height * width // 64 // 4 if marker in _SEQUENTIAL else 0
         scanned |= marker == _SCAN
         place += max(2, int.from_bytes(data[place : place + 2], "big"))
-    return Header(height * width * channels, least, complete=False)
+    unpacked, complete = height * width * channels, ended and scanned
+    return Header(height, width, 1 if channels == 1 else 3, 8, unpacked, least, complete)
 
 
 def _tiff(data: bytes) -> Header:
     layout = tiff_layout(data)
-    samples = max(layout.samples, 3 if layout.bits <= 8 else 1)
-    return Header(layout.height * layout.width * samples * max(1, layout.bits // 8))
+    height, width, bits = layout.height, layout.width, layout.bits
+    samples = max(layout.samples, 3 if bits <= 8 else 1)
+    channels = 1 if layout.colour in (WHITE_IS_ZERO, BLACK_IS_ZERO) else 3
+    return Header(height, width, channels, bits, height * width * samples * max(1, bits // 8))
 
 
 def _bmp(data: bytes) -> Header:
     core = data[14:18] == _BMP_CORE
     width, height = struct.unpack("<HH", data[18:22]) if core else struct.unpack("<ii", data[18:26])
-    return Header(abs(height) * abs(width) * 3)
+    return _colour(abs(height), abs(width))
 
 
 def _webp(data: bytes) -> Header:
@@ -147,14 +165,18 @@ def _webp(data: bytes) -> Header:
     chunk = data[12:16]
     if chunk == b"VP8 ":
         width, height = struct.unpack("<HH", data[26:30])
-        return Header(3 * (width & 0x3FFF) * (height & 0x3FFF))
+        return _colour(height & 0x3FFF, width & 0x3FFF)
     if chunk == b"VP8L":
         (packed,) = struct.unpack("<I", data[21:25])
-        return Header(3 * ((packed & 0x3FFF) + 1) * ((packed >> 14 & 0x3FFF) + 1))
+        return _colour((packed >> 14 & 0x3FFF) + 1, (packed & 0x3FFF) + 1)
     sizes = data[24:30]
-    return Header(
-        3 * (int.from_bytes(sizes[:3], "little") + 1) * (int.from_bytes(sizes[3:6], "little") + 1)
-    )
+    width, height = (int.from_bytes(side, "little") + 1 for side in (sizes[:3], sizes[3:6]))
+    return _colour(height, width)
+
+
+def _colour(height: int, width: int) -> Header:
+    """The header of a picture whose values of 8 bits are red, green and blue."""
+    return Header(height, width, 3, 8, 3 * height * width)
 
 
 _HEADERS = {"PNG": _png, "JPEG": _jpeg, "TIFF": _tiff, "BMP": _bmp, "WebP": _webp}

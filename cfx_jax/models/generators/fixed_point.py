@@ -30,6 +30,8 @@ from cfx_jax.models.generators.layers import Doubling, Halving
 from cfx_jax.models.layers.checks import check_images, check_numbers, check_sides, check_size
 from cfx_jax.models.views import in_inference_mode, unit_clip
 
+_FILTERS = 64
+
 LimitName = Literal["tanh", "clip"]
 """What leads the sum of image and change back to [0, 1]."""
 
@@ -76,7 +78,7 @@ class FixedPointTranslator(nnx.Module):
         self,
         *,
         in_channels: int = 1,
-        filters: int = 64,
+        filters: int = _FILTERS,
         num_halvings: int = 2,
         num_blocks: int = 6,
         limit: LimitName = "tanh",
@@ -184,7 +186,7 @@ class PatchCritic(nnx.Module):
         *,
         size: tuple[int, int],
         in_channels: int = 1,
-        filters: int = 64,
+        filters: int = _FILTERS,
         depth: int = 6,
         rngs: nnx.Rngs,
     ) -> None:

@@ -41,6 +41,9 @@ from cfx_jax.models.layers import batch_norm
 from cfx_jax.models.layers.checks import check_images, check_numbers, check_shares, check_sides
 from cfx_jax.models.views import in_inference_mode
 
+_IN_CHANNELS = 3
+_NUM_BINS = 10
+
 ProjectionName = Literal["ordinal", "tied", "none"]
 """How the discriminator knows the bin: a direction for each step (the paper), one for all (the
 code), or not at all.
@@ -74,9 +77,9 @@ class ProgressiveGenerator(nnx.Module):
     def __init__(
         self,
         *,
-        in_channels: int = 3,
+        in_channels: int = _IN_CHANNELS,
         filters: Sequence[int] = (64, 128, 256, 512, 1024, 1024),
-        num_bins: int = 10,
+        num_bins: int = _NUM_BINS,
         conditional_encoder: bool = False,
         stem_activation: bool = True,
         momentum: float = 0.9,
@@ -183,11 +186,11 @@ class ProjectionDiscriminator(nnx.Module):
     def __init__(
         self,
         *,
-        in_channels: int = 3,
+        in_channels: int = _IN_CHANNELS,
         filters: Sequence[int] = (64, 128, 256, 512, 1024),
         last_block: bool = True,
         projection: ProjectionName = "ordinal",
-        num_bins: int = 10,
+        num_bins: int = _NUM_BINS,
         rngs: nnx.Rngs,
     ) -> None:
         check_choice(projection, ("ordinal", "tied", "none"), name="projection")

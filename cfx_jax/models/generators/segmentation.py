@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 
 from cfx_jax.errors import InputError
 from cfx_jax.models.generators.layers import dense
-from cfx_jax.models.generators.unet import PUBLISHED_FILTERS, NormName, UNet
+from cfx_jax.models.generators.unet import NORM, PUBLISHED_FILTERS, NormName, UNet
 
 
 class Segmenter(nnx.Module):
@@ -42,7 +42,7 @@ class Segmenter(nnx.Module):
         num_classes: int,
         in_channels: int = 1,
         filters: Sequence[int] = PUBLISHED_FILTERS,
-        norm: NormName = "affine",
+        norm: NormName = NORM,
         rngs: nnx.Rngs,
     ) -> None:
         if num_classes < 2:

@@ -17,6 +17,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from cfx_jax.models.generators.unet import (
+    NORM,
     PUBLISHED_FILTERS,
     Latent,
     LinearHead,
@@ -57,7 +58,7 @@ class SingleAE(nnx.Module):
         in_channels: int = 1,
         filters: Sequence[int] = PUBLISHED_FILTERS,
         head_filters: Sequence[int] = AE2_HEAD,
-        norm: NormName = "affine",
+        norm: NormName = NORM,
         act: Activation = nnx.relu,
         residual: bool = False,
         rngs: nnx.Rngs,
@@ -105,7 +106,7 @@ class DuoAE(nnx.Module):
         in_channels: int = 1,
         filters: Sequence[int] = PUBLISHED_FILTERS,
         head_filters: Sequence[int] = AE2_HEAD,
-        norm: NormName = "affine",
+        norm: NormName = NORM,
         act: Activation = nnx.relu,
         residual: bool = False,
         rngs: nnx.Rngs,

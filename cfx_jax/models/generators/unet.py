@@ -30,6 +30,7 @@ from cfx_jax.models.views import unit_clip
 
 NormName = Literal["affine", "batch"]
 """What comes before each activation."""
+NORM: NormName = "affine"
 
 _NORMS: dict[str, Norm] = {
     "affine": Affine,
@@ -74,7 +75,7 @@ class UNet(nnx.Module):
         *,
         in_channels: int = 1,
         filters: Sequence[int] = PUBLISHED_FILTERS,
-        norm: NormName = "affine",
+        norm: NormName = NORM,
         act: Activation = nnx.relu,
         rngs: nnx.Rngs,
     ) -> None:
@@ -196,7 +197,7 @@ class UNetGenerator(nnx.Module):
         in_channels: int = 1,
         filters: Sequence[int] = PUBLISHED_FILTERS,
         head_filters: Sequence[int] = (),
-        norm: NormName = "affine",
+        norm: NormName = NORM,
         act: Activation = nnx.relu,
         residual: bool = False,
         rngs: nnx.Rngs,

@@ -33,6 +33,8 @@ from cfx_jax.models.layers import (
 )
 from cfx_jax.models.layers.checks import check_numbers
 
+_IN_CHANNELS = 3
+
 _STEMS: dict[str, type[ImagenetStem] | type[PatchStem]] = {
     "imagenet": ImagenetStem,
     "patch": PatchStem,
@@ -68,7 +70,7 @@ class DenseNet(nnx.Module):
         growth: int,
         stem_width: int,
         num_classes: int,
-        in_channels: int = 3,
+        in_channels: int = _IN_CHANNELS,
         stem: Literal["imagenet", "patch"] = "imagenet",
         mean: PerChannel = 0.0,
         std: PerChannel = 1.0,
@@ -175,7 +177,7 @@ class Transition(nnx.Module):
 def densenet121(
     *,
     num_classes: int,
-    in_channels: int = 3,
+    in_channels: int = _IN_CHANNELS,
     mean: PerChannel = 0.0,
     std: PerChannel = 1.0,
     rngs: nnx.Rngs,
@@ -203,7 +205,7 @@ def densenet121(
 def densenet_small(
     *,
     num_classes: int,
-    in_channels: int = 3,
+    in_channels: int = _IN_CHANNELS,
     mean: PerChannel = 0.0,
     std: PerChannel = 1.0,
     rngs: nnx.Rngs,

@@ -35,6 +35,10 @@ from cfx_jax.models.layers import (
 )
 from cfx_jax.models.layers.checks import check_numbers, check_shares
 
+_IN_CHANNELS = 3
+_EPSILON = 1e-3
+_EPSILON = 0.001
+
 
 class Stage(NamedTuple):
     """Blocks in a row; the first has the stride and changes the channels.
@@ -124,12 +128,12 @@ class EfficientNet(nnx.Module):
         stem_width: int,
         top_width: int,
         num_classes: int,
-        in_channels: int = 3,
+        in_channels: int = _IN_CHANNELS,
         stem: Literal["convolution", "patch"] = "convolution",
         dropout: float = 0.2,
         drop_rate: float = 0.2,
         momentum: float = 0.99,
-        epsilon: float = 1e-3,
+        epsilon: float = _EPSILON,
         mean: PerChannel = 0.0,
         std: PerChannel = 1.0,
         act: Activation = nnx.swish,
@@ -199,8 +203,8 @@ def efficientnet(
     variant: Literal["b0", "b1", "b2", "b3", "b4", "b5", "b6", "b7"],
     *,
     num_classes: int,
-    in_channels: int = 3,
-    epsilon: float = 1e-3,
+    in_channels: int = _IN_CHANNELS,
+    epsilon: float = _EPSILON,
     mean: PerChannel = 0.0,
     std: PerChannel = 1.0,
     rngs: nnx.Rngs,
@@ -247,7 +251,7 @@ def efficientnet(
 def efficientnet_small(
     *,
     num_classes: int,
-    in_channels: int = 3,
+    in_channels: int = _IN_CHANNELS,
     mean: PerChannel = 0.0,
     std: PerChannel = 1.0,
     rngs: nnx.Rngs,

@@ -28,6 +28,8 @@ from cfx_jax.models.layers import (
 )
 from cfx_jax.models.layers.checks import check_sizes
 
+_IN_CHANNELS = 3
+
 _BLOCKS: dict[str, type[BasicBlock] | type[BottleneckBlock]] = {
     "basic": BasicBlock,
     "bottleneck": BottleneckBlock,
@@ -69,7 +71,7 @@ class ResNet(nnx.Module):
         stage_sizes: Sequence[int],
         widths: Sequence[int],
         num_classes: int,
-        in_channels: int = 3,
+        in_channels: int = _IN_CHANNELS,
         stem: Literal["imagenet", "patch"] = "imagenet",
         mean: PerChannel = 0.0,
         std: PerChannel = 1.0,
@@ -147,7 +149,7 @@ def _stage(
 def resnet18(
     *,
     num_classes: int,
-    in_channels: int = 3,
+    in_channels: int = _IN_CHANNELS,
     mean: PerChannel = 0.0,
     std: PerChannel = 1.0,
     rngs: nnx.Rngs,
@@ -175,7 +177,7 @@ def resnet18(
 def resnet34(
     *,
     num_classes: int,
-    in_channels: int = 3,
+    in_channels: int = _IN_CHANNELS,
     mean: PerChannel = 0.0,
     std: PerChannel = 1.0,
     rngs: nnx.Rngs,
@@ -203,7 +205,7 @@ def resnet34(
 def resnet50(
     *,
     num_classes: int,
-    in_channels: int = 3,
+    in_channels: int = _IN_CHANNELS,
     mean: PerChannel = 0.0,
     std: PerChannel = 1.0,
     rngs: nnx.Rngs,
@@ -231,7 +233,7 @@ def resnet50(
 def resnet_small(
     *,
     num_classes: int,
-    in_channels: int = 3,
+    in_channels: int = _IN_CHANNELS,
     mean: PerChannel = 0.0,
     std: PerChannel = 1.0,
     rngs: nnx.Rngs,

@@ -9,8 +9,8 @@ from cfx_jax.models.views.calibrated import Calibrated as Calibrated
 from cfx_jax.models.views.calibrated import calibrated as calibrated
 from cfx_jax.models.views.ensemble import Ensemble as Ensemble
 from cfx_jax.models.views.ensemble import ensemble as ensemble
+from cfx_jax.models.views.guided_classifier import guided_classifier as guided_classifier
 from cfx_jax.models.views.one_label import one_label as one_label
-from cfx_jax.models.views.per_image import Parts as Parts
 from cfx_jax.models.views.per_image import guided as guided
 from cfx_jax.models.views.per_image import in_inference_mode as in_inference_mode
 from cfx_jax.models.views.per_image import parts as parts
@@ -20,5 +20,6 @@ from cfx_jax.models.views.pre_activations import pre_activations as pre_activati
 from cfx_jax.models.views.thresholded import Thresholded as Thresholded
 from cfx_jax.models.views.thresholded import thresholded as thresholded
 from cfx_jax.models.views.two_logits import two_logits as two_logits
+from cfx_jax.taps import Parts as Parts
 
 __all__, __dir__ = _public(globals())

@@ -5,7 +5,7 @@ Make a new one after a training step.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import jax
 from flax import nnx
@@ -15,6 +15,7 @@ from jaxtyping import Array, Float
 from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
 from cfx_jax.models.views.activations import guided_relu
+from cfx_jax.taps import Parts
 
 Model = TypeVar("Model", bound=nnx.Module)
 
@@ -57,18 +58,6 @@ def per_image(model: nnx.Module) -> Partial:
     """
     _check_module(model, "a function of one image needs no per_image")
     return Partial(_classify_one, in_inference_mode(model))
-
-
-class Parts(NamedTuple):
-    """A classifier of one image as two functions, ``classifier(image) = head(features(image))``.
-
-    Attributes:
-        features: image (h, w, c) -> feature maps (fh, fw, f), those of the last convolution.
-        head: feature maps -> logits (k,).
-    """
-
-    features: Partial
-    head: Partial
 
 
 def parts(model: nnx.Module) -> Parts:

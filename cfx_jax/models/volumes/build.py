@@ -22,6 +22,8 @@ from cfx_jax.models.volumes.slice_trunks import (
 )
 from cfx_jax.models.volumes.slice_wise import SliceWise
 
+_NUM_CLASSES = 2
+
 _TRUNKS: dict[str, Callable[..., Trunk]] = {
     "slice_resnet50": resnet50_stages,
     "slice_small": resnet_small_stages,
@@ -32,7 +34,12 @@ _ACAT = "acat_"
 
 
 def build_volume_model(
-    name: str, *, num_classes: int = 2, in_channels: int = 1, num_slices: int = 11, rngs: nnx.Rngs
+    name: str,
+    *,
+    num_classes: int = _NUM_CLASSES,
+    in_channels: int = 1,
+    num_slices: int = 11,
+    rngs: nnx.Rngs,
 ) -> SliceWise | ACAT:
     """Makes the classifier of volumes of a given name, with its published options.
 
@@ -66,7 +73,12 @@ def build_volume_model(
 
 
 def build_slice_wise(
-    trunk: str, *, num_classes: int = 2, in_channels: int = 1, dropout: float = 0.0, rngs: nnx.Rngs
+    trunk: str,
+    *,
+    num_classes: int = _NUM_CLASSES,
+    in_channels: int = 1,
+    dropout: float = 0.0,
+    rngs: nnx.Rngs,
 ) -> SliceWise:
     """Makes the baseline, a network of each slice and the mean over slices.
 
@@ -94,7 +106,7 @@ def build_acat(
     trunk: str,
     *,
     num_slices: int | None,
-    num_classes: int = 2,
+    num_classes: int = _NUM_CLASSES,
     in_channels: int = 1,
     masks: Sequence[str] = MASKS,
     rngs: nnx.Rngs,
@@ -156,7 +168,7 @@ def build_trunk(
 
 
 def build_head(
-    name: str, trunk: Trunk, *, num_classes: int = 2, rngs: nnx.Rngs
+    name: str, trunk: Trunk, *, num_classes: int = _NUM_CLASSES, rngs: nnx.Rngs
 ) -> nnx.Linear | HalfBrainHead:
     """Makes the head that goes with the stages of a given name.
 

@@ -20,6 +20,7 @@ from cfx_jax.models.volumes.layers import TransformerBlock
 from cfx_jax.models.volumes.slice_trunks import Trunk
 
 _POSITION_SPREAD = 0.02
+_SIZE = (128, 128)
 
 
 class VisionTransformer(nnx.Module):
@@ -111,7 +112,7 @@ def _check_divisors(size: tuple[int, int], patch: int, width: int, num_heads: in
 
 def vit_stages(
     *,
-    size: tuple[int, int] = (128, 128),
+    size: tuple[int, int] = _SIZE,
     patch: int = 16,
     width: int = 1024,
     num_blocks: int = 6,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 FONT = "DejaVu Sans"
 TEXT_SIZE = 7.0
 """Points, for titles of panels and everything below the panels."""
+_WEIGHT = "normal"
 HEADING_SIZE = 8.0
 INK = "#1a1a1a"
 FAINT = "#595959"
@@ -120,7 +121,7 @@ class Canvas:
 
 
 def text_style(
-    *, size: float = TEXT_SIZE, weight: str = "normal", colour: str = INK
+    *, size: float = TEXT_SIZE, weight: str = _WEIGHT, colour: str = INK
 ) -> dict[str, Any]:
     """Gives the properties of Matplotlib's ``Text`` that every piece of text in a figure gets.
 
@@ -153,7 +154,7 @@ def line_height(size: float = TEXT_SIZE) -> float:
     return size * LINE_HEIGHT / 72
 
 
-def text_width(text: str, *, size: float = TEXT_SIZE, weight: str = "normal") -> float:
+def text_width(text: str, *, size: float = TEXT_SIZE, weight: str = _WEIGHT) -> float:
     """Computes the width of a line of text in inches.
 
     Args:
@@ -171,7 +172,7 @@ def text_width(text: str, *, size: float = TEXT_SIZE, weight: str = "normal") ->
 
 
 def fit_text(
-    text: str, width: float, *, size: float = TEXT_SIZE, weight: str = "normal", **options: Any
+    text: str, width: float, *, size: float = TEXT_SIZE, weight: str = _WEIGHT, **options: Any
 ) -> list[str]:
     """Breaks text into lines of a width in inches.
 

@@ -6,6 +6,7 @@ paper names neither how many at once nor its other methods in words: here they a
 integrated gradients and Grad-CAM of the label's logit, and maps of noise.
 """
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -26,7 +27,7 @@ from cfx_jax.metrics import (
     overwrite_with,
     perturbation_curve,
 )
-from cfx_jax.models import one_label, parts
+from cfx_jax.models import Parts, one_label, parts
 from cfx_jax.objectives import class_score, decision
 from cfx_jax.parallel import map_examples, progress_bar
 from cfx_jax.report import (
@@ -42,11 +43,25 @@ from cfx_jax.report import (
 from experiments.progressive_exaggeration.label_study import LabelStudy
 from experiments.progressive_exaggeration.subject import Subject
 from experiments.progressive_exaggeration.sweeps import OURS, differences
-from experiments.shared import AT_LEAST, Arrays, PaperReport, Statement, Table
+from experiments.shared import (
+    AT_LEAST,
+    LEVEL_COLUMNS,
+    Arrays,
+    Level,
+    PaperReport,
+    Statement,
+    Table,
+    add_levels,
+    controls,
+    find_level,
+    level_cells,
+)
 from experiments.shared.array_store import row_slices, stored
 
 GRADIENT, INTEGRATED, GRAD_CAM, RANDOM = "gradient", "integrated gradients", "Grad-CAM", "random"
 METHODS = (OURS, GRADIENT, INTEGRATED, GRAD_CAM, RANDOM)
+_CONTROLS = tuple(name for name in (*controls.TRIVIAL, controls.CHANGE) if name != controls.RANDOM)
+"""Maps without a network; ``RANDOM`` is one already. Nothing is annotated on these images."""
 _STEPS = 20  # of equally many pixels, until all are replaced
 _DRAWS = 3  # of noise; curves are their means
 _AT_ONCE = 8  # images whose steps are classified together
@@ -59,8 +74,8 @@ class Saliency(NamedTuple):
     Attributes:
         study: of the label.
         maps: by method, (n, h, w), at least 0.
-        accuracy: by method, the share of draws in which the classifier is correct (n, steps + 1),
-            the first of the image itself.
+        accuracy: by method and control, the share of draws in which the classifier is correct (n,
+            steps + 1), the first of the image itself.
     """
 
     study: LabelStudy
@@ -86,13 +101,14 @@ class Saliency(NamedTuple):
             self._table(),
             "Figure 4c in numbers: accuracy on the queries after a share of their pixels, the most"
             f" relevant first, has been replaced by uniform noise, mean of {_DRAWS} draws; and the"
-            " area under that curve, lower is better. Brackets: 95 % intervals over queries.",
+            " area under that curve, lower is better. Brackets: 95 % intervals over queries."
+            f" {controls.CAPTION}",
         )
 
     def claims(self) -> Iterator[Claim]:
         """Yields the claims of Figure 4c: against random maps, and against gradient methods."""
         areas = {method: self.area(method) for method in self.accuracy}
-        yield Statement(
+        claim = Statement(
             "Figure 4c random",
             "Accuracy falls faster than when pixels are replaced at random.",
             _PLACE,
@@ -104,9 +120,10 @@ class Saliency(NamedTuple):
             strict=True,
             **self.study.subject.units,
         )
+        yield self._at_level(claim)
         others = np.mean([areas[method] for method in (GRADIENT, INTEGRATED, GRAD_CAM)], axis=0)
         gain = areas[RANDOM] - others
-        yield Statement(
+        claim = Statement(
             "Figure 4c others",
             "Accuracy falls about as fast as by gradient methods: at least by half of what these"
             " gain over random, on the mean.",
@@ -118,18 +135,33 @@ class Saliency(NamedTuple):
             **AT_LEAST,
             **self.study.subject.units,
         )
+        yield self._at_level(claim)
+
+    def _at_level(self, claim: Claim) -> Claim:
+        """The claim, with the note of the data and our method's level among the controls."""
+        noted = dataclasses.replace(claim, note=self.study.data.note)
+        return add_levels(noted, [self.level(OURS)])
+
+    def level(self, method: str) -> Level | None:
+        """How far a method's area lies below that of the best control."""
+        areas = {name: self.area(name) for name in self.accuracy}
+        trivial = (RANDOM, *controls.TRIVIAL)
+        groups = self.study.subject.groups
+        return find_level(method, areas, controls=trivial, groups=groups, sign=-1)
 
     def _table(self) -> Table:
         """Figure 4c in numbers: the mean accuracy of each method, and the area under it."""
         shown = range(0, _STEPS + 1, 4)
         columns = ["method", *(f"{step / _STEPS:.0%} replaced" for step in shown), "area"]
+        columns += LEVEL_COLUMNS
         rows: list[list[Any]] = []
         for method, accuracy in self.accuracy.items():
             mean = accuracy.mean(axis=0)
             area = bootstrap_interval(
                 self.area(method), groups=self.study.subject.groups, bounds=(0, 1)
             )
-            rows.append([method, *(float(mean[step]) for step in shown), area])
+            cells = level_cells(self.level(method))
+            rows.append([method, *(float(mean[step]) for step in shown), area, *cells])
         return columns, rows
 
     def _draw_curves(self, report: PaperReport) -> None:
@@ -138,6 +170,7 @@ class Saliency(NamedTuple):
         lines = [
             Line(name=method, x=share, y=accuracy.mean(axis=0))
             for method, accuracy in self.accuracy.items()
+            if method in METHODS
         ]
         panel = CurvePanel(
             lines=lines,
@@ -196,15 +229,41 @@ def map_saliency(study: LabelStudy) -> Saliency:
     maps = stored(study.workspace, "saliency", depends, number, compute_maps)
     truth = subject.query_labels[:, subject.label] == 1
 
-    def compute_accuracy() -> Arrays:
-        return {
-            method: _accuracy(subject, maps[method], truth, seed=study.config.seed, name=method)
-            for method in METHODS
-        }
+    def measure(stage: str, of_stage: Mapping[str, Any]) -> Arrays:
+        def compute() -> Arrays:
+            return {
+                method: _accuracy(subject, values, truth, seed=study.config.seed, name=method)
+                for method, values in of_stage.items()
+            }
 
-    accuracy = study.workspace.cached("perturbation", [*depends, _STEPS, _DRAWS], compute_accuracy)
-    in_order = ({method: values[method] for method in METHODS} for values in (maps, accuracy))
-    return Saliency(study, *in_order)
+        return study.workspace.cached(stage, [*depends, _STEPS, _DRAWS, *of_stage], compute)
+
+    of_methods = {method: maps[method] for method in METHODS}
+    of_controls = map_controls(study)
+    accuracy = measure("perturbation", of_methods) | measure("perturbed controls", of_controls)
+    in_order = {name: accuracy[name] for name in (*of_methods, *of_controls)}
+    return Saliency(study, of_methods, in_order)
+
+
+def map_controls(study: LabelStudy) -> Arrays:
+    """The maps of the controls of all queries, (n, h, w).
+
+    The true change is there where the world knows the true counterfactual.
+    """
+    queries, seed = study.subject.queries, study.config.seed
+    number, (height, width, _) = len(queries), queries.shape
+    is_known = "counterfactual" in queries.source[int(queries.indices[0])]
+    names = [name for name in _CONTROLS if is_known or name != controls.CHANGE]
+
+    def compute(first: int) -> Iterator[Arrays]:
+        for rows in row_slices(number, 4 * height * width * 16, first=first):
+            part = queries.take(np.arange(rows.start, rows.stop))
+            turned = np.concatenate(list(part.chunks(field="counterfactual"))) if is_known else None
+            maps = controls.control_maps(queries.read(rows), seed=seed, counterfactuals=turned)
+            yield {name: maps[name] for name in names}
+
+    depends = [study.identity, seed, names]
+    return stored(study.workspace, "controls of saliency", depends, number, compute)
 
 
 def other_maps(subject: Subject, images: Float[np.ndarray, "n h w c"], batch_size: int) -> Arrays:
@@ -223,7 +282,7 @@ def other_maps(subject: Subject, images: Float[np.ndarray, "n h w c"], batch_siz
     methods: dict[str, Callable[[Array], Array]] = {
         GRADIENT: Partial(_magnitude, Partial(gradient, score)),
         INTEGRATED: Partial(_magnitude, Partial(integrated_gradients, score)),
-        GRAD_CAM: Partial(_grad_cam, features, one_label(head, subject.label)),
+        GRAD_CAM: Partial(_grad_cam, Parts(features, one_label(head, subject.label))),
     }
     return {
         name: np.asarray(map_examples(call, method, images, batch_size=batch_size))
@@ -294,5 +353,5 @@ def _magnitude(
     return channel_sum(jnp.abs(attribution(image)))
 
 
-def _grad_cam(features: Any, head: Any, image: Float[Array, "h w c"]) -> Float[Array, "h w"]:
-    return grad_cam(features, head, image, 1)
+def _grad_cam(tap: Parts, image: Float[Array, "h w c"]) -> Float[Array, "h w"]:
+    return grad_cam(tap, image, 1)

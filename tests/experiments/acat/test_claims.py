@@ -9,12 +9,15 @@ from acat_results import answers_of, made_up_detection, made_up_scans, made_up_s
 from cfx_jax.report import write_claims, write_table
 from experiments.acat import claims, tables
 from experiments.acat.config import Config
-from experiments.acat.map_names import GRADIENT, METHODS, OURS, RANDOM, WITH_ACAT
+from experiments.acat.map_names import DARKEST, GRADIENT, METHODS, OURS, RANDOM, WITH_ACAT
 from experiments.acat.networks import (
     ACAT,
+    AS_LONG,
     BASELINE,
+    GROUPS,
     IN_TABLE_4,
     SCRATCH,
+    TRUE_PLACES,
     choose_networks,
 )
 from experiments.acat.presets import PRESETS
@@ -189,6 +192,48 @@ def test_sources_of_maps_rank_by_accuracy_as_by_hits():
         "section 4.5, maps: gradient over maps: latent shift",
         "section 4.5, maps: latent shift over maps: Grad-CAM",
     } <= set(judged)
+
+
+def test_maps_at_the_level_of_a_control_are_said_to_be_there():
+    study, runs = made_up_study(38, 45, 47), []
+    for seed, run in enumerate(study.runs):
+        hits = {
+            OURS: np.roll([1, 1, 1, 0, 1, 1], seed),
+            GRADIENT: np.roll([1, 0, 0, 0, 0, 1], seed),
+            DARKEST: np.roll([1, 1, 0, 0, 0, 1], seed),
+        }
+        runs.append(run._replace(detection=made_up_detection(hits)))
+    study = study._replace(runs=tuple(runs))
+    cells = {name: row_of(tables.hit_table(study), name) for name in (OURS, GRADIENT, DARKEST)}
+    assert cells[OURS]["lead on the controls"][0] == pytest.approx(1 / 3)
+    assert cells[GRADIENT]["lead on the controls"][0] == pytest.approx(-1 / 6)
+    assert cells[GRADIENT]["level"] == f"at the level of {DARKEST}"
+    assert cells[DARKEST]["level"] == "" and cells[DARKEST]["lead on the controls"] is None
+    note = claims_by_id(study)["hit score, gradient"].note
+    assert f"{GRADIENT}: at the level of {DARKEST} (a control), 0.333 against 0.5" in note
+
+
+def test_networks_at_the_level_of_a_control_are_said_to_be_there():
+    study, runs = made_up_study(38, 45, 47), []
+    longer = next(network for network in GROUPS["controls"] if network.name == AS_LONG)
+    places = next(network for network in GROUPS["controls"] if network.name == TRUE_PLACES)
+    for seed, run in enumerate(study.runs):
+        # ACAT is wrong once in each run: the baseline trained as long is so too, elsewhere.
+        decided = dict(run.answers.decided)
+        decided[AS_LONG] = (np.arange(64) == 10 + seed).astype(int)
+        decided[TRUE_PLACES] = np.zeros(64, int)
+        runs.append(run._replace(answers=run.answers._replace(decided=decided)))
+    networks = (*study.networks, longer, places)
+    study = study._replace(runs=tuple(runs), networks=networks)
+    cells = {name: row_of(tables.accuracy_table(study), name) for name in networks_of(study)}
+    assert cells[ACAT]["lead on the controls"][0] == pytest.approx(0)
+    assert not cells[ACAT]["level"].startswith("above")
+    assert {cells[name]["level"] for name in (BASELINE, AS_LONG, TRUE_PLACES)} == {""}
+    assert f"ACAT: {cells[ACAT]['level']}" in claims_by_id(study)["accuracy, baseline"].note
+
+
+def networks_of(study):
+    return [network.name for network in study.networks]
 
 
 def test_overlaps_are_claims_of_chests():

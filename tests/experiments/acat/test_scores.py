@@ -9,8 +9,10 @@ from experiments.acat.map_names import (
     CHANGE,
     CONSTANT,
     DARKEST,
+    EDGES,
     RANDOM,
     REFERENCES,
+    TRIVIAL,
 )
 
 ATLAS = np.array([[[1, 1, 2, 4], [1, 1, 2, 4], [3, 3, 0, 4], [3, 3, 0, 6]]])
@@ -60,13 +62,13 @@ def test_a_map_is_scored_by_territory_lesion_and_overlap():
 
 def test_references_need_no_network():
     scores = score_references(head_facts(), np.random.default_rng(0))
-    assert set(scores) == {RANDOM, DARKEST, BRIGHTEST, CHANGE} and {*scores, CONSTANT} == set(
-        REFERENCES
-    )
+    assert {*scores, CONSTANT} == set(REFERENCES) == {*TRIVIAL, CHANGE}
     # Ten voxels of the left side, four of territory 1, two of them in the lesion.
     assert scores[RANDOM]["hits"] == pytest.approx(0.4)
     assert scores[RANDOM]["inside"] == pytest.approx(0.2)
     assert scores[DARKEST]["hits"] == 1 and scores[BRIGHTEST]["hits"] == 0
+    # The steepest voxel lies between the dark and the bright one, in territory 1.
+    assert scores[EDGES]["hits"] == scores[EDGES]["inside"] == 1
     assert scores[CHANGE]["hits"] == 1 and scores[CHANGE]["dice"] == 1
     np.testing.assert_array_equal(same_side(ATLAS, 4), ATLAS > 3)
     bare = {"image": head_facts()["image"], "lesion_mask": head_facts()["lesion_mask"]}

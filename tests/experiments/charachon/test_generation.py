@@ -97,8 +97,7 @@ def test_a_folder_with_copies_is_split_by_label_and_has_pictures_but_no_patients
             (folder / "sad" / f"{number}.png").read_bytes()
         )
     config = dataclasses.replace(CONFIG, data=f"folder:{folder}", validation=0.2, test=0.5)
-    with pytest.warns(UserWarning, match="equal"):
-        data = load_images(config, Workspace(tmp_path / "w"))
+    data = load_images(config, Workspace(tmp_path / "w"))
     # Of 30 and 40 images: within one picture and its copy of the shares of either label.
     for part, share in ((data.train, 0.3), (data.validation, 0.2), (data.test, 0.5)):
         assert np.abs(np.bincount(part.labels) - share * np.array([30, 40])).max() <= 2
@@ -156,8 +155,8 @@ def test_slices_are_split_by_patient(tmp_path):
     [
         (
             {"data": "moon"},
-            "--data: expected 'chest', 'brain', 'rsna:PATH', 'msd:PATH' or 'folder:PATH', got"
-            " 'moon'",
+            "--data: expected 'chest', 'brain', 'rsna:PATH', 'msd:PATH', 'folder:PATH' or"
+            " 'csv:PATH', got 'moon'",
         ),
         ({"data": "rsna:"}, "--data: expected 'chest'"),
         ({"validation": 0.5, "test": 0.5}, "--validation, --test: expected a sum below 1, got 1"),

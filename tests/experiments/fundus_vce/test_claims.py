@@ -13,6 +13,7 @@ from experiments.fundus_vce import claims as module
 from experiments.fundus_vce import evaluation, published
 from experiments.fundus_vce.config import Config, ExplanationConfig
 from experiments.shared import claims as shared_claims
+from experiments.shared.controls import EDGES
 
 
 @pytest.fixture(autouse=True)
@@ -220,6 +221,17 @@ def test_maps_are_compared_as_the_paper_compares_them():
         for name in TABLE_2
     )
     assert found["5 GBP IG robust"] == found["5 VCE l1.5 VCE l2 ensemble"] == "holds"
+
+
+def test_claims_say_which_maps_are_at_the_level_of_a_control():
+    maps = localised({"plain": (0.1,) * 5, "robust": (0.2,) * 5, "ensemble": (0.3,) * 5})
+    noise = maps.iou["plain", "GBP"] - 0.1
+    found = claimed(maps=maps._replace(controls={EDGES: 0.2 + np.roll(noise, 5)}))
+    both = found["4 GBP robust"].note
+    assert "GBP of the robust model: at the level of edges (a control), 0.2 against 0.2" in both
+    assert "GBP of the plain model: below edges" in both
+    assert "control" not in found["9 VCE l1.5 GBP ensemble"].note
+    assert "control" not in found["1a"].note
 
 
 def test_exchanged_models_fail_the_claims_about_maps():

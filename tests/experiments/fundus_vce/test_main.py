@@ -48,7 +48,8 @@ def test_results_of_other_settings_have_a_folder_of_their_own():
     [
         (
             {"data": "retina"},
-            "--data: expected 'synthetic', 'folder:PATH' or 'fundus:PATH', got 'retina'",
+            "--data: expected 'synthetic', 'folder:PATH', 'csv:PATH' or 'fundus:PATH', got"
+            " 'retina'",
         ),
         ({"data": "folder:nowhere"}, "nowhere"),
         (

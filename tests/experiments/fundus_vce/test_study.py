@@ -31,6 +31,7 @@ from experiments.fundus_vce.config import (
     LocalisationConfig,
     RobustAccuracyConfig,
 )
+from experiments.fundus_vce.controls import score_controls
 from experiments.fundus_vce.counterfactuals import Search, choose_positions, explain
 from experiments.fundus_vce.data import Sources, split_data
 from experiments.fundus_vce.evaluation import (
@@ -38,9 +39,15 @@ from experiments.fundus_vce.evaluation import (
     balanced_difference_interval,
     evaluate,
 )
-from experiments.fundus_vce.localisation import choose_quantiles, choose_radii, localise
+from experiments.fundus_vce.localisation import (
+    choose_quantiles,
+    choose_radii,
+    choose_typical,
+    localise,
+)
 from experiments.fundus_vce.quality import filter_gradable, is_useful
 from experiments.shared import ImageSet, Workspace, keep_notices, notify
+from experiments.shared.controls import BRIGHTEST, CHANGE, CONSTANT, DARKEST, EDGES, TRIVIAL
 from experiments.shared.report import provenance
 
 SHAPE = (SIDE, SIDE, 3)
@@ -337,23 +344,19 @@ def test_every_counterfactual_studied_is_filed_under_what_it_is():
         )
     )
     measured = evaluations(n=8, **dict.fromkeys(NAMES, (100, 0)))
-    for radii, expected in (
-        (None, {1.5: 7.0, 4.0: 8.0}),
-        ({1.5: 3.0, 4.0: 2.0}, {1.5: 3.0, 4.0: 2.0}),
-    ):
-        found = explain(config, data(test), measured, Recorder(), radii)
-        assert found.radii == expected and found.sample == 4
-        np.testing.assert_array_equal(found.images.indices, [0, 2, 1, 3])
-        for (name, p, target), one in found.vce.items():
-            said = 100 * NAMES.index(name) + 10 * p + expected[p] + target / 100
-            np.testing.assert_allclose(one.probability, said + 1000 * np.arange(4))
-        for (radius, target), one in found.sweep.items():
-            np.testing.assert_allclose(
-                one.probability, 200 + 40 + radius + target / 100 + 1000 * np.arange(4)
-            )
-        assert set(found.vce) == {
-            (name, p, target) for name in NAMES for p in (1.5, 4.0) for target in (0, 1)
-        }
+    found = explain(config, data(test), measured, Recorder())
+    assert found.radii == {1.5: 7.0, 4.0: 8.0} and found.sample == 4
+    np.testing.assert_array_equal(found.images.indices, [0, 2, 1, 3])
+    for (name, p, target), one in found.vce.items():
+        said = 100 * NAMES.index(name) + 10 * p + found.radii[p] + target / 100
+        np.testing.assert_allclose(one.probability, said + 1000 * np.arange(4))
+    for (radius, target), one in found.sweep.items():
+        np.testing.assert_allclose(
+            one.probability, 200 + 40 + radius + target / 100 + 1000 * np.arange(4)
+        )
+    assert set(found.vce) == {
+        (name, p, target) for name in NAMES for p in (1.5, 4.0) for target in (0, 1)
+    }
 
 
 def test_images_are_studied_by_their_order_and_failures_come_after_them():
@@ -473,6 +476,10 @@ def test_maps_are_thresholded_and_scored_on_images_that_nothing_was_chosen_on(
     )
     found = localise(config, data(images_of(4), lesions=images), search)
     assert found.norm == 2.0 and found.radii[2.0] == 2.0
+    # Figure 1 shows the counterfactuals of the radius that is configured, not of the map's.
+    shown = search.calls[-len(NAMES) :]
+    assert [(call[1], call[2], call[5][0]) for call in shown] == [(n, 2.0, 1.0) for n in NAMES]
+    assert all(call[3].tolist() == [tuning + found.typical.row] for call in shown)
     np.testing.assert_array_equal(found.images.indices, [2, 3, 4, 5])
     tuned = search.calls[:4]
     assert all(call[1] == "ensemble" and call[3].tolist() == [0, 1] for call in tuned)
@@ -569,6 +576,58 @@ def test_the_table_of_overlaps_has_mean_and_deviation_of_every_map():
     assert variants[0] == ["IoU", "GBP", "GBP, stem only", "IG", "IG, mean gradient"]
 
 
+def test_maps_at_the_level_of_a_control_are_said_to_be_there():
+    found = localised({"plain": (0.1,) * 5, "robust": (0.2,) * 5, "ensemble": (0.3,) * 5})
+    noise = found.iou["plain", "GBP"] - 0.1
+    controls = {EDGES: 0.2 + np.roll(noise, 5), DARKEST: 0.05 + noise, CHANGE: np.ones(41)}
+    found = found._replace(controls=controls)
+    for table in (tables.overlap_table(found), tables.ablation_table(found)):
+        rows = {row[0]: row[1:] for row in table[1]}
+        assert set(controls) <= set(rows) and rows[CHANGE][0] == (1.0, 0.0)
+        # One threshold for all columns.
+        assert len(set(rows[EDGES])) == 1 and rows[EDGES][0][0] == pytest.approx(0.2)
+        assert {*rows["plain: level"]} == {"below edges"}
+        assert {*rows["robust: level"]} == {"at the level of edges"}
+        assert {*rows["ensemble: level"]} == {"above the controls"}
+        lead = rows["ensemble: lead on the controls"][0]
+        assert lead[0] == pytest.approx(0.1, abs=0.001) and lead[1] < 0.1 < lead[2]
+
+
+def test_controls_have_thresholds_of_their_own_from_the_tuning_images():
+    n, tuning, scored = 6, np.arange(2), np.arange(2, 6)
+    lesions = np.zeros((n, SIDE, SIDE), bool)
+    lesions[:, 0, :2] = True
+    pixels = np.full((n, *SHAPE), 0.5, np.float32)
+    pixels[:, 0, :2] = 0.1  # lesions are the darkest pixels
+    images = image_set(
+        np.ones(n, int), image=pixels, eye_mask=np.ones_like(lesions), lesion_mask=lesions
+    )
+    config = Config(localisation=LocalisationConfig(num_tuning=2, quantiles=(0.5, 0.95)))
+    asked = []
+
+    def overlap(maps, positions, quantile):
+        asked.append((positions.tolist(), quantile))
+        kept = maps >= np.quantile(maps, quantile, axis=(1, 2), keepdims=True)
+        both = (kept & lesions[positions]).sum((1, 2))
+        return both / (kept | lesions[positions]).sum((1, 2))
+
+    found = score_controls(config, images, tuning, scored, overlap)
+    assert set(found) == set(TRIVIAL)
+    assert found[DARKEST] == pytest.approx(np.ones(4)) and found[BRIGHTEST].max() < 0.1
+    assert found[CONSTANT] == pytest.approx(np.ones(4))  # the lesions of the other images
+    assert all(positions in ([0, 1], [2, 3, 4, 5]) for positions, _ in asked)
+    given = score_controls(config, images, np.arange(0), scored, overlap)
+    assert asked[-1][1] == config.localisation.quantile_vce and set(given) == set(TRIVIAL)
+    truth = image_set(
+        np.ones(n, int),
+        image=pixels,
+        eye_mask=np.ones_like(lesions),
+        lesion_mask=lesions,
+        counterfactual=np.full_like(pixels, 0.5),
+    )
+    assert score_controls(config, truth, tuning, scored, overlap)[CHANGE] == pytest.approx(1)
+
+
 def test_figures_of_failures_show_failures_and_the_others_do_not(monkeypatch):
     labels, predicted = np.array([0, 0, 1, 1, 1, 0]), np.array([0, 0, 0, 1, 1, 1])
     found = explained(labels, predicted=predicted, extra=1)
@@ -609,13 +668,7 @@ def test_figures_of_failures_show_failures_and_the_others_do_not(monkeypatch):
 
 def test_figure_1_shows_an_image_that_all_classifiers_get_right():
     def shown(**before):
-        one = {
-            (name, 1.5): Counterfactual(
-                np.zeros((3, 1)), np.ones(3), np.asarray(values), np.ones((3, 1))
-            )
-            for name, values in before.items()
-        }
-        return figures.typical_image(localised({"ensemble": (0.1,) * 5}, vce=one, radii={1.5: 1.0}))
+        return choose_typical({name: np.asarray(values) for name, values in before.items()})
 
     assert shown(plain=[0.9, 0.4, 0.9], robust=[0.2, 0.9, 0.9], ensemble=[0.9] * 3) == (
         2,

@@ -17,7 +17,14 @@ from cfx_jax.errors import InputError
 from cfx_jax.metrics import bootstrap_interval, paired_difference_interval
 from cfx_jax.models import Generator
 from cfx_jax.objectives import class_score
-from experiments.charachon import RANDOM, Groups, Setup, localise
+from experiments.charachon import (
+    RANDOM,
+    Groups,
+    Localisation,
+    Setup,
+    localise,
+    make_controls,
+)
 from experiments.path_attribution import generators as path_generators
 from experiments.path_attribution import published
 from experiments.path_attribution.__main__ import main
@@ -42,6 +49,7 @@ from experiments.path_attribution.presets import PRESETS, SMOKE
 from experiments.path_attribution.published import FDR, IOU, METHODS
 from experiments.path_attribution.sweeps import Overwriting, Sweep, regions_replaced
 from experiments.path_attribution.tables import (
+    localisation_table,
     perturbation_table,
     relevance_table,
     truth_table,
@@ -55,6 +63,7 @@ from experiments.shared import (
     keep_notices,
     results_folder,
 )
+from experiments.shared.controls import CHANGE, CONSTANT, EDGES, TRIVIAL
 
 SETTINGS = FaithfulnessConfig(region=2, num_random=3, aopc=(4, 16))
 INTEGRATION = Integration(num_nodes=4, sigma=0.5, batch_size=8)
@@ -303,14 +312,14 @@ def test_tables_leave_out_what_cannot_be_said():
     columns, rows = relevance_table("brain", found)
     assert [row[0] for row in rows] == [RANDOM, *METHODS] and len(columns) == len(rows[0])
     columns, rows = perturbation_table(found, (2, 8, 100))
-    assert columns[1:] == ["AOPC less random, 2 regions", "AOPC less random, 8 regions"]
-    assert rows[0][1:] == [None, None]
+    assert columns[1:3] == ["AOPC less random, 2 regions", "AOPC less random, 8 regions"]
+    assert rows[0][1:] == [None, None, None, ""]
 
 
 def test_maps_that_do_what_random_ones_do_have_no_interval_of_a_share():
     sweeps = {name: Sweep(np.ones((40, 3)), np.ones((40, 3))) for name in (RANDOM, "SyCE v1")}
-    rows = dict(perturbation_table(Faithfulness(np.zeros(40, int), sweeps, np.arange(3)), (2,))[1])
-    estimate, low, high = rows["SyCE v1"]
+    _, rows = perturbation_table(Faithfulness(np.zeros(40, int), sweeps, np.arange(3)), (2,))
+    estimate, low, high = {row[0]: row[1] for row in rows}["SyCE v1"]
     assert estimate == 0 and low == pytest.approx(
         -high
     )  # equal numbers show no spread to either side
@@ -344,7 +353,7 @@ def test_relevance_is_that_of_the_predicted_class_alone():
         rows[0][3][0] == found.relevance("map", "0").estimate
         and rows[0][5][0] == found.relevance("map", "1").estimate
     )
-    assert rows[0][7:] == pytest.approx([level.mean(), level.mean() / 2])
+    assert rows[0][7:9] == pytest.approx([level.mean(), level.mean() / 2])
 
 
 def test_a_weak_adversary_leaves_out_what_needs_it_and_says_why(capsys):
@@ -526,6 +535,81 @@ def test_perturbation_claims_follow_the_curves():
     )
     others = judge(None, None, made_up(lead), note="")
     assert not any(each.id.startswith("O8") for each in others)
+
+
+def test_maps_at_the_level_of_a_control_are_said_to_be_there():
+    lead = {name: 0.3 for name in METHODS} | {"SyCE E": 0.02, "CyCE E": 0.1}
+    scores, rng = _scores(lead), np.random.default_rng(4)
+    for (measure, _), by_map in scores.values.items():
+        sign = 1 if measure == IOU else -1
+        base = by_map["SyCE E"] - sign * lead["SyCE E"]
+        by_map[EDGES] = base + sign * 0.02 + 0.01 * rng.standard_normal(len(base))
+        by_map[CHANGE] = base + sign
+    found = with_edges({name: 0.6 for name in METHODS} | {"SyCE E": 0.2}, edges=0.4)
+    made = {each.id: each for each in judge("brain", scores, found, note="")}
+    for measure in (IOU, FDR):
+        both = made[f"O4 {measure} 98 SyCE E / CyCE E"]
+        assert "SyCE E: at the level of edges (a control)" in both.note
+        assert "CyCE E:" not in both.note
+        # Of a claim against many others, what is said is about its own map.
+        assert "SyCE E:" not in made[f"O5 {measure} 98 CyCE E"].note
+        assert "SyCE E: at the level of edges" in made[f"O5 {measure} 98 SyCE E"].note
+    assert "SyCE E: below edges" in made["O6 R ALL SyCE v1 / SyCE E"].note
+    assert "SyCE E: below edges" in made["O10 AOPC SyCE v1 / SyCE E"].note
+    assert "control" not in made["O6 R ALL CyCE v1 / CyCE E"].note
+    assert "control" not in made["O9 R ALL Random"].note
+
+
+def test_controls_are_rows_of_every_table_of_maps():
+    values = {"SyCE E": np.full(12, 0.3), EDGES: np.full(12, 0.4), CHANGE: np.full(12, 0.9)}
+    noise = 0.01 * np.random.default_rng(0).standard_normal(12)
+    made = {
+        name: localise_as(level + noise * (name == "SyCE E"), 98.0)
+        for name, level in values.items()
+    }
+    explained = SimpleNamespace(groups=Groups(), localised=np.arange(12))
+    study = SimpleNamespace(
+        localisation=made, percentiles=(98.0,), explained=explained, task="brain"
+    )
+    columns, rows = localisation_table(study)
+    cells = {row[0]: dict(zip(columns, row, strict=True)) for row in rows}
+    assert cells["SyCE E"]["level, IoU 98"] == "below edges"
+    assert cells["SyCE E"]["lead on the controls, IoU 98"][0] == pytest.approx(-0.1, abs=0.01)
+    assert [cells[name]["level, IoU 98"] for name in (EDGES, CHANGE)] == ["", ""]
+    found = with_edges({"SyCE E": 0.2, "CyCE E": 0.6}, edges=0.4)
+    for table in (relevance_table("brain", found), perturbation_table(found, (2,))):
+        marks = {row[0]: row[-1] for row in table[1]}
+        assert (marks["SyCE E"], marks["CyCE E"]) == ("below edges", "above the controls")
+        assert marks[EDGES] == ""
+
+
+def test_controls_know_the_findings_of_other_images_and_the_true_change():
+    data = toy()
+    found = make_controls(data.test, data, seed=0)
+    assert set(found) == {*TRIVIAL}  # no true counterfactual is known
+    # The finding is in the same corner of every image that has one.
+    assert (found[CONSTANT][:, :2, :2] == 1).all() and not found[CONSTANT][:, 2:].any()
+    arrays = {name: np.asarray(data.test.arrays[name]) for name in data.test.arrays}
+    turned = arrays["image"].copy()
+    turned[:, 3, 3] = 1 - turned[:, 3, 3]
+    whole = ImageSet.whole(
+        StoredImages(arrays | {"counterfactual": turned}, ("healthy", "ill")), "toy"
+    )
+    change = make_controls(whole, Toy(whole, None), seed=0)[CHANGE]
+    rows = change.reshape(20, -1)
+    assert (rows.argmax(axis=1) == 3 * 8 + 3).all() and (np.count_nonzero(rows, axis=1) == 1).all()
+
+
+def with_edges(better, *, edges):
+    """Sweeps as ``made_up`` gives them, and those of a control."""
+    found, control = made_up(better, count=40), made_up({"SyCE E": edges}, count=40)
+    return found._replace(sweeps={**found.sweeps, EDGES: control.sweeps["SyCE E"]})
+
+
+def localise_as(values, percentile):
+    """Measures of a map that are all alike."""
+    by_percentile = {percentile: values}
+    return Localisation(*[by_percentile] * 4, values, values)
 
 
 def test_images_of_one_patient_are_drawn_together_and_counted():

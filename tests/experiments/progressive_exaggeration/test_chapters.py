@@ -52,6 +52,7 @@ from experiments.progressive_exaggeration.presets import SMOKE
 from experiments.progressive_exaggeration.subject import Subject
 from experiments.progressive_exaggeration.sweeps import OURS, Explainer, Sweeps
 from experiments.shared import ImageSet, StoredImages, Workspace
+from experiments.shared.controls import BRIGHTEST, CHANGE, CONSTANT, DARKEST, EDGES
 
 RNG = np.random.default_rng(0)
 NUMBER, BINS = 40, 10
@@ -257,6 +258,21 @@ def test_maps_are_judged_by_the_area_under_the_accuracy(tmp_path):
     ]
     worse = Saliency(made_up_study(tmp_path), {}, right | {OURS: 1 - (1 - steps) ** (4 * power)})
     assert [each.verdict for each in worse.claims()] == ["fails", "fails"]
+    assert all(f"{OURS}: below random (a control)" in each.note for each in worse.claims())
+
+
+def test_maps_that_do_no_more_than_edges_are_said_to_be_at_their_level(tmp_path):
+    steps, power = np.linspace(1, 0, 21), np.linspace(0.9, 1.1, NUMBER)[:, None]
+    falls = {OURS: 2, GRADIENT: 2, INTEGRATED: 2, GRAD_CAM: 4, RANDOM: 1, EDGES: 2, CHANGE: 9}
+    right = {name: (steps**fall) ** power for name, fall in falls.items()}
+    right[EDGES] = right[EDGES][::-1]
+    found = Saliency(made_up_study(tmp_path), {}, right)
+    columns, rows = found._table()
+    marks = {row[0]: row[columns.index("level")] for row in rows}
+    assert marks[OURS] == "at the level of edges" and marks[GRAD_CAM] == "above the controls"
+    assert marks[RANDOM] == marks[EDGES] == marks[CHANGE] == ""
+    notes = [each.note for each in found.claims()]
+    assert all(f"{OURS}: at the level of edges (a control)" in note for note in notes)
 
 
 @pytest.mark.parametrize(("flips", "verdict"), [(0, "undecided"), (1, "undecided"), (50, "holds")])
@@ -331,9 +347,9 @@ def test_our_map_is_where_the_extremes_differ_and_accuracy_begins_with_the_queri
     expected = np.zeros((6, 8, 8))
     expected[np.arange(6), np.arange(6), 0] = 0.05 * np.arange(1, 7)
     np.testing.assert_allclose(made.maps[OURS], expected, atol=1e-6)
-    assert (
-        tuple(made.maps) == tuple(made.accuracy) == (OURS, GRADIENT, INTEGRATED, GRAD_CAM, RANDOM)
-    )
+    methods = (OURS, GRADIENT, INTEGRATED, GRAD_CAM, RANDOM)
+    assert tuple(made.maps) == methods
+    assert tuple(made.accuracy) == (*methods, CONSTANT, DARKEST, BRIGHTEST, EDGES)
     assert len({made.maps[RANDOM][query].tobytes() for query in range(6)}) == 6
     # Logits are above 0 for every image: right of the bright ones alone, before any pixel is
     # replaced.

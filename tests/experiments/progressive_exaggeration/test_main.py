@@ -112,8 +112,8 @@ def test_ranges_part_the_queries_in_five():
     [
         (
             {"data": "cats"},
-            "--data: expected 'faces', 'chest', 'celeba:PATH', 'chexpert:PATH' or 'folder:PATH',"
-            " got 'cats'",
+            "--data: expected 'faces', 'chest', 'celeba:PATH', 'chexpert:PATH', 'folder:PATH' or"
+            " 'csv:PATH', got 'cats'",
         ),
         ({"label": "happy"}, "--label: expected one of 'smiling', 'young'"),
         ({"test": 0.9}, "--validation, --test: expected a sum below 1"),

@@ -531,10 +531,9 @@ def test_copies_of_a_picture_are_drawn_together_and_are_nobodys_two_images(tmp_p
         (folder / "glad" / f"copy{number}.png").write_bytes(
             (folder / "glad" / f"{number}.png").read_bytes()
         )
-    with pytest.warns(UserWarning, match="equal"):
-        data = load_images(
-            dataclasses.replace(CONFIG, data=f"folder:{folder}", test=0.4), Workspace(tmp_path)
-        )
+    data = load_images(
+        dataclasses.replace(CONFIG, data=f"folder:{folder}", test=0.4), Workspace(tmp_path)
+    )
     assert {part.people is None for part in (data.train, data.validation, data.test)} == {True}
     pictures = [
         {each.images.source.copies[index] for index in each.images.indices} for each in data[:3]

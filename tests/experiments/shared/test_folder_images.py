@@ -9,16 +9,20 @@ from image_folders import write_folder
 from cfx_jax.data import shared_copies, split
 from cfx_jax.errors import InputError
 from experiments.prepare_fundus import find_photographs
-from experiments.shared import folder_note, load_folder
-from experiments.shared.folder_images import FOLDER_NOTE
+from experiments.shared import FolderOptions, folder_note, load_folder, split_images
 
 OPTIONS = {"size": 8, "channels": 1, "classes": ("sad", "glad")}
 
 
+def load(path, **options):
+    return load_folder(str(path), FolderOptions(**{**OPTIONS, **options}))
+
+
 def test_sound_folder_has_the_usual_note_and_no_groups(tmp_path):
-    images = load_folder(str(write_folder(tmp_path, count=4)), **OPTIONS)
-    assert folder_note(images) == FOLDER_NOTE and images.groups is None
+    images = load(write_folder(tmp_path, count=4))
+    assert folder_note(images).startswith("Split by image") and images.groups is None
     assert len(images) == 8 and images.class_names == ("sad", "glad")
+    assert images.source.notes == ("Images of each class: 4 sad, 4 glad.",)
 
 
 def test_what_a_folder_has_beside_its_images_is_in_the_note_and_copies_stay_together(tmp_path):
@@ -30,42 +34,97 @@ def test_what_a_folder_has_beside_its_images_is_in_the_note_and_copies_stay_toge
     (folder / "glad/other.png").write_bytes((folder / "sad/0.png").read_bytes())
     (folder / "glad/bad.jpg").write_bytes(b"no image")
     (folder / "sad/notes.txt").write_text("text")
-    with pytest.warns(UserWarning):
-        images = load_folder(str(folder), **OPTIONS)
+    images = load(folder)
     for part in (
-        "1 damaged files skipped",
-        "1 files left out",
+        "1 files skipped",
+        "1 .txt files",
         "4 images that equal an earlier one",
         "1 images that equal",
     ):
         assert part in folder_note(images)
+    assert images.source.skipped == ("glad/bad.jpg: cannot be decoded",)
     groups = images.groups
     assert images.patients is None and images.group_unit == "different images"
     shares = {"train": 0.5, "test": 0.5}
     assert not shared_copies(groups, split(images.labels, shares, seed=0, groups=groups))
 
 
-def test_the_identity_of_a_folder_is_that_of_its_pixels_and_labels(tmp_path):
+def test_an_image_that_is_damaged_behind_its_header_is_skipped(tmp_path):
+    folder = write_folder(tmp_path, count=3)
+    noise = np.random.default_rng(0).integers(0, 255, (300, 300), np.uint8)
+    cv2.imwrite(str(folder / "sad/big.png"), noise)
+    content = (folder / "sad/big.png").read_bytes()
+    assert len(content) > 80_000
+    (folder / "sad/big.png").write_bytes(content[:-500])
+    images = load(folder)
+    assert len(images) == 6 and images.source.skipped == ("sad/big.png: is cut short",)
+
+
+def test_groups_are_never_divided_even_where_two_share_a_picture(tmp_path):
+    folder = write_folder(tmp_path, count=12)
+    for label in ("sad", "glad"):
+        for number in range(12):
+            (folder / label / f"{number}.png").rename(
+                folder / label / f"p{number % 4}_{number}.png"
+            )
+    (folder / "glad/p9_copy.png").write_bytes((folder / "sad/p3_3.png").read_bytes())
+    images = load(folder, groups=r"p(\d+)_")
+    assert len(np.unique(images.groups)) == 4 and images.group_unit == "groups"
+    assert folder_note(images).startswith("No group of images is in two parts.")
+    parts = split_images(images, {"train": 0.5, "test": 0.5}, seed=0)
+    groups = [set(images.groups[part]) for part in parts.values()]
+    assert not groups[0] & groups[1] and sum(map(len, parts.values())) == 25
+
+
+def write_table(folder, parts):
+    """A table with the part of each picture of a folder, by its number."""
+    names = [f"{label}/{number}.png" for label in ("sad", "glad") for number in range(8)]
+    lines = [f"{name},{name.split('/')[0]},{parts[place % 8]}" for place, name in enumerate(names)]
+    (folder / "t.csv").write_text("\n".join(["path,label,split", *lines]))
+    return f"csv:{folder / 't.csv'}"
+
+
+def test_the_parts_of_a_table_are_kept_and_further_ones_are_drawn_from_its_training_part(tmp_path):
+    folder = write_folder(tmp_path, count=8)
+    words = ["Train", "train", "training", "train", "train", "train", "val", "test"]
+    images = load(write_table(folder, words))
+    shares = {"train": 0.4, "validation": 0.2, "calibration": 0.2, "test": 0.2}
+    parts = split_images(images, shares, seed=0)
+    number = np.arange(16) % 8
+    np.testing.assert_array_equal(number[parts["test"]], [7, 7])
+    np.testing.assert_array_equal(number[parts["validation"]], [6, 6])
+    assert sorted(map(len, parts.values())) == [2, 2, 4, 8]  # a third of the training part
+    assert len(set(np.concatenate(list(parts.values())).tolist())) == 16
+    assert "The parts are those of the table." in folder_note(images)
+
+
+@pytest.mark.parametrize("words", [["test"] * 8, ["train"] * 7 + ["other"]])
+def test_parts_that_are_none_are_named(tmp_path, words):
+    images = load(write_table(write_folder(tmp_path, count=8), words))
+    with pytest.raises(InputError, match=r"expected parts out of train, test, train among them"):
+        split_images(images, {"train": 0.5, "test": 0.5}, seed=0)
+
+
+def test_the_identity_of_a_folder_is_that_of_its_pixels_labels_and_groups(tmp_path):
     folder = write_folder(tmp_path, count=2)
-
-    def identity(**options):
-        return load_folder(str(folder), **{**OPTIONS, **options}).identity
-
-    first = identity()
-    others = [identity(size=9), identity(classes=("glad", "sad"))]
-    assert identity() == first
+    first = load(folder).identity
+    others = [
+        load(folder, size=9).identity,
+        load(folder, classes=("glad", "sad")).identity,
+        load(folder, groups=r"(\d)\.").identity,
+    ]
+    assert load(folder).identity == first
     picture = cv2.imread(str(folder / "sad/1.png"))
     picture[0, 0] ^= 128
     cv2.imwrite(str(folder / "sad/1.png"), picture)
-    others.append(identity())
+    others.append(load(folder).identity)
     assert all(other != first for other in others)
 
 
-def test_class_folder_whose_name_is_no_text_is_refused_at_the_start(tmp_path):
+def test_class_folder_whose_name_is_no_text_is_shown_escaped(tmp_path):
     write_folder(tmp_path, count=1)
     (tmp_path / "glad").rename(tmp_path / os.fsdecode(b"caf\xe9"))
-    with pytest.raises(InputError, match="class folders with names in UTF-8"):
-        load_folder(str(tmp_path), size=8, channels=1, classes=())
+    assert load(tmp_path, classes=()).class_names == (r"caf\udce9", "sad")
 
 
 def test_photographs_are_found_by_content_and_in_linked_folders(tmp_path):

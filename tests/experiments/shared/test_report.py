@@ -2,15 +2,27 @@
 
 import dataclasses
 import json
+import re
 import warnings
 
 import jax
 import numpy as np
 import pytest
+from image_folders import write_folder
 from PIL import Image
 
 from cfx_jax.metrics import Interval
-from experiments.shared import PaperReport, Statement, keep_notices, notify
+from experiments.shared import (
+    FolderOptions,
+    ImageSet,
+    PaperReport,
+    Statement,
+    StoredImages,
+    keep_notices,
+    load_folder,
+    notify,
+    users_images,
+)
 from experiments.shared.notices import kept_notices
 
 
@@ -75,3 +87,25 @@ def test_a_figure_is_drawn_with_the_reports_note_and_an_animation_with_its_butto
     assert notes == ["made up"] * 2 and (tmp_path / "figure_1.png").exists()
     assert "This is figure_1.png." in page and "This is animation.gif." in page
     assert "image/gif" in page and "image/png" in page
+
+
+def test_a_report_on_a_users_images_speaks_of_them(tmp_path):
+    folder = write_folder(tmp_path / "images", count=3)
+    for number in range(25):
+        (folder / "sad" / f"bad{number}.png").write_bytes(b"?")
+    (folder / "sad/notes.txt").write_text("x")
+    images = load_folder(str(folder), FolderOptions(8, 1, ("sad", "glad")))
+    users = users_images(images)
+    report = PaperReport(tmp_path / "r", "Mine", introduction="An AUC.", note="n", users=users)
+    report.section("Numbers")
+    table = (["name", "ours", "paper"], [["a", 1.0, 2.0], ["paper: a", 3.0, 4.0]])
+    report.table("table_1", table, "As the paper's Table 1: IoU of maps.")
+    page = report.finish([], Settings()).read_text()
+    assert "Images of each class: 3 sad, 3 glad." in page and "IoU of maps." in page
+    assert "sad/bad0.png: cannot be decoded" in page and "and 5 more" in page
+    assert len((tmp_path / "r/skipped_files.txt").read_text().splitlines()) == 25
+    assert ".txt files" in page and "Made " in page
+    assert "intersection over union" in page and "area under the ROC curve" in page
+    assert not re.search(r"\bpaper\b", page[page.index("<body") :], re.IGNORECASE)
+    assert "paper" not in (tmp_path / "r/table_1.csv").read_text()
+    assert users_images(ImageSet.whole(StoredImages({"label": [0]}, ("a", "b")), [])) is None

@@ -27,6 +27,7 @@ from experiments.charachon import (
     Setup,
 )
 from experiments.shared import ImageSet, StoredImages, Workspace, results_folder
+from experiments.shared.controls import CHANGE, EDGES
 from experiments.similar_adversarial import published, tables
 from experiments.similar_adversarial.__main__ import main
 from experiments.similar_adversarial.boxes import find_boxes
@@ -291,7 +292,7 @@ def test_a_speed_needs_several_timings():
 def test_tables_show_ours_above_the_papers():
     study = made_up_study()
     columns, rows = tables.overlap_table(study, tables.COMPARED)
-    assert columns[1:] == ["IoU 80", "IoU 85", "IoU 90", "IoU 95", "IoU 98"]
+    assert columns[1:6] == ["IoU 80", "IoU 85", "IoU 90", "IoU 95", "IoU 98"]
     named = {row[0]: row for row in rows}
     assert (
         named[OURS][3][0] == pytest.approx(0.232, abs=1e-4) and named[f"paper: {OURS}"][5] == 0.097
@@ -301,11 +302,44 @@ def test_tables_show_ours_above_the_papers():
     assert rows[0][0] == NAIVE and rows[0][1] is None and rows[0][-1] == "collapsed"
     _, rows = tables.area_table(study, tables.COMPARED, timed=True)
     named = {row[0]: row for row in rows}
-    assert named["BBMP"][3] == pytest.approx(17.14) and named["paper: BBMP"][1:] == [
+    assert named["BBMP"][3] == pytest.approx(17.14) and named["paper: BBMP"][1:4] == [
         0.326,
         0.229,
         17.14,
     ]
+
+
+def test_maps_at_the_level_of_a_control_are_said_to_be_there():
+    study = made_up_study()
+    rng, first = np.random.default_rng(5), study.first
+    level = published.IOU[OURS][90]
+    iou = {at: near(rng, level, scale=0.01) for at in PERCENTILES}
+    controls = {
+        EDGES: Localisation(iou, iou, iou, iou, near(rng, 0.2), near(rng, 0.1)),
+        CHANGE: localisation(rng, dict.fromkeys(PERCENTILES, 0.9), (0.9, 0.9)),
+    }
+    changed = first._replace(localisation={**first.localisation, **controls})
+    study = study._replace(runs=(changed, *study.runs[1:]))
+    for table, column in (
+        (tables.overlap_table(study, tables.COMPARED), "level, IoU 90"),
+        (tables.area_table(study, tables.COMPARED, timed=True), "level, total AUC"),
+    ):
+        columns, rows = table
+        cells = {row[0]: dict(zip(columns, row, strict=True))[column] for row in rows}
+        assert cells[EDGES] == cells[CHANGE] == "" and cells[RANDOM] == "below edges"
+        expected = "at the level of edges" if "IoU" in column else "above the controls"
+        assert cells[OURS] == expected
+    assert [row[0] for row in tables.thresholded_table(study, [OURS], 90)[1]] == [
+        OURS,
+        EDGES,
+        CHANGE,
+    ]
+    notes = {each.id: each.note for each in make_claims(study)}
+    # At 98 its maps are below this control, by the area under all thresholds above it.
+    assert f"{OURS}: below edges (a control)" in notes["14b"]
+    assert f"{OURS}:" not in notes["14a Gradient"]
+    without = [each.note for each in make_claims(made_up_study())]
+    assert not any("a control" in note for note in without)
 
 
 def test_boxes_are_measured_as_drawn_or_around_regions():

@@ -87,7 +87,7 @@ def test_views_and_attributions_take_it() -> None:
     maps = np.asarray(features(image))
     slopes = np.asarray(jax.grad(lambda each: head(each)[1])(jnp.asarray(maps))).mean(axis=(0, 1))
     coarse = np.maximum(maps @ slopes, 0)
-    shown = np.asarray(grad_cam(features, head, image, 1))
+    shown = np.asarray(grad_cam(parts(model), image, 1))
     assert (
         shown.shape == (8, 8) and np.corrcoef(shown[2::4, 2::4].ravel(), coarse.ravel())[0, 1] > 0.9
     )

@@ -11,7 +11,15 @@ from flax import nnx
 from cfx_jax.attributions import grad_cam, over_slices
 from cfx_jax.errors import InputError
 from cfx_jax.maps import upsample
-from cfx_jax.models import SliceWise, Trunk, parts, per_image, resnet50_stages, resnet_small_stages
+from cfx_jax.models import (
+    Parts,
+    SliceWise,
+    Trunk,
+    parts,
+    per_image,
+    resnet50_stages,
+    resnet_small_stages,
+)
 from cfx_jax.models.layers import last_layer
 from cfx_jax.models.volumes.slice_trunks import Repeated
 
@@ -111,8 +119,10 @@ def test_grad_cam_of_each_slice_is_that_of_its_maps_and_the_linear_layer(model):
         all_maps = features(volume)
         return all_maps, over_slices(
             lambda image, index: grad_cam(
-                lambda x: features(x[None])[0],
-                lambda maps: head(all_maps.at[index].set(maps)),
+                Parts(
+                    lambda x: features(x[None])[0],
+                    lambda maps: head(all_maps.at[index].set(maps)),
+                ),
                 image,
                 1,
             ),

@@ -51,6 +51,9 @@ from cfx_jax.data.worlds.world import (
     stream,
 )
 
+_SIZE = 64
+_PREVALENCE = 0.25
+
 CLASS_NAMES = ("no tumour", "tumour")
 LEAST_COVER = 0.25  # a pixel belongs to a tumour that covers more than this share of it
 
@@ -63,8 +66,8 @@ def draw(
     seed: int,
     index: int,
     *,
-    size: int = 64,
-    prevalence: float = 0.25,
+    size: int = _SIZE,
+    prevalence: float = _PREVALENCE,
     severity: float = 1.0,
     confounder: float | None = None,
 ) -> dict[str, Any]:
@@ -164,9 +167,9 @@ class SyntheticBrain(DrawnSource):
         self,
         num_images: int,
         *,
-        size: int = 64,
+        size: int = _SIZE,
         seed: int = 0,
-        prevalence: float = 0.25,
+        prevalence: float = _PREVALENCE,
         severity: float = 1.0,
         confounder: float | None = None,
     ) -> None:

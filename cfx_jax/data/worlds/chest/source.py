@@ -52,6 +52,9 @@ from cfx_jax.data.worlds.world import (
 )
 
 Finding = Literal["opacity", "cardiomegaly"]
+_SIZE = 64
+_FINDING: Finding = "opacity"
+_PREVALENCE = 0.4
 CLASS_NAMES: dict[Finding, tuple[str, str]] = {
     "opacity": ("normal", "opacity"),
     "cardiomegaly": ("normal heart", "cardiomegaly"),
@@ -92,9 +95,9 @@ def draw(
     seed: int,
     index: int,
     *,
-    size: int = 64,
-    finding: Finding = "opacity",
-    prevalence: float = 0.4,
+    size: int = _SIZE,
+    finding: Finding = _FINDING,
+    prevalence: float = _PREVALENCE,
     severity: float = 1.0,
     confounder: float | None = None,
 ) -> dict[str, Any]:
@@ -226,10 +229,10 @@ class SyntheticChest(DrawnSource):
         self,
         num_images: int,
         *,
-        size: int = 64,
+        size: int = _SIZE,
         seed: int = 0,
-        finding: Finding = "opacity",
-        prevalence: float = 0.4,
+        finding: Finding = _FINDING,
+        prevalence: float = _PREVALENCE,
         severity: float = 1.0,
         confounder: float | None = None,
     ) -> None:

@@ -47,6 +47,9 @@ from cfx_jax.data.worlds.world import (
 from cfx_jax.errors import InputError
 
 Kind = Literal["stroke", "lung"]
+_KIND: Kind = "stroke"
+_SIZE = 64
+_NUM_SLICES = 11
 
 
 class _World(NamedTuple):
@@ -89,9 +92,9 @@ def draw(
     seed: int,
     index: int,
     *,
-    kind: Kind = "stroke",
-    size: int = 64,
-    num_slices: int = 11,
+    kind: Kind = _KIND,
+    size: int = _SIZE,
+    num_slices: int = _NUM_SLICES,
     prevalence: float | None = None,
     finding_shares: Sequence[float] | None = None,
     severity: float = 1.0,
@@ -212,9 +215,9 @@ class SyntheticCT(DrawnSource):
         self,
         num_images: int,
         *,
-        kind: Kind = "stroke",
-        size: int = 64,
-        num_slices: int = 11,
+        kind: Kind = _KIND,
+        size: int = _SIZE,
+        num_slices: int = _NUM_SLICES,
         seed: int = 0,
         prevalence: float | None = None,
         finding_shares: Sequence[float] | None = None,

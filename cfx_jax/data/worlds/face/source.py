@@ -42,6 +42,10 @@ from cfx_jax.data.worlds.world import (
 )
 from cfx_jax.errors import InputError
 
+_SIZE = 64
+_ATTRIBUTE = "smiling"
+_PREVALENCE = 0.5
+
 # a pixel is changed by an attribute where a colour differs by more than this: 5 of 255 levels
 NOTICEABLE = 0.02
 
@@ -53,9 +57,9 @@ def draw(
     seed: int,
     index: int,
     *,
-    size: int = 64,
-    attribute: str = "smiling",
-    prevalence: float = 0.5,
+    size: int = _SIZE,
+    attribute: str = _ATTRIBUTE,
+    prevalence: float = _PREVALENCE,
     severity: float = 1.0,
     confounder: float | None = None,
 ) -> dict[str, Any]:
@@ -156,10 +160,10 @@ class SyntheticFaces(DrawnSource):
         self,
         num_images: int,
         *,
-        size: int = 64,
+        size: int = _SIZE,
         seed: int = 0,
-        attribute: str = "smiling",
-        prevalence: float = 0.5,
+        attribute: str = _ATTRIBUTE,
+        prevalence: float = _PREVALENCE,
         severity: float = 1.0,
         confounder: float | None = None,
     ) -> None:

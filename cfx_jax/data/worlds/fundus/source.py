@@ -49,6 +49,9 @@ from cfx_jax.data.worlds.world import (
     stream,
 )
 
+_SIZE = 64
+_PREVALENCE = 0.5
+
 CLASS_NAMES = ("healthy", "DR")
 # A lesion's pixel differs from the healthy retina by more than this: 5 of 255 grey levels.
 NOTICEABLE = 0.02
@@ -64,8 +67,8 @@ def draw(
     seed: int,
     index: int,
     *,
-    size: int = 64,
-    prevalence: float = 0.5,
+    size: int = _SIZE,
+    prevalence: float = _PREVALENCE,
     severity: float = 1.0,
     confounder: bool = False,
     ungradable: float = 0.0,
@@ -179,9 +182,9 @@ class SyntheticFundus(DrawnSource):
         self,
         num_images: int,
         *,
-        size: int = 64,
+        size: int = _SIZE,
         seed: int = 0,
-        prevalence: float = 0.5,
+        prevalence: float = _PREVALENCE,
         severity: float = 1.0,
         confounder: bool = False,
         ungradable: float = 0.0,

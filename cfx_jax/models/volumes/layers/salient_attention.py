@@ -52,7 +52,7 @@ class SalientAttention(nnx.Module):
         InputError: an unknown ``pooling``.
     """
 
-    def __init__(self, *, pooling: Pooling = "max", rngs: nnx.Rngs) -> None:
+    def __init__(self, *, pooling: Pooling, rngs: nnx.Rngs) -> None:
         check_choice(pooling, tuple(_POOLS), name="pooling")
         self.pooling = pooling
         self.conv = convolution(1, 1, size=3, rngs=rngs)

@@ -49,7 +49,7 @@ def test_mask_is_the_sigmoid_of_a_normalised_convolution_of_one_channel(pooling)
 
 
 def test_parameters_are_as_many_as_counted_in_the_released_layers():
-    assert num_parameters(SalientAttention(rngs=nnx.Rngs(0))) == 11
+    assert num_parameters(SalientAttention(pooling="max", rngs=nnx.Rngs(0))) == 11
     assert num_parameters(MaskFusion(3, rngs=nnx.Rngs(0))) == 3
 
 
@@ -57,7 +57,9 @@ def test_features_weighted_by_a_mask_have_weighted_derivatives():
     """Equation 2 of the paper: of G = F (1 + M) by the image's weights, with M made of other
     features.
     """
-    attention = nnx.view(SalientAttention(rngs=nnx.Rngs(2)), use_running_average=True)
+    attention = nnx.view(
+        SalientAttention(pooling="max", rngs=nnx.Rngs(2)), use_running_average=True
+    )
     mask, images, weights = (
         attention(random_maps(1, 6, 6, 4)),
         random_maps(1, 6, 6, 2),

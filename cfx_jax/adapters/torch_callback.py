@@ -1,0 +1,371 @@
+"""PyTorch networks that JAX calls back: values, gradients, layers, and the guided ReLU.
+
+A *pass* takes tensors with a leading batch axis to tensors with one: images to values, or images
+and a shift to values and a layer's value. The graph of the last passes is kept until the gradient
+asks for it, so that a value with its gradient costs one forward and one backward pass.
+"""
+
+import itertools
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial, wraps
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.tree_util import register_static
+from jaxtyping import Array, Float, Int
+
+from cfx_jax.adapters.layers import Calls, unknown_layer
+from cfx_jax.adapters.torch_relu import guided_relus
+from cfx_jax.errors import InputError, import_extra, reason_of
+
+_MOST_GRAPHS = 4
+"""Graphs kept for gradients that may still be asked for; one that is gone is computed again."""
+
+Shape = tuple[int, ...]
+
+
+def called(function: Any, *arguments: Any, images: str = "its images") -> Any:
+    """Calls the network; what it raises becomes one line."""
+    try:
+        return function(*arguments)
+    except InputError:
+        raise
+    except Exception as error:  # whatever a module raises of images it does not take
+        raise InputError(
+            f"module: expected a network of {images}, but it raised"
+            f" {type(error).__name__}: {reason_of(error)}: give Inputs(layout=, channels=, size=)"
+        ) from None
+
+
+def _in_one_line(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A method of the network by which ``called`` calls it."""
+
+    @wraps(method)
+    def call(*arguments: Any) -> Any:
+        return called(method, *arguments)
+
+    return call
+
+
+class _Facts(NamedTuple):
+    """The shapes of one image's results, whether they have a gradient, and of batches too."""
+
+    shapes: tuple[Shape, ...]
+    has_gradient: bool
+    takes_batches: bool
+
+
+class _Graph(NamedTuple):
+    """A pass whose gradient may still be asked for: what went in and what came out."""
+
+    inputs: tuple[Any, ...]
+    results: tuple[Any, ...]
+
+
+@register_static
+class Network:
+    """A PyTorch network, and the graphs of its last passes; equal to itself alone.
+
+    Args:
+        module: images ``(n, ...)`` -> values ``(n, k)``.
+        layered: the same network as modules that are called, where ``module`` is not made of such;
+            None where it has none.
+    """
+
+    def __init__(self, module: Any, layered: Callable[[], Any] | None = None) -> None:
+        self._torch = import_extra("torch", "PyTorch networks")
+        self.module, self._layered = module, layered
+        self._graphs: OrderedDict[int, _Graph] = OrderedDict()
+        self._tickets = itertools.count(1)
+        self._lock = threading.Lock()
+        self._facts: dict[tuple[Shape, ...], _Facts] = {}
+        self._layers: dict[Shape, dict[str, Shape]] = {}
+        self._views: dict[Any, Network] = {}
+
+    def __call__(self, images: Float[Array, "n c h w"]) -> Float[Array, "n *k"]:
+        """Computes the values of a batch."""
+        return _pass(self, images)[0]
+
+    def layers(self, images: Any) -> dict[str, Shape]:
+        """The shapes of one image's values, by layer, in the order in which the layers end."""
+        sample = tuple(images.shape[1:])
+        if sample not in self._layers and self._layered is not None:
+            shapes: dict[str, Shape] = {}
+
+            def note(name: str, value: Any) -> Any:
+                shapes[name] = tuple(value.shape[1:])
+                return value
+
+            zeros = self._torch.zeros((1, *sample))
+            module = self._layered()
+            with self._torch.no_grad(), shown_layers(self._torch, module, Calls(note)):
+                called(self._run_module, module, zeros, images=f"images {(1, *sample)}")
+            self._layers[sample] = shapes
+        return self._layers.get(sample, {})
+
+    def tapped(
+        self, layer: str, images: Float[Array, "n c h w"], shift: Float[Array, "n ..."] | None
+    ) -> tuple[Float[Array, "n *k"], Float[Array, "n ..."]]:
+        """Computes the values of a batch, and those of a layer, to which ``shift`` is added."""
+        layers = self.layers(images)
+        if layer not in layers:
+            raise unknown_layer(layer, layers)
+        shape = (images.shape[0], *layers[layer])
+        shift = jnp.zeros(shape, images.dtype) if shift is None else shift
+        view = self._view(layer, lambda: _Tapped(self._layered_module(), layer))
+        values, value = _pass(view, images, shift)
+        return values, value
+
+    def guided(self) -> "Network":
+        """The same network with the guided ReLU."""
+        return self._view(None, lambda: _Guided(self.module, self._layered))
+
+    def _view(self, name: Any, make: "Callable[[], Network]") -> "Network":
+        with self._lock:
+            if name not in self._views:
+                self._views[name] = make()
+            return self._views[name]
+
+    def _layered_module(self) -> Any:
+        return self.module if self._layered is None else self._layered()
+
+    def facts(self, samples: tuple[Shape, ...]) -> _Facts:
+        """Looks at the results for inputs of these shapes, by passes of zeros."""
+        if samples not in self._facts:
+            zeros = [self._torch.zeros((1, *sample)) for sample in samples]
+            results = called(self._run_recorded, zeros, images=f"images {(1, *samples[0])}")
+            shapes = tuple(tuple(result.shape) for result in results)
+            if shapes[0][:1] != (1,):
+                raise InputError(
+                    f"module: expected images (n, ...) -> values (n, k), got {shapes[0]} for one"
+                    " image: wrap the network so that it returns its logits"
+                )
+            self._facts[samples] = _Facts(
+                tuple(shape[1:] for shape in shapes),
+                results[0].requires_grad,
+                self._takes_batches(samples, shapes[0][1:]),
+            )
+        return self._facts[samples]
+
+    def _takes_batches(self, samples: tuple[Shape, ...], values: Shape) -> bool:
+        try:
+            zeros = [self._torch.zeros((2, *sample)) for sample in samples]
+            shape = tuple(self._run_recorded(zeros)[0].shape)
+        except Exception:  # whatever a network of single images raises
+            return False
+        if shape != (2, *values):
+            raise InputError(
+                f"module: expected images (n, ...) -> values (n, k), got {shape} for two images:"
+                " wrap the network so that each image has its values"
+            )
+        return True
+
+    @_in_one_line
+    def forward(self, samples: tuple[Shape, ...], _context: Any, out: Any, *arrays: Any) -> None:
+        """Writes the results of a batch."""
+        inputs = self._inputs(samples, arrays)
+        with self._torch.no_grad():
+            self._write(out, self._run(*inputs))
+
+    @_in_one_line
+    def forward_for_gradient(
+        self, samples: tuple[Shape, ...], _context: Any, out: Any, *arrays: Any
+    ) -> None:
+        """Writes the results of a batch and a ticket, by which the gradient finds the graph."""
+        graph = self._graph(self._inputs(samples, arrays))
+        with self._lock:
+            ticket = next(self._tickets) % 2**31
+            self._graphs[ticket] = graph
+            while len(self._graphs) > _MOST_GRAPHS:
+                self._graphs.popitem(last=False)
+        self._write(out[0], [result.detach() for result in graph.results])
+        self._torch.from_dlpack(out[1]).fill_(ticket)
+
+    @_in_one_line
+    def pull_back(
+        self,
+        samples: tuple[Shape, ...],
+        _context: Any,
+        out: Any,
+        arrays: Any,
+        ticket: Any,
+        weights: Any,
+    ) -> None:
+        """Writes the gradients by the inputs of the results' sum, weighted with ``weights``."""
+        torch, inputs = self._torch, self._inputs(samples, arrays)
+        tickets = torch.from_dlpack(ticket).unique().tolist()
+        with self._lock:
+            graph = self._graphs.pop(tickets[0], None) if len(tickets) == 1 else None
+        if graph is None or not all(map(torch.equal, graph.inputs, inputs)):
+            graph = self._graph(inputs)
+        seen = [
+            torch.from_dlpack(weight).to(result.device, result.dtype).reshape(result.shape)
+            for weight, result in zip(weights, graph.results, strict=True)
+        ]
+        self._write(out, torch.autograd.grad(graph.results, graph.inputs, seen))
+
+    def _graph(self, inputs: list[Any]) -> _Graph:
+        with self._torch.inference_mode(False):  # whatever the caller has set
+            copies = tuple(tensor.clone() for tensor in inputs)
+            return _Graph(copies, tuple(self._run_recorded(copies)))
+
+    def _run_recorded(self, inputs: Any) -> list[Any]:
+        with self._torch.inference_mode(False), self._torch.enable_grad():
+            return self._run(*(tensor.requires_grad_() for tensor in inputs))
+
+    def _inputs(self, samples: tuple[Shape, ...], arrays: Any) -> list[Any]:
+        """The inputs as tensors, in which vmap's axes and the batch are one."""
+        return [
+            self._torch.from_dlpack(array).reshape(-1, *sample)
+            for array, sample in zip(arrays, samples, strict=True)
+        ]
+
+    def _run(self, *inputs: Any) -> list[Any]:
+        facts = self._facts.get(tuple(tuple(tensor.shape[1:]) for tensor in inputs))
+        if facts is None or facts.takes_batches or len(inputs[0]) == 1:
+            return self._results(*inputs)
+        images = zip(*inputs, strict=True)
+        rows = [self._results(*(tensor[None] for tensor in image)) for image in images]
+        return [self._torch.cat(parts) for parts in zip(*rows, strict=True)]
+
+    def _results(self, *inputs: Any) -> list[Any]:
+        return [self._run_module(self.module, *inputs)]
+
+    def _run_module(self, module: Any, images: Any) -> Any:
+        weight = next(module.parameters(), None)
+        if weight is not None:
+            images = images.to(weight.device, weight.dtype)
+        if module.training:
+            raise InputError(
+                "module: expected evaluation mode, got one set to training mode after from_torch:"
+                " call module.eval(), or from_torch again"
+            )
+        values = module(images)
+        if not isinstance(values, self._torch.Tensor):
+            raise InputError(
+                f"module: expected one tensor of values, got {type(values).__name__}: wrap the"
+                " network so that it returns its logits"
+            )
+        if values.is_complex() or values.dtype == self._torch.bool:
+            raise InputError(f"module: expected real values, got {values.dtype}")
+        return values
+
+    def _write(self, out: Any, results: Any) -> None:
+        for place, result in zip(out, results, strict=True):
+            target = self._torch.from_dlpack(place)
+            target.copy_(result.reshape(target.shape))
+
+
+class _Tapped(Network):
+    """Passes of images and a shift, to values and a layer's value with the shift added."""
+
+    def __init__(self, module: Any, layer: str) -> None:
+        super().__init__(module)
+        self._layer = layer
+
+    def _results(self, *inputs: Any) -> list[Any]:
+        images, shift = inputs
+        kept: list[Any] = []
+
+        def add(name: str, value: Any) -> Any:
+            if name != self._layer:
+                return value
+            moved = value + shift.to(value.device, value.dtype)
+            kept.append(moved.clone())  # what follows may write over the value itself
+            return moved
+
+        with shown_layers(self._torch, self.module, Calls(add)):
+            values = self._run_module(self.module, images)
+        return [values, kept[0]]
+
+
+class _Guided(Network):
+    """Passes with the guided ReLU."""
+
+    def _results(self, *inputs: Any) -> list[Any]:
+        with guided_relus(self._torch) as count:
+            results = super()._results(*inputs)
+        if not count.number:
+            raise InputError(
+                "module: expected a network with ReLUs, whose rule guided backpropagation changes,"
+                " got one that runs none (of TorchScript they are not seen): take the gradient"
+            )
+        return results
+
+
+@contextmanager
+def shown_layers(torch: Any, module: Any, visit: Callable[[str, Any], Any]) -> Iterator[None]:
+    """Shows the values of the layers in this thread, while the context lasts."""
+    thread = threading.get_ident()
+
+    def hook(name: str, _module: Any, _arguments: Any, value: Any) -> Any:
+        is_real = isinstance(value, torch.Tensor) and value.is_floating_point()
+        return visit(name, value) if is_real and threading.get_ident() == thread else None
+
+    handles = [
+        layer.register_forward_hook(partial(hook, name))
+        for name, layer in module.named_modules()
+        if name
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _pass(network: Network, *inputs: Float[Array, "n ..."]) -> tuple[Array, ...]:
+    """A function by name: unlike a ``custom_vjp``, it is known to equal itself in later calls."""
+    return _call(network, inputs)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _call(network: Network, inputs: tuple[Array, ...]) -> tuple[Array, ...]:
+    return _callback(network.forward, inputs, _results_of(network, inputs), *inputs)
+
+
+def _call_forward(
+    network: Network, inputs: tuple[Array, ...]
+) -> tuple[tuple[Array, ...], tuple[tuple[Array, ...], Int[Array, " n"]]]:
+    tickets = jax.ShapeDtypeStruct(inputs[0].shape[:1], jnp.int32)
+    if not network.facts(_samples(inputs)).has_gradient:
+        raise InputError(
+            "module: expected values with a gradient by the images, got values without: look for"
+            " detach, no_grad, argmax and round in its forward pass"
+        )
+    shapes = (_results_of(network, inputs), tickets)
+    results, ticket = _callback(network.forward_for_gradient, inputs, shapes, *inputs)
+    return results, (inputs, ticket)
+
+
+def _call_backward(
+    network: Network, residuals: tuple[tuple[Array, ...], Array], weights: tuple[Array, ...]
+) -> tuple[tuple[Array, ...]]:
+    inputs, ticket = residuals
+    shapes = tuple(jax.ShapeDtypeStruct(array.shape, array.dtype) for array in inputs)
+    return (_callback(network.pull_back, inputs, shapes, inputs, ticket, weights),)
+
+
+_call.defvjp(_call_forward, _call_backward)
+
+
+def _callback(function: Any, inputs: tuple[Array, ...], shapes: Any, *arrays: Any) -> Any:
+    from jax.experimental.buffer_callback import buffer_callback
+
+    run = partial(function, _samples(inputs))
+    return buffer_callback(run, shapes, vmap_method="broadcast_all")(*arrays)
+
+
+def _samples(inputs: tuple[Array, ...]) -> tuple[Shape, ...]:
+    return tuple(tuple(array.shape[1:]) for array in inputs)
+
+
+def _results_of(network: Network, inputs: tuple[Array, ...]) -> tuple[jax.ShapeDtypeStruct, ...]:
+    shapes = network.facts(_samples(inputs)).shapes
+    return tuple(
+        jax.ShapeDtypeStruct((len(inputs[0]), *shape), inputs[0].dtype) for shape in shapes
+    )

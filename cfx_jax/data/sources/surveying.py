@@ -1,0 +1,106 @@
+"""Looking at many files at once: which hold images, and which cannot be used."""
+
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from cfx_jax.data.display_window import Window
+from cfx_jax.data.sources.collected_files import CollectedFile, Told
+from cfx_jax.data.sources.decoding import quiet_opencv
+from cfx_jax.data.sources.image_files import Contents, survey
+from cfx_jax.data.sources.stored_files import Entry, folders_of, short_names
+from cfx_jax.data.user_files import DamagedFile
+from cfx_jax.errors import InputError, import_extra
+
+_PROGRESS_FROM = 2000  # files; looking at fewer takes a moment only
+
+
+def collect_files(
+    entries: Sequence[Entry], told: Told, *, window: Window, progress: bool
+) -> list[CollectedFile]:
+    """Finds the files that hold images.
+
+    Args:
+        entries: any files.
+        told: takes what is skipped and what is left out.
+        window: see ``open_images``.
+        progress: whether to show a progress bar for many files.
+
+    Returns:
+        The files that can be used, in their order.
+
+    Raises:
+        InputError: there are none.
+    """
+    tqdm = import_extra("tqdm", "progress bars").tqdm
+    hidden = None if progress and len(entries) >= _PROGRESS_FROM else True  # None: on a terminal
+
+    def look(entry: Entry) -> tuple[Contents, Contents | None] | str | Exception:
+        try:
+            contents = survey(entry.file, window=window)
+            if isinstance(contents, str):
+                return contents
+            if not contents.numbers:
+                return DamagedFile("all its slices are empty")
+            return contents, entry.mask and _survey_mask(entry, contents)
+        except (DamagedFile, InputError) as error:
+            return error
+
+    with quiet_opencv(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        looks = list(tqdm(pool.map(look, entries), "files", len(entries), disable=hidden))
+    pairs = [pair for pair in zip(entries, looks, strict=True) if not isinstance(pair[1], str)]
+    told.left_out.update(look for look in looks if isinstance(look, str))
+    if not pairs:
+        raise InputError(_nothing(len(entries), told))
+    names = short_names([entry.file for entry, _ in pairs])
+    folders = folders_of([entry for entry, _ in pairs])
+    files = list[CollectedFile]()
+    for name, below, (entry, found) in zip(names, folders, pairs, strict=True):
+        if isinstance(found, Exception):
+            told.skipped.append(f"{name}: {found}")
+        elif not isinstance(found, str):
+            files.append(CollectedFile(name, entry._replace(folders=below), *found))
+    if not files:
+        raise InputError(_nothing(len(entries), told))
+    return files
+
+
+def _survey_mask(entry: Entry, contents: Contents) -> Contents:
+    """The images that the file of a mask holds, which must fit those of its image."""
+    assert entry.mask is not None
+    try:
+        mask = survey(entry.mask, window="full")
+    except (DamagedFile, InputError) as error:
+        raise DamagedFile(f"its mask '{entry.mask.path.name}': {error}") from error
+    if isinstance(mask, str):
+        raise DamagedFile(f"its mask '{entry.mask.path.name}' is no image")
+    if _extent(mask) != _extent(contents):
+        raise DamagedFile(
+            f"expected a mask of {_size(contents)}, as the image is, got {_size(mask)} in"
+            f" '{entry.mask.path.name}'"
+        )
+    return mask
+
+
+def _extent(contents: Contents) -> tuple[int, int, int]:
+    return contents.height, contents.width, len(contents.numbers) + contents.num_empty
+
+
+def _size(contents: Contents) -> str:
+    number = len(contents.numbers) + contents.num_empty
+    stack = f"{number} x " if number > 1 else ""
+    return f"{stack}{contents.height} x {contents.width}"
+
+
+def _nothing(number: int, told: Told) -> str:
+    """Says why no file can be used."""
+    kinds = "PNG, JPEG, TIFF, BMP, WebP, DICOM or NIfTI"
+    if told.skipped:
+        return f"images: none of {number} files can be used; the first: {told.skipped[0]}"
+    return f"images: expected {kinds} files, found {describe(told.left_out) or 'no files'}"
+
+
+def describe(left_out: Mapping[str, int]) -> str:
+    """Counts of files by what they are, the most frequent first."""
+    return ", ".join(f"{count} {what}" for what, count in Counter(left_out).most_common())

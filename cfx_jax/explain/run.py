@@ -1,0 +1,170 @@
+"""A run of ``explain``: what its explanations share, and what tells it from another run."""
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+import cfx_jax
+from cfx_jax.errors import InputError
+from cfx_jax.explain.methods import Settings
+
+_FORMAT = 2
+_CLOSE = 1e-3
+"""Logits of one model differ by less between machines, relative to the largest."""
+_TOLD = {
+    "names": "the names of the images",
+    "labels": "the labels of the images",
+    "classes": "the names of the classes",
+    "methods": "the methods",
+    "targets": "the targets",
+    "shape": "the shape of the images",
+    "batch_size": "the batch size",
+    "key": "the seed",
+    "extra": "the generators",
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the explanations of a run share.
+
+    Attributes:
+        names: of all images, by their number.
+        labels: names of their true classes, empty where unknown; none at all where no label is
+            known.
+        classes: names of the k classes.
+        methods: names of the methods, in order.
+        settings: how the methods were run.
+        targets: ``"runner_up"``, or the class for all images, or one for each image.
+        shape: (h, w, c), of each image.
+        batch_size: images computed at once.
+        key: the numbers of the key that random draws come from.
+        first: of the first images, by number, the digest of the pixels and the logits, which tell
+            other images and another model.
+        warnings: what a diagnosis found that may be wrong, a line each.
+        notes: what a reader of the page should know of the images and the command, a line each.
+        skipped: a line for each file that is no image of the run.
+        extra: digests of what else the results depend on, by name.
+        made: the day, versions and devices.
+    """
+
+    names: tuple[str, ...]
+    labels: tuple[str, ...]
+    classes: tuple[str, ...]
+    methods: tuple[str, ...]
+    settings: Settings
+    targets: str | int | tuple[int, ...]
+    shape: tuple[int, ...]
+    batch_size: int
+    key: tuple[int, ...]
+    first: Mapping[str, tuple[str, tuple[float, ...]]]
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+    extra: Mapping[str, str] = field(default_factory=dict)
+    made: str = ""
+
+    @property
+    def num_groups(self) -> int:
+        """How many groups of ``batch_size`` images there are."""
+        return -(-len(self.names) // self.batch_size)
+
+    def label(self, number: int) -> str:
+        """The name of an image's true class, empty where it is unknown."""
+        return self.labels[number] if self.labels else ""
+
+    def difference(self, other: "Run") -> str | None:
+        """What keeps two runs from sharing results, None where nothing does.
+
+        Args:
+            other: the run now, whose values the sentence names last.
+        """
+        for name, words in _TOLD.items():
+            before, now = getattr(self, name), getattr(other, name)
+            if before != now:
+                return f"{words} ({_short(before)} there, {_short(now)} now)"
+        for name, before in asdict(self.settings).items():
+            now = getattr(other.settings, name)
+            if before != now:
+                return f"{name} ({before} there, {now} now)"
+        # An image that was damaged then may have been mended since.
+        pairs = [
+            (self.first[number], other.first[number])
+            for number in self.first
+            if number in other.first
+        ]
+        if not pairs or any(before[0] != now[0] for before, now in pairs):
+            return "the pixels of the first images"
+        logits = np.array([[before[1], now[1]] for before, now in pairs])  # (m, 2, k)
+        if np.abs(logits[:, 0] - logits[:, 1]).max() > _CLOSE * np.abs(logits).max():
+            return "the logits of the first images: it is another model"
+        return None
+
+    def to_json(self) -> str:
+        """The run as text, for ``run_of_json``."""
+        return json.dumps({"format": _FORMAT, **asdict(self)}, indent=1)
+
+
+def run_of_json(facts: dict[str, Any]) -> Run:
+    """The run that ``Run.to_json`` wrote.
+
+    Args:
+        facts: the object of the text.
+
+    Raises:
+        InputError: it is of another version of this library.
+    """
+    if facts.pop("format", None) != _FORMAT:
+        raise InputError("explanations of another version of cfx-jax: explain the images again")
+    settings = {name: _frozen(value) for name, value in facts.pop("settings").items()}
+    return Run(
+        settings=Settings(**settings), **{name: _frozen(value) for name, value in facts.items()}
+    )
+
+
+def first_facts(
+    images: Mapping[int, Float[np.ndarray, "h w c"]], logits: Float[np.ndarray, "n k"]
+) -> dict[str, tuple[str, tuple[float, ...]]]:
+    """What tells other images and another model, as ``Run.first`` keeps it.
+
+    Args:
+        images: the first images, by number.
+        logits: of each.
+    """
+    return {
+        str(number): (_digest(image), tuple(row.tolist()))
+        for (number, image), row in zip(images.items(), logits, strict=True)
+    }
+
+
+def provenance() -> str:
+    """The origin of a run: the day in UTC, versions and devices."""
+    return (
+        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC; cfx-jax {cfx_jax.__version__}, JAX"
+        f" {jax.__version__}, Python {platform.python_version()}; {jax.device_count()}"
+        f" {jax.devices()[0].device_kind}"
+    )
+
+
+def _digest(image: Float[np.ndarray, "h w c"]) -> str:
+    return hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()[:16]
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _frozen(part) for name, part in value.items()}
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+
+
+def _short(value: Any) -> str:
+    """A value in a message, by its length where it is long."""
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:40]}... of {len(value)}"

@@ -1,0 +1,7 @@
+"""A page of many images: what was made of each, with filters, sliders and further pages."""
+
+from cfx_jax.report.gallery.cards import Card as Card
+from cfx_jax.report.gallery.cards import Figure as Figure
+from cfx_jax.report.gallery.cards import Strip as Strip
+from cfx_jax.report.gallery.write import Texts as Texts
+from cfx_jax.report.gallery.write import write_gallery as write_gallery

@@ -1,0 +1,83 @@
+"""A report on a user's own images: without the paper's figures, and with what its words mean."""
+
+import re
+from typing import Any
+
+Table = tuple[list[str], list[list[Any]]]
+
+_PREFIX = "paper"
+_PLACE = re.compile(r"^(As the paper's )?(Table|Figure) [\dIVX]+[a-z]?(, |: | in numbers: )?")
+_PRINTED = re.compile(r" \(paper[:,][^()]*\)")
+_REMARKS = ("Not in the paper.", "Not in the paper")
+_WORDS = {
+    "accuracy": "the share of images whose class is told rightly.",
+    "adversarial": "a generated image that resembles the original and is decided otherwise.",
+    "always the commoner class": "what a classifier reaches that looks at no image.",
+    "AUC": "the area under the ROC curve: the share of pairs of two images of different classes"
+    " that are put in the right order; 0.5 is chance.",
+    "balanced": "the mean over the classes of the share of right answers.",
+    "bootstrap": "drawing the images again at random, with repetition, to see how much a figure"
+    " moves.",
+    "Brier score": "the mean squared distance of a probability from the truth; 0 is best.",
+    "bracket": "[low, high] holds the true figure in 95 of 100 repetitions of the experiment with"
+    " other test images of the same kind.",
+    "calibration": "the images on which probabilities are made to agree with how often they are"
+    " right.",
+    "completeness residual": "the sum of a map minus the change of the score that it explains.",
+    "counterfactual": "the image with a change that lets the classifier answer otherwise.",
+    "ensemble": "the mean of the probabilities of several networks.",
+    "FDR": "the share of a map's strongest pixels that lie outside of what is marked.",
+    "Fréchet distance": "how far two sets of images are from each other in the features of a"
+    " network; 0 is the same.",
+    "IoU": "intersection over union of a map's strongest pixels with what is marked; 1 is best.",
+    "PSNR": "peak signal-to-noise ratio in dB: the higher, the nearer are two images.",
+    "robust accuracy": "the share of images whose class is told rightly even after the worst small"
+    " change that is found.",
+    "similar": "a generated image that resembles the original and is decided like it.",
+    "Spearman": "a correlation of orders; 1 where both rise together.",
+    "SSIM": "structural similarity of two images; 1 is the same.",
+    "temperature": "the number by which logits are divided so that probabilities fit.",
+    "ε": "the largest norm of a change that is allowed.",
+}
+
+
+def without_paper(table: Table) -> Table:
+    """A table without the rows and columns of the paper's figures.
+
+    Example:
+        >>> without_paper((["name", "ours", "paper AUC"], [["a", 1, 2], ["paper: a", 3, 4]]))
+        (['name', 'ours'], [['a', 1]])
+    """
+    columns, rows = table
+    kept = [number for number, name in enumerate(columns) if not name.startswith(_PREFIX)]
+    return (
+        [columns[number] for number in kept],
+        [
+            [row[number] for number in kept]
+            for row in rows
+            if not (isinstance(row[0], str) and row[0].startswith(f"{_PREFIX}: "))
+        ],
+    )
+
+
+def without_places(text: str) -> str:
+    """A caption without the numbers of the paper's tables, and without its figures in brackets.
+
+    Example:
+        >>> without_places("As the paper's Figure 2: maps of images (paper: 3). Not in the paper.")
+        'Maps of images.'
+    """
+    short = _PRINTED.sub("", _PLACE.sub("", text))
+    for remark in _REMARKS:
+        short = short.replace(f" {remark}", "")
+    return short[:1].upper() + short[1:]
+
+
+def explain_words(texts: str) -> str:
+    """A list of what the words mean that occur in texts; empty where none does."""
+    used = [
+        f"- {word}: {meaning}"
+        for word, meaning in _WORDS.items()
+        if re.search(rf"(?<!\w){re.escape(word)}", texts)
+    ]
+    return "\n".join(used)

@@ -1,0 +1,41 @@
+import re
+
+import pytest
+
+from experiments.shared.users_words import _WORDS, explain_words, without_paper, without_places
+
+
+def test_rows_and_columns_of_the_paper_are_left_out():
+    columns = ["classifier", "accuracy", "paper", "paper accuracy", "newspaper"]
+    rows = [["plain", 1, 2, 3, 4], ["paper: plain", 5, 6, 7, 8], [9, 1, 2, 3, 4]]
+    kept = without_paper((columns, rows))
+    assert kept == (["classifier", "accuracy", "newspaper"], [["plain", 1, 4], [9, 1, 4]])
+
+
+@pytest.mark.parametrize(
+    ("text", "short"),
+    [
+        ("Table IV: the answers. Not in the paper. More.", "The answers. More."),
+        ("As the paper's Figure 12: maps.", "Maps."),
+        ("As the paper's Table 1, test set: accuracy.", "Test set: accuracy."),
+        (
+            "Table 1: IoU (higher is better) (paper: 0.3) and FDR.",
+            "IoU (higher is better) and FDR.",
+        ),
+        ("Figure 3 in numbers: mean.", "Mean."),
+        ("Table of the classes: two.", "Table of the classes: two."),
+    ],
+)
+def test_captions_lose_the_papers_numbers(text, short):
+    assert without_places(text) == short
+
+
+def test_only_words_that_occur_are_explained():
+    lines = explain_words("IoU of maps. AUC 0.9. dissimilarity").splitlines()
+    assert [line.split(":")[0] for line in lines] == ["- AUC", "- IoU"]
+    assert explain_words("nothing of the kind") == ""
+
+
+def test_the_meaning_of_a_word_is_a_sentence():
+    for word, meaning in _WORDS.items():
+        assert meaning.endswith(".") and not re.search(r"\bpaper\b", meaning), word

@@ -1,0 +1,117 @@
+import sys
+
+import jax.numpy as jnp
+import nibabel
+import numpy as np
+import pytest
+from PIL import Image
+
+from cfx_jax.data import open_images
+from cfx_jax.explain import explain, load_explanations
+from cfx_jax.explain.command import main
+from cfx_jax.explain.volumes import write_volumes
+
+RNG = np.random.default_rng(0)
+MODEL = """
+import jax.numpy as jnp
+
+def classifier():
+    def classify(image):
+        value = 8 * (image[:4].mean() - image[4:].mean())
+        return jnp.stack([-value, value])
+    return classify
+"""
+
+
+@pytest.fixture
+def volume(tmp_path):
+    voxels = RNG.integers(0, 100, (8, 8, 3)).astype(np.float32)
+    voxels[..., 1] = 0
+    nibabel.save(nibabel.Nifti1Image(voxels, np.diag([1.0, 1, 3, 1])), tmp_path / "brain.nii.gz")
+    return tmp_path / "brain.nii.gz"
+
+
+@pytest.fixture
+def model(tmp_path, monkeypatch):
+    (tmp_path / "own_model.py").write_text(MODEL)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield "own_model:classifier"
+    sys.modules.pop("own_model", None)
+
+
+def test_an_image_damaged_behind_its_header_is_told_and_left_out(tmp_path, model, capsys):
+    for number in range(3):
+        pixels = RNG.integers(0, 255, (300, 300), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+    (tmp_path / "1.png").write_bytes((tmp_path / "1.png").read_bytes()[:-100])
+    given = ("--model", model, "--images", str(tmp_path), "--size", "8", "8")
+    assert main(["check", *given]) == 0
+    assert "skipped: 1.png: is cut short" in capsys.readouterr().err
+    options = ("--methods", "gradient", "--out", "out")
+    assert main(["explain", *given, *options]) == 0
+    assert "skipped: 1.png: is cut short" in capsys.readouterr().err
+    assert load_explanations("out").names == ("0.png", "2.png")
+    for number in (0, 2):
+        (tmp_path / f"{number}.png").unlink()
+    assert main(["check", *given]) == 2
+    assert "expected one that can be decoded, got none" in capsys.readouterr().err
+
+
+def test_maps_are_summed_and_changes_averaged_over_channels(tmp_path, volume):
+    images = open_images(volume, channels=3)
+
+    def classifier(image):
+        values = jnp.tanh(image @ jnp.array([3.0, 2.0, 1.0]))
+        return jnp.stack([values.mean(), -values.mean()])
+
+    answers = explain(classifier, images, methods=["gradient", "vce"], num_steps=3, radius=0.5)
+    paths = write_volumes(tmp_path, images, answers)
+    assert [path.name for path in paths] == ["brain_gradient.nii.gz", "brain_vce.nii.gz"]
+    before, gradient, vce = (
+        nibabel.load(path).get_fdata()[::-1, ::-1] for path in (volume, *paths)
+    )
+    for place, number in enumerate((0, 2)):
+        summed = answers.pictures["gradient"][place].sum(2)
+        np.testing.assert_allclose(gradient[..., number].T, summed, rtol=1e-5, atol=1e-7)
+        changed = (answers.pictures["vce"] - answers.images)[place].mean(2) * before.max()
+        np.testing.assert_allclose((vce - before)[..., number].T, changed, atol=1e-3)
+    assert not gradient[..., 1].any() and not (vce - before)[..., 1].any()
+
+
+def test_a_volume_without_explained_slices_is_not_written(tmp_path, volume):
+    images = open_images(volume)
+    answers = explain(lambda image: image[:2, 0, 0], images, methods=["gradient"])
+    assert write_volumes(tmp_path, images, answers[:0]) == []
+
+
+def test_the_command_writes_volumes_that_lie_on_theirs(volume, model, capsys):
+    options = ("--methods", "vce", "gradient", "--num-steps", "4", "--out", "out")
+    given = ("explain", "--model", model, "--images", str(volume), *options)
+    assert main([*given, "--window", "50", "100"]) == 0
+    assert "1 volumes give 2 slices" in capsys.readouterr().err
+    answers, scan = load_explanations("out"), nibabel.load(volume)
+    change = nibabel.load("out/brain_vce.nii.gz").get_fdata() - scan.get_fdata()
+    for place, number in enumerate((0, 2)):
+        expected = 100 * (answers.pictures["vce"] - answers.images)[place, ..., 0]
+        np.testing.assert_allclose(change[::-1, ::-1, number].T, expected, atol=1e-3)
+    assert not change[..., 1].any()
+    maps = nibabel.load("out/brain_gradient.nii.gz")
+    assert maps.shape == scan.shape and (maps.affine == scan.affine).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--window", "wide", "5"), "--window: expected CENTER WIDTH, got wide 5"),
+        (("--window", "5"), "window: expected 'file', 'full', 'values' or"),
+        (("--window", "5", "0"), "with a width above 0"),
+        (("--groups", "x"), "a pattern with one group"),
+        (("--images", "csv:none.csv"), "expected a CSV file, found none at 'none.csv'"),
+    ],
+)
+def test_mistakes_about_images_are_one_line(volume, model, capsys, options, message):
+    given = ("check", "--model", model, "--images", str(volume))
+    assert main([*given, *options]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 and message in lines[0], lines
