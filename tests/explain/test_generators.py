@@ -221,7 +221,7 @@ def test_damaged_folders(tmp_path):
         with pytest.raises(InputError, match="is damaged"):
             load_generator(folder)
     (folder / "generator.json").write_text(json.dumps(facts))
-    save_generator(tmp_path / "other", generator("cyce"))
+    save_generator(tmp_path / "other", generator("similar_adversarial"))
     (folder / "generator.npz").write_bytes((tmp_path / "other/generator.npz").read_bytes())
     with pytest.raises(InputError, match=r"generator\.npz is not the one"):
         load_generator(folder)
