@@ -210,7 +210,8 @@ def _release(place: Path) -> None:
 
 
 @atexit.register
-def _release_all() -> None:
+def release_all() -> None:
+    """Releases every lock of this process, as its end does; for one that ends at once."""
     for place in list(_held):
         _release(place)
 
@@ -227,6 +228,6 @@ def _watch_for_termination() -> None:
 
 def _terminate(number: int, frame: FrameType | None) -> None:
     del frame
-    _release_all()
+    release_all()
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)

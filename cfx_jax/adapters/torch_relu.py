@@ -28,10 +28,10 @@ def guided_relus(torch: Any) -> Iterator[Count]:
 @cache
 def _mode(torch: Any) -> Any:
     """The class of the mode: PyTorch is imported where it is used."""
-    highest, guided = _highest_values(torch), _guided(torch)
-    clips = (torch.ops.aten.hardtanh.default, torch.ops.aten.hardtanh_.default)  # exported ReLU6
+    rectifiers, guided, aten = _rectifiers(torch), _guided(torch), torch.ops.aten
+    clips = (torch.nn.functional.hardtanh, aten.hardtanh.default, aten.hardtanh_.default)  # ReLU6
 
-    class Mode(torch.overrides.TorchFunctionMode):  # type: ignore[misc]
+    class Mode(torch.overrides.TorchFunctionMode):
         """Runs the guided ReLU in place of the plain one."""
 
         def __init__(self, count: Count) -> None:
@@ -42,12 +42,15 @@ def _mode(torch: Any) -> Any:
             self, function: Any, _types: Any, arguments: Any = (), options: Any = None
         ) -> Any:
             options = options or {}
-            limits = arguments[1:3] if function in clips else (0, highest.get(function))
-            if limits[0] != 0 or limits[1] is None:
+            low, highest = 0.0, rectifiers.get(function)
+            if function in clips:
+                given = dict(zip(("min_val", "max_val"), arguments[1:3], strict=False)) | options
+                low, highest = given.get("min_val", -1.0), given.get("max_val", 1.0)
+            if low != 0 or highest is None:
                 return function(*arguments, **options)
             self.count.number += 1
             values = arguments[0] if arguments else options["input"]
-            result = guided.apply(values, limits[1])
+            result = guided.apply(values, highest)
             is_in_place = options.get("inplace") or any(option is True for option in arguments[1:])
             if is_in_place or function.__name__.partition(".")[0].endswith("_"):
                 return values.copy_(result)
@@ -56,7 +59,7 @@ def _mode(torch: Any) -> Any:
     return Mode
 
 
-def _highest_values(torch: Any) -> dict[Any, float]:
+def _rectifiers(torch: Any) -> dict[Any, float]:
     """The functions that rectify, and the value at which they clip."""
     functional, aten = torch.nn.functional, torch.ops.aten
     plain = (torch.relu, torch.relu_, torch.Tensor.relu, torch.Tensor.relu_, functional.relu)
@@ -69,7 +72,7 @@ def _highest_values(torch: Any) -> dict[Any, float]:
 
 
 def _guided(torch: Any) -> Any:
-    class Guided(torch.autograd.Function):  # type: ignore[misc]
+    class Guided(torch.autograd.Function):
         """Values between 0 and ``highest``; positive signals alone pass back, where they vary."""
 
         @staticmethod

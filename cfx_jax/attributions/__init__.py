@@ -22,6 +22,7 @@ from cfx_jax.attributions.latent_saliency import latent_saliency as latent_salie
 from cfx_jax.attributions.mask_perturbation import MaskProblem as MaskProblem
 from cfx_jax.attributions.mask_perturbation import mask_perturbation as mask_perturbation
 from cfx_jax.attributions.moves import AugmentationRanges as AugmentationRanges
+from cfx_jax.attributions.occlusion import occlusion as occlusion
 from cfx_jax.attributions.path import PathAttribution as PathAttribution
 from cfx_jax.attributions.path import path_attribution as path_attribution
 from cfx_jax.attributions.path import path_attribution_along as path_attribution_along

@@ -33,9 +33,9 @@ def over_slices(
     Of a score of one slice: ``lambda image, index: mask_perturbation(score, image)``. Of a score of
     the volume: ``lambda image, index: mask_perturbation(of_slice(score, volume, index), image)``;
     the maps of two slices then leave out what both do together. Of a network of slices whose
-    features ``all_maps`` (s, fh, fw, f) a head joins: ``lambda image, index: grad_cam(features,
-    lambda maps: head(all_maps.at[index].set(maps)), image, target)``, which is the Grad-CAM of each
-    slice in the volume.
+    features ``all_maps`` (s, fh, fw, f) a head joins: ``lambda image, index:
+    grad_cam(Parts(features, lambda maps: head(all_maps.at[index].set(maps))), image, target)``,
+    which is the Grad-CAM of each slice in the volume.
 
     Args:
         explain: one slice and its index, which is traced -> map ``(h, w)`` or ``(h, w, c)``, or any

@@ -61,6 +61,13 @@ def _diagnose_scale(
             " sigmoid"
         )
         yield Finding("probability", "warning", message)
+    elif np.all((everything > 0) & (everything < 1)):
+        message = (
+            "classifier: expected logits, of which some are below 0 or above 1, got values between"
+            " 0 and 1 on all images and on noise: if they are sigmoids of several labels, choose"
+            " one with Outputs('probabilities', label=...), or return the values before them"
+        )
+        yield Finding("sigmoids", "warning", message)
     if np.allclose(jax.nn.logsumexp(logits, axis=1), 0, atol=1e-4):
         message = (
             "classifier: expected logits, got log-probabilities, as of an ensemble: right for every"

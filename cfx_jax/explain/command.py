@@ -1,4 +1,4 @@
-"""The command ``cfx``: explain, check, methods, report."""
+"""The command ``cfx``: explain, check, layers, methods, report."""
 
 import argparse
 import shlex
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import jax
 
+from cfx_jax.adapters import Adapted
 from cfx_jax.diagnosis import diagnose
 from cfx_jax.errors import InputError
 from cfx_jax.explain.explain import explain
@@ -73,6 +74,8 @@ def _explain(options: argparse.Namespace) -> None:
         probability=options.probability,
         num_steps=options.num_steps,
         generators=options.generator,
+        layer=options.layer,
+        occlusion_window=options.occlusion_window,
         key=jax.random.key(options.seed),
         folder=options.out,
         shard=options.shard,
@@ -129,12 +132,30 @@ def _methods(options: argparse.Namespace) -> None:
     settings = Settings(p=2.0, radius=1.0, largest_radius=4.0)
     for method in METHODS.values():
         kind = "counterfactual" if method.is_counterfactual else "map"
-        print(f"{method.name} ({kind}, about {method.num_gradients(settings)} gradients an image)")
+        number = method.num_gradients(settings)
+        price = "forward passes alone" if number is None else f"about {number} gradients an image"
+        print(f"{method.name} ({kind}, {price})")
         print(f"    {method.summary}")
     for method in GENERATOR_METHODS.values():
         kind = "counterfactual" if method.is_counterfactual else "map"
         print(f"{method.name} ({kind} by a generator of `cfx train`)")
         print(f"    {method.summary}")
+
+
+def _layers(options: argparse.Namespace) -> None:
+    classifier, image = (
+        classifier_of_options(options),
+        first_images(images_of_options(options), most=1)[0],
+    )
+    if not isinstance(classifier, Adapted):
+        raise InputError(
+            f"model: expected one from cfx_jax.adapters, whose layers have names, got"
+            f" {type(classifier).__name__}"
+        )
+    default = classifier.last_spatial_layer(image)
+    for name, shape in classifier.layers(image).items():
+        note = " (class activation maps read this one by default)" if name == default else ""
+        print(f"{name}: {'x'.join(map(str, shape))}{note}")
 
 
 def _report(options: argparse.Namespace) -> None:
@@ -199,6 +220,10 @@ def _parser(further: Mapping[str, EntryPoint]) -> argparse.ArgumentParser:
     )
     command.add_argument("--probability", type=float, default=0.9, help="wanted by 'smallest'")
     command.add_argument("--num-steps", type=int, default=Settings.num_steps, help="of a search")
+    command.add_argument("--layer", help="of class activation maps; default: the last spatial one")
+    command.add_argument(
+        "--occlusion-window", type=int, help="side of what occlusion hides, in pixels"
+    )
     command.add_argument(
         "--batch-size",
         type=int,
@@ -216,6 +241,9 @@ def _parser(further: Mapping[str, EntryPoint]) -> argparse.ArgumentParser:
     command = commands.add_parser("check", help="look for faults of a model on images")
     add_model_options(command)
     command.set_defaults(run=_check)
+    command = commands.add_parser("layers", help="list a model's layers for an image, by name")
+    add_model_options(command)
+    command.set_defaults(run=_layers)
     command = commands.add_parser("methods", help="list the methods and what they cost")
     command.set_defaults(run=_methods)
     command = commands.add_parser("report", help="write the page of stored explanations anew")

@@ -20,7 +20,7 @@ from cfx_jax.explain import plan
 from cfx_jax.explain.explanation import Explanation
 from cfx_jax.explain.explanations import Explanations, load_explanations
 from cfx_jax.explain.generators import as_trained, draw_generators
-from cfx_jax.explain.methods import Settings
+from cfx_jax.explain.methods import Settings, with_layer
 from cfx_jax.explain.printing import printable
 from cfx_jax.explain.run import Run, first_facts, provenance
 from cfx_jax.explain.source import Images, images_of
@@ -51,6 +51,8 @@ def explain(
     num_nodes: int = Settings.num_nodes,
     num_samples: int = Settings.num_samples,
     generators: Sequence[TrainedGenerator | str | Path] = (),
+    layer: str | None = None,
+    occlusion_window: int | None = None,
     key: PRNGKeyArray | None = None,
     folder: str | PathLike[str] | None = None,
     shard: tuple[int, int] = (1, 1),
@@ -95,6 +97,11 @@ def explain(
         generators: trained on this classifier's decisions, or the folders of such (``cfx train``).
             Each adds a picture and a map, see ``GENERATOR_METHODS``. Classes that are not named
             take the names of the first one.
+        layer: whose feature maps the class activation maps show, by its name in
+            ``classifier.layers(image)``; None takes the last one with spatial axes, and the
+            settings of the explanations name it.
+        occlusion_window: side of the square that occlusion hides, in pixels; None takes an eighth
+            of the image's shorter side.
         key: for what is random; image i takes ``fold_in(key, i)``. None: ``jax.random.key(0)``.
         folder: where results are written; None keeps them in memory.
         shard: number of this process's part, from 1, and how many parts share the folder.
@@ -138,8 +145,18 @@ def explain(
     pictures = list(first.values())
     length = plan.radius_for(radius, pictures[0].shape, p)
     settings = Settings(
-        p, length, _WIDER * length, probability, num_steps, num_nodes, num_samples, tuple(radii)
+        p,
+        length,
+        _WIDER * length,
+        probability,
+        num_steps,
+        num_nodes,
+        num_samples,
+        tuple(radii),
+        layer,
+        occlusion_window,
     )
+    settings = with_layer(settings, methods, classifier, pictures[0])
     warnings = plan.diagnosed(classifier, np.stack(pictures))
     held, mesh = as_pytree(classifier), mesh or data_mesh()
     stopped = None if replace else place

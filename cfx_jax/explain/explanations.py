@@ -76,8 +76,13 @@ class Explanations(Sequence[Explanation]):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a diagnosis found that may be wrong, a line each."""
+        """Lines of a diagnosis on what may be wrong."""
         return self.run.warnings
+
+    @cached_property
+    def numbers(self) -> tuple[int, ...]:
+        """Numbers of the images in their run, which differ from places where one is skipped."""
+        return tuple(item.number for item in self)
 
     @property
     def names(self) -> tuple[str, ...]:

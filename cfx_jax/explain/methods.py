@@ -1,26 +1,42 @@
 """The methods that ``explain`` offers, each as a function of one image, with its price."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.tree_util import Partial
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from cfx_jax.adapters import Adapted
 from cfx_jax.arrays import AnyArray
 from cfx_jax.attributions import (
+    grad_cam,
+    grad_cam_plus_plus,
     gradient,
+    guided_backprop,
     input_x_gradient,
     integrated_gradients_and_residual,
+    layer_cam,
+    occlusion,
+    score_cam,
     smooth_grad,
 )
 from cfx_jax.checks import check_between_0_and_1, check_count, check_norm, check_positive
 from cfx_jax.counterfactuals import Counterfactual, VCEProblem, smallest_counterfactual, vce
 from cfx_jax.errors import InputError
 from cfx_jax.geometry import lp_norm
+from cfx_jax.models import guided_classifier
 from cfx_jax.objectives import Classifier, class_score
+from cfx_jax.taps import Tap, Tapped
 
+_NO_LAYERS = (
+    "layer: expected a model from cfx_jax.adapters, whose layers have names, for a class activation"
+    " map, got {}: give the model itself to from_torch, from_keras, from_nnx, from_linen or"
+    " from_equinox, or leave such methods out"
+)
 _VISIBLE = 1 / 255
 """The least change of a pixel that an 8-bit picture can show."""
 
@@ -39,6 +55,10 @@ class Settings:
         num_samples: noisy images of SmoothGrad.
         radii: shares of the radius, increasing, between 0 and 1, at which ``vce`` is searched too;
             each costs one search more.
+        layer: the name of the layer whose feature maps the class activation maps show; None in
+            calls without such a map.
+        occlusion_window: side in pixels of the square that occlusion hides, moved by half of it;
+            None takes an eighth of the image's shorter side.
 
     Raises:
         InputError: a value out of range.
@@ -52,6 +72,8 @@ class Settings:
     num_nodes: int = 50
     num_samples: int = 50
     radii: tuple[float, ...] = (0.25, 0.5)
+    layer: str | None = None
+    occlusion_window: int | None = None
 
     def __post_init__(self) -> None:
         check_norm(self.p)
@@ -64,6 +86,7 @@ class Settings:
             check_between_0_and_1(share, name="radii")
         if list(self.radii) != sorted(set(self.radii)):
             raise InputError(f"radii: expected shares that increase, got {list(self.radii)}")
+        check_count(self.occlusion_window, name="occlusion_window", or_none=True)
 
 
 class Example(NamedTuple):
@@ -120,18 +143,21 @@ class Method:
         is_counterfactual: whether it gives a changed image; else a map.
         summary: one sentence.
         compute: (settings, classifier, example) -> outcome, of one image.
-        num_gradients: settings -> how many gradients of the classifier an image costs, about.
+        num_gradients: settings -> how many gradients of the classifier an image costs, about; None
+            where that depends on the image or the layer.
         knob: what the positions of its sweep are called on the page.
         reading: what the colours of its map say; ``{prediction}`` stands for the class.
+        needs_layer: whether it reads the feature maps of a layer by name.
     """
 
     name: str
     is_counterfactual: bool
     summary: str
     compute: Callable[[Settings, Classifier, Example], Outcome]
-    num_gradients: Callable[[Settings], int]
+    num_gradients: Callable[[Settings], int | None]
     knob: str = "radius"
     reading: str = "red speaks for {prediction}, blue against it"
+    needs_layer: bool = False
 
 
 def _vce(settings: Settings, classifier: Classifier, example: Example) -> Outcome:
@@ -200,6 +226,46 @@ def _smooth_grad(settings: Settings, classifier: Classifier, example: Example) -
     )
 
 
+def _activation_map(
+    method: Callable[..., Float[Array, "h w"]],
+    settings: Settings,
+    classifier: Classifier,
+    example: Example,
+) -> Outcome:
+    if not isinstance(classifier, Adapted) or settings.layer is None:
+        raise InputError(_NO_LAYERS.format(type(classifier).__name__))
+    tap = Partial(_of_decision, classifier.tap(settings.layer))
+    saliency = method(tap, example.image, example.predicted)
+    return Outcome(_on_all_channels(saliency, example.image), {})
+
+
+def _of_decision(
+    tap: Tap, image: Float[Array, "h w c"], shift: Float[Array, "*shape"] | None = None
+) -> Tapped:
+    """Of two classes the log-odds are explained: the logit of one may be 0 throughout."""
+    logits, value = tap(image, shift)
+    return Tapped(logits - logits[::-1] if logits.shape == (2,) else logits, value)
+
+
+def _guided_backprop(settings: Settings, classifier: Classifier, example: Example) -> Outcome:
+    is_adapted = isinstance(classifier, Adapted)
+    view = classifier.guided() if is_adapted else guided_classifier(classifier)
+    return Outcome(guided_backprop(class_score(view, example.predicted), example.image), {})
+
+
+def _occlusion(settings: Settings, classifier: Classifier, example: Example) -> Outcome:
+    score, image = class_score(classifier, example.predicted), example.image
+    window = settings.occlusion_window or max(min(image.shape[:2]) // 8, 1)
+    return Outcome(_on_all_channels(occlusion(score, image, window=window), image), {})
+
+
+def _on_all_channels(
+    saliency: Float[Array, "h w"], image: Float[Array, "h w c"]
+) -> Float[Array, "h w c"]:
+    """A map without channels as one of the image's shape, with the same sum over channels."""
+    return jnp.broadcast_to(saliency[..., None], image.shape) / image.shape[2]
+
+
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
@@ -217,7 +283,7 @@ METHODS: dict[str, Method] = {
             True,
             "The smallest change that lets the target class reach the wanted probability.",
             _smallest,
-            lambda settings: 8 * (settings.num_steps + 1),
+            lambda settings: 2 * settings.num_steps,
         ),
         Method(
             "integrated_gradients",
@@ -249,8 +315,96 @@ METHODS: dict[str, Method] = {
             _input_x_gradient,
             lambda settings: 1,
         ),
+        Method(
+            "grad_cam",
+            False,
+            "The feature maps of a layer, each weighted by its mean gradient (Selvaraju et al."
+            " 2017): that of the predicted class's logit, of two classes that of the log-odds.",
+            partial(_activation_map, grad_cam),
+            lambda settings: 1,
+            needs_layer=True,
+        ),
+        Method(
+            "grad_cam_plus_plus",
+            False,
+            "Grad-CAM whose weights favour no large object over small ones (Chattopadhay et al."
+            " 2018).",
+            partial(_activation_map, grad_cam_plus_plus),
+            lambda settings: 1,
+            needs_layer=True,
+        ),
+        Method(
+            "layer_cam",
+            False,
+            "The feature maps of a layer, each place weighted by its own gradient (Jiang et al."
+            " 2021): also for early layers.",
+            partial(_activation_map, layer_cam),
+            lambda settings: 1,
+            needs_layer=True,
+        ),
+        Method(
+            "score_cam",
+            False,
+            "The feature maps of a layer, each weighted by the logit of the image that it masks"
+            " (Wang et al. 2020): a forward pass for each map.",
+            partial(_activation_map, score_cam),
+            lambda settings: None,
+            needs_layer=True,
+        ),
+        Method(
+            "guided_backprop",
+            False,
+            "The gradient through ReLUs that pass back only what raises the log-odds (Springenberg"
+            " et al. 2015).",
+            _guided_backprop,
+            lambda settings: 1,
+        ),
+        Method(
+            "occlusion",
+            False,
+            "The mean fall of the log-odds when a square over the pixel is black (Zeiler and Fergus"
+            " 2014): some 200 forward passes.",
+            _occlusion,
+            lambda settings: None,
+        ),
     )
 }
+
+
+def with_layer(
+    settings: Settings,
+    methods: Sequence[str],
+    classifier: Classifier,
+    image: Float[Any, "h w c"],
+) -> Settings:
+    """The settings with the layer that class activation maps read, found where none is named.
+
+    Args:
+        settings: of the call.
+        methods: names of ``METHODS``.
+        classifier: one image -> logits.
+        image: one of the images, or anything of its shape and dtype.
+
+    Raises:
+        InputError: one of the methods needs a layer, and the classifier has no layers by name, none
+            of that name, or none with feature maps.
+    """
+    asking = [name for name in methods if METHODS[name].needs_layer]
+    if not asking:
+        return replace(settings, layer=None)
+    if not isinstance(classifier, Adapted):
+        raise InputError(_NO_LAYERS.format(type(classifier).__name__))
+    if settings.layer is None:
+        return replace(settings, layer=classifier.last_spatial_layer(image))
+    shape = jax.eval_shape(
+        classifier.tap(settings.layer), jax.ShapeDtypeStruct(image.shape, jnp.float32)
+    ).value.shape
+    if len(shape) != 3 or shape[0] > image.shape[0] or shape[1] > image.shape[1]:
+        raise InputError(
+            f"layer: expected one with feature maps (fh, fw, f) no larger than the image"
+            f" {image.shape}, got {settings.layer!r} with {shape}: `cfx layers` lists them"
+        )
+    return settings
 
 
 def change_scores(

@@ -5,13 +5,28 @@ import inspect
 import sys
 import traceback
 from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from cfx_jax.adapters import Inputs, Outputs, from_exported, from_keras, from_torch, load_torch
+from cfx_jax.adapters import (
+    Inputs,
+    Outputs,
+    from_exported,
+    from_keras,
+    from_nnx,
+    from_torch,
+    load_torch,
+)
 from cfx_jax.errors import InputError, reason_of
 from cfx_jax.objectives import Classifier
 
+_ADAPTERS: tuple[tuple[str, str, Callable[..., Classifier]], ...] = (
+    ("keras", "Model", from_keras),
+    ("torch", "nn.Module", from_torch),
+    ("flax.nnx", "Module", from_nnx),
+)
+"""The classes of models that a function may return in place of a classifier."""
 _FILES: dict[str, Callable[..., Classifier]] = {
     ".pt": lambda path, **facts: from_torch(load_torch(path), **facts),
     ".pth": lambda path, **facts: from_torch(load_torch(path), **facts),
@@ -30,10 +45,10 @@ def load_model(
 
     Args:
         name: ``module:function``, where the function takes no arguments and returns a classifier,
-            or a PyTorch module, which is taken by ``from_torch``; the module is looked for in the
-            current folder too. Or a file: ``.pt``, ``.pt2`` (PyTorch), ``.keras``, ``.jax``
-            (``jax.export``).
-        inputs: how the model of a file, or a PyTorch module, expects its images; None takes the
+            or a model of PyTorch, Keras or Flax NNX, which its adapter takes; the module is looked
+            for in the current folder too. Or a file: ``.pt``, ``.pt2`` (PyTorch), ``.keras``,
+            ``.jax`` (``jax.export``).
+        inputs: how the model of a file, or of a framework, expects its images; None takes the
             default of its framework.
         outputs: what its values mean; None: logits.
 
@@ -98,9 +113,10 @@ def _made(function: Callable[[], Any], name: str, facts: dict[str, Any]) -> Clas
         raise
     except (Exception, SystemExit) as error:  # whatever a user's function raises
         raise _failure(name, error) from error
-    torch = sys.modules.get("torch")
-    if torch is not None and isinstance(model, torch.nn.Module):
-        return from_torch(model, **facts)
+    for library, kind, adapt in _ADAPTERS:
+        framework = sys.modules.get(library)  # a model of it has imported it
+        if framework is not None and isinstance(model, attrgetter(kind)(framework)):
+            return adapt(model, **facts)
     if not callable(model):
         raise InputError(
             f"model: expected {name} to return a classifier, got {type(model).__name__}"

@@ -57,7 +57,16 @@ def first_images(images: Images) -> dict[int, Float[np.ndarray, "h w c"]]:
         raise InputError(
             f"images: none of {len(images.names)} could be read; the first: {reasons[0]}"
         )
+    _check_channels(next(iter(read.values())).shape[2])
     return read
+
+
+def _check_channels(count: int) -> None:
+    if count not in (1, 3):
+        raise InputError(
+            f"images: expected 1 or 3 channels, which a page can show, got {count}: call the"
+            " methods of cfx_jax.attributions and cfx_jax.counterfactuals, which take any"
+        )
 
 
 def logits_of(

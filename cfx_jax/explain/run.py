@@ -34,7 +34,7 @@ _TOLD = {
 
 @dataclass(frozen=True)
 class Run:
-    """What the explanations of a run share.
+    """Facts that all explanations of a run share.
 
     Attributes:
         names: of all images, by their number.
@@ -82,7 +82,7 @@ class Run:
         return self.labels[number] if self.labels else ""
 
     def difference(self, other: "Run") -> str | None:
-        """What keeps two runs from sharing results, None where nothing does.
+        """The first reason why two runs cannot share results, None where there is none.
 
         Args:
             other: the run now, whose values the sentence names last.
@@ -133,7 +133,7 @@ def run_of_json(facts: dict[str, Any]) -> Run:
 def first_facts(
     images: Mapping[int, Float[np.ndarray, "h w c"]], logits: Float[np.ndarray, "n k"]
 ) -> dict[str, tuple[str, tuple[float, ...]]]:
-    """What tells other images and another model, as ``Run.first`` keeps it.
+    """Facts that tell other images and another model, as ``Run.first`` keeps it.
 
     Args:
         images: the first images, by number.

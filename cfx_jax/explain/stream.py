@@ -29,6 +29,8 @@ from cfx_jax.parallel import ExampleMap, example_keys, gather, progress_bar, sha
 
 NO_LOGITS = "the model's logits are NaN or infinite"
 _THREADS = 4
+_ASSUMED = 20
+"""Gradients that the bar counts for a method whose price depends on the image."""
 _RUNNER_UP = -1
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -194,7 +196,7 @@ def _finished(run: Run, started: Started, bar: Any) -> Iterator[Explanation | Sk
     """Waits for a group, and moves the bar by what each method costs."""
     group, count, decision, outcomes = started
     yield from group.skipped
-    costs = {name: ALL_METHODS[name].num_gradients(run.settings) for name in outcomes}
+    costs = {name: ALL_METHODS[name].num_gradients(run.settings) or _ASSUMED for name in outcomes}
     gathered = {}
     for name, outcome in outcomes.items():
         gathered[name] = gather(outcome)

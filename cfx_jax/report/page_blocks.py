@@ -131,6 +131,8 @@ def image_block(
 def claims_block(claims: Sequence[Claim], number: int, digits: int) -> Block:
     """Makes a piece of the table of claims.
 
+    Where all are targets of ours there is no column of a paper's figures.
+
     Args:
         claims: one or more, in reading order.
         number: the table's number on the page.
@@ -143,9 +145,9 @@ def claims_block(claims: Sequence[Claim], number: int, digits: int) -> Block:
         InputError: there are no claims.
     """
     check_filled(claims, "claims")
-    return Block(
-        "claims", {"claims": [_claim_texts(claim, digits) for claim in claims], "number": number}
-    )
+    of_paper = any(claim.kind != "target" or claim.paper for claim in claims)
+    texts = [_claim_texts(claim, digits) for claim in claims]
+    return Block("claims", {"claims": texts, "number": number, "of_paper": of_paper})
 
 
 def config_block(config: Any, caption: str) -> Block:

@@ -20,12 +20,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
-from jax.experimental import multihost_utils
-
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.files import digest, read_json, sync_folder, write_text, writing
 from cfx_jax.locks import LockedError
+from cfx_jax.parallel import first_decides, is_first_process, wait_for_all
 from cfx_jax.training.bundles import bundle, bundle_like, split_over_devices, unbundle
 from cfx_jax.training.named_arrays import Arrays, describe, from_arrays, to_arrays
 from cfx_jax.training.workdir import first_process_alone, prepare_workdir
@@ -83,7 +81,7 @@ class CheckpointStore:
             )
         self.workdir = prepare_workdir(workdir, config)
         self._folder, self._keep = self.workdir / _FOLDER, keep
-        if any(self._folder.glob("tmp_*")):
+        if is_first_process() and any(self._folder.glob("tmp_*")):
             with suppress(LockedError), first_process_alone(self.workdir):
                 for leftover in self._folder.glob("tmp_*"):
                     shutil.rmtree(leftover, ignore_errors=True)
@@ -150,7 +148,7 @@ class CheckpointStore:
                 leaves than ``template``.
         """
         damaged: dict[int, str] = {}
-        for step in reversed(self.steps()):
+        for step in reversed(first_decides("the checkpoints there are", self.steps())):
             try:
                 checkpoint = self._read(step, template)
             except _DamagedError as error:
@@ -177,20 +175,20 @@ class CheckpointStore:
         orbax = import_extra("orbax.checkpoint", "saving checkpoints")
         with _failures_held_back():
             orbax.PyTreeCheckpointer().save(folder / "arrays", bundle(arrays, content["split"]))
-        if jax.process_index() == 0:
+        if is_first_process():
             write_text(folder / "record.json", json.dumps(content, indent=1), durable=True)
             write_text(
                 folder / "manifest.json", json.dumps(_digests(folder), indent=1), durable=True
             )
 
     def _publish(self, temporary: Path, target: Path) -> None:
-        if jax.process_index() == 0:
+        if is_first_process():
             self._remove(target)
             os.replace(temporary, target)
             sync_folder(self._folder)
             for step in self.steps()[: -self._keep]:
                 self._remove(self._path(step))
-        _wait_for_all("checkpoint written")
+        wait_for_all(f"{target.name} is written")
 
     def _remove(self, folder: Path) -> None:
         """Deletes a checkpoint under a temporary name, so that no half of it is left over."""
@@ -213,7 +211,7 @@ class CheckpointStore:
         return Checkpoint(content["step"], tree["state"], tree.get("best"), content["record"])
 
     def _set_aside(self, damaged: Mapping[int, str], good: int) -> None:
-        _wait_for_all("checkpoint read")
+        wait_for_all("a checkpoint is read")
         for step, reason in damaged.items():
             kept = self._rename_damaged(step)
             now = f" and now called {kept}" if kept is not None else ""
@@ -230,7 +228,7 @@ class CheckpointStore:
         """
         aside = self._folder / f"damaged_{self._path(step).name}"
         with suppress(LockedError, OSError), first_process_alone(self.workdir):
-            if jax.process_index() == 0:
+            if is_first_process():
                 shutil.rmtree(aside, ignore_errors=True)
                 os.replace(self._path(step), aside)
             return aside
@@ -321,8 +319,3 @@ def _failures_held_back() -> Iterator[None]:
         logger.removeFilter(errors)
         for record in errors.records:
             logger.handle(record)
-
-
-def _wait_for_all(what: str) -> None:
-    if jax.process_count() > 1:
-        multihost_utils.sync_global_devices(what)

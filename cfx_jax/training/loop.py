@@ -19,10 +19,11 @@ from jax.tree_util import Partial
 from jaxtyping import PRNGKeyArray
 
 from cfx_jax.errors import InputError, import_extra
-from cfx_jax.parallel import replicate, shard, shard_local
+from cfx_jax.parallel import local_copy, replicate, shard, shard_local
 from cfx_jax.training.checkpoint import CheckpointStore
 from cfx_jax.training.clock import Durations, StepClock
 from cfx_jax.training.finite import FiniteGuard, MetricsWindow
+from cfx_jax.training.forecast import Forecast, step_memory
 from cfx_jax.training.metrics_writer import MetricsWriter
 from cfx_jax.training.selection import Selection, Ties, copy_state
 from cfx_jax.training.workdir import training_alone
@@ -113,8 +114,9 @@ def fit(
             too.
         mesh: devices over which batches are split, with the state on all of them; None leaves both
             where they are.
-        progress: shows a progress bar with the loss and, at the end, how long the device waited for
-            the host.
+        progress: prints the memory of a step before the first one and the time that is expected
+            after a few, shows a progress bar with the loss and, at the end, how long the device
+            waited for the host.
 
     Returns:
         Final and selected state, the history, and where the time went.
@@ -126,11 +128,11 @@ def fit(
     """
     _check_options(num_steps, evaluate, evaluate_every, select, checkpoint_every, log_every)
     due = _Due(num_steps, log_every, evaluate_every if evaluate else None, checkpoint_every)
-    with training_alone(workdir):
+    with training_alone(workdir, config):
         store, selection = CheckpointStore(workdir, config), Selection(select, ties=ties)
         state, first = _start(store, _place(copy_state(state), mesh), batches, selection, num_steps)
         guard, window = FiniteGuard(state, store.latest), MetricsWindow(store.latest)
-        step, kind = _compiled(step, mesh), _kind(state)
+        step, kind, forecast = _compiled(step, mesh), _kind(state), Forecast(first, num_steps)
         with (
             MetricsWriter(store.workdir, step=first) as writer,
             _bar(first, num_steps, progress) as bar,
@@ -138,11 +140,16 @@ def fit(
         ):
             for index in range(first, num_steps):
                 done, batch = index + 1, _next(batches, index, num_steps, mesh)
-                state, metrics = clock.step(step, state, jax.random.fold_in(key, index), batch)
+                step_key = jax.random.fold_in(key, index)
+                if index == first and progress:
+                    _tell(bar, _plan(first, num_steps, step_memory(step, state, step_key, batch)))
+                state, metrics = clock.step(step, state, step_key, batch)
                 if index == first:
                     _check_kept(kind, _kind(state))
                 window.add(done, metrics)
                 _advance(bar, window)
+                if progress:
+                    _tell(bar, forecast.after(done, metrics))
                 if due.line(done):
                     line = window.mean()
                     if evaluate is not None and due.evaluation(done):
@@ -156,8 +163,8 @@ def fit(
         if _is_shown(progress) and clock.durations.steps:
             print(clock.durations, file=sys.stderr)
         return FitResult(
-            state,
-            state if selection.best is None else selection.best,
+            local_copy(state),
+            local_copy(state if selection.best is None else selection.best),
             writer.history,
             clock.durations,
         )
@@ -307,6 +314,17 @@ def _bar(first: int, num_steps: int, progress: bool) -> Any:
 
 def _is_shown(progress: bool) -> bool:
     return progress and jax.process_index() == 0
+
+
+def _plan(first: int, num_steps: int, memory: str) -> str:
+    takes = f"; a step takes {memory} on each device" if memory else ""
+    return f"steps {first + 1} to {num_steps}{takes}"
+
+
+def _tell(bar: Any, text: str) -> None:
+    """Prints a line above the bar, where there is one."""
+    if text and not bar.disable:
+        bar.write(text, file=sys.stderr)
 
 
 def _advance(bar: Any, window: MetricsWindow) -> None:

@@ -8,17 +8,21 @@ refused before anything is written.
 import dataclasses
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
-from jax.experimental import multihost_utils
 
 from cfx_jax.errors import InputError
 from cfx_jax.files import read_json, write_text, writing
-from cfx_jax.locks import LockedError, locked
+from cfx_jax.parallel import (
+    check_same,
+    check_same_folder,
+    first_process_locks,
+    is_first_process,
+    wait_for_all,
+)
 
 _NAME = "training.json"
 _FORMAT = "cfx-jax training, version 1"
@@ -47,8 +51,8 @@ def prepare_workdir(workdir: str | Path, config: Any) -> Path:
     if (folder / _NAME).is_file():
         _check_same(folder, load_config(folder), fields)
         return folder
-    _check_unused(folder)
-    if jax.process_index() == 0:
+    if is_first_process():
+        _check_unused(folder)
         advice = "choose a workdir that can be written"
         with writing("the configuration", folder, advice, barred=advice):
             text = json.dumps({"format": _FORMAT, "config": fields}, indent=1) + "\n"
@@ -57,40 +61,29 @@ def prepare_workdir(workdir: str | Path, config: Any) -> Path:
 
 
 @contextmanager
-def training_alone(workdir: str | Path) -> Iterator[None]:
+def training_alone(workdir: str | Path, config: Any) -> Iterator[None]:
     """Keeps the folder of a training for this process, or for all processes of one training.
 
     It does so while the block runs.
 
     Args:
         workdir: the folder. The first of several processes holds its lock.
+        config: of the training, see ``prepare_workdir``.
 
     Raises:
-        InputError: another training runs there, see ``locks.locked``.
+        InputError: another training runs there, see ``locks.locked``; or, of several processes of
+            one run, one has another folder or another configuration.
     """
-    refusal: InputError | None = None
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(first_process_alone(workdir))
-        except InputError as error:
-            refusal = error
-        if jax.process_count() > 1 and not multihost_utils.broadcast_one_to_all(
-            np.array(refusal is None)
-        ):
-            refusal = refusal or LockedError(
-                f"another process trains in {workdir}: see the first process's message"
-            )
-        if refusal is not None:
-            raise refusal
+    check_same("config", _flatten(_plain(config)))
+    check_same_folder("workdir", workdir)
+    with first_process_alone(workdir):
         yield
+        wait_for_all("the end of a training")
 
 
 def first_process_alone(workdir: str | Path) -> AbstractContextManager[None]:
-    """Keeps the folder for the first process of a training, without telling the others.
-
-    See ``training_alone``.
-    """
-    return locked(workdir, doing="trains") if jax.process_index() == 0 else nullcontext()
+    """Keeps the folder for the first process of a training, see ``training_alone``."""
+    return first_process_locks(workdir, doing="trains")
 
 
 def load_config(workdir: str | Path) -> dict[str, Any]:

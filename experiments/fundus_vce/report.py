@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from cfx_jax.report import Claim
 from experiments.fundus_vce import figures, published, tables
@@ -43,9 +44,16 @@ def write_report(folder: Path, study: Study, claims: Sequence[Claim]) -> None:
         _localisation(report, study, study.localised)
     _counterfactuals(report, study)
     title = "Claims of the paper" if is_published else "What the method promises"
-    report.finish(
-        claims, dataclasses.replace(study.config, **study.classifiers.settings), title=title
-    )
+    report.finish(claims, _settings(study), title=title)
+
+
+def _settings(study: Study) -> Mapping[str, Any]:
+    """The settings as they were run; those of images that are not there are left out."""
+    settings = dataclasses.asdict(dataclasses.replace(study.config, **study.classifiers.settings))
+    if users_images(study.data.test) is not None:
+        for name in ("synthetic", "quality", *([] if study.config.fine_tune else ["fine_tuning"])):
+            del settings[name]
+    return settings
 
 
 def _images(report: PaperReport, study: Study) -> None:

@@ -4,7 +4,8 @@ A stage of ``experiments.shared.workspace`` holds its arrays in memory twice: as
 as they are read. The series of 5,000 images of 128 pixels for ten bins are 9.8 GB, so they are kept
 here: in a folder with one ``.npy`` file for each array, and a file that names them and says which
 rows are written. Rows reach the disk before they are said to be written, so that a power cut loses
-a part at most.
+a part at most. Of several processes of one run the first decides which rows are missing, and writes
+them; all make them, since they share the work, and read what is written.
 """
 
 import os
@@ -16,8 +17,14 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from cfx_jax.files import replacing, sync_folder, writing
-from cfx_jax.locks import locked
-from cfx_jax.parallel import progress_bar
+from cfx_jax.parallel import (
+    first_decides,
+    first_process_locks,
+    is_first_process,
+    progress_bar,
+    wait_for_all,
+    wait_for_file,
+)
 from experiments.shared.workspace import Arrays, Workspace
 
 PART_BYTES = 2**26
@@ -69,15 +76,19 @@ def stored(
             as on a full disk. What ``compute`` raises passes as it is.
     """
     folder = workspace.folder(stage, depends)
-    store = _read(folder, number)
-    if store is None or not store.written.all():
-        with locked(folder, doing=f"makes {stage}"):
-            store = _read(folder, number, quiet=True)  # another process may have made it meanwhile
-            if store is None or not store.written.all():
+    store = _read_first(folder, number)
+    first = first_decides(f"rows of {folder.name}", _num_written(store))
+    if first < number:
+        with first_process_locks(folder, doing=f"makes {stage}"):
+            # Another process may have made it meanwhile.
+            store = _read_first(folder, number, quiet=True)
+            first = first_decides(f"rows made of {folder.name}", _num_written(store))
+            if first < number:
                 print(f"{stage} ...", flush=True)
-                _write_parts(folder, store, number, compute)
-        store = _opened(folder, number)
-    return store.arrays
+                _write_parts(folder, store, number, first, compute)
+            wait_for_all(f"{folder.name} is written")
+        store = None
+    return (store or _stored_by_first(folder, number)).arrays
 
 
 def filled(
@@ -108,20 +119,23 @@ def filled(
     """
     layout: Layout = {_VALUES: (tuple(shape), np.dtype(dtype))}
     rows = np.arange(shape[0]) if wanted is None else np.asarray(wanted, int)
-    store = _read(folder, shape[0], layout)
-    if store is None or not store.written[rows].all():
-        with locked(folder, doing=f"makes {folder.name}"):
-            store = _read(folder, shape[0], layout, quiet=True) or _created(
-                folder, shape[0], layout
-            )
-            missing = rows[~store.written[rows]]
+    store = _read_first(folder, shape[0], layout)
+    is_made = store is not None and bool(store.written[rows].all())
+    if not first_decides(f"{folder.name} is stored", is_made):
+        with first_process_locks(folder, doing=f"makes {folder.name}"):
+            if is_first_process():
+                store = _read(folder, shape[0], layout, quiet=True)
+                store = store or _created(folder, shape[0], layout)
+            absent = [] if store is None else rows[~store.written[rows]].tolist()
+            missing = np.asarray(first_decides(f"rows of {folder.name}", absent), int)
             with progress_bar(len(missing), label if len(missing) else False) as bar:
                 for part in row_slices(len(missing), row_bytes(shape, dtype)):
                     positions = missing[part]
                     _write(folder, store, positions, {_VALUES: np.asarray(make(positions))})
                     bar.update(len(positions))
-        store = _opened(folder, shape[0], layout)
-    return store.arrays[_VALUES]
+            wait_for_all(f"{folder.name} is written")
+        store = None
+    return (store or _stored_by_first(folder, shape[0], layout)).arrays[_VALUES]
 
 
 def chosen(values: Rows, rows: Int[np.ndarray, " m"], folder: Path) -> np.ndarray:
@@ -164,6 +178,26 @@ class _Store(NamedTuple):
 
     arrays: Arrays
     written: Bool[np.ndarray, " n"]
+
+
+def _num_written(store: _Store | None) -> int:
+    """How many rows are written before the first that is not."""
+    if store is None:
+        return 0
+    return len(store.written) if store.written.all() else int(np.argmin(store.written))
+
+
+def _read_first(
+    folder: Path, number: int, layout: Layout | None = None, *, quiet: bool = False
+) -> _Store | None:
+    """The arrays of a folder in the first process; None in the others."""
+    return _read(folder, number, layout, quiet=quiet) if is_first_process() else None
+
+
+def _stored_by_first(folder: Path, number: int, layout: Layout | None = None) -> _Store:
+    """The arrays that the first process has found or written."""
+    wait_for_file(folder / _WRITTEN)
+    return _opened(folder, number, layout)
 
 
 def _read(
@@ -220,12 +254,15 @@ def _created(folder: Path, number: int, layout: Layout) -> _Store:
 
 
 def _write_parts(
-    folder: Path, store: _Store | None, number: int, compute: Callable[[int], Iterable[Arrays]]
+    folder: Path,
+    store: _Store | None,
+    number: int,
+    first: int,
+    compute: Callable[[int], Iterable[Arrays]],
 ) -> None:
-    """Writes the parts that a store lacks; there is no store before the first part."""
-    first = 0 if store is None else int(np.argmin(store.written))
+    """Writes the parts from a row on; there is no store before the first part."""
     for part in compute(first):
-        if store is None:
+        if store is None and is_first_process():
             layout = {
                 name: ((number, *values.shape[1:]), values.dtype) for name, values in part.items()
             }
@@ -238,8 +275,13 @@ def _write_parts(
         raise RuntimeError(f"expected {number} rows over all parts, got {first}")
 
 
-def _write(folder: Path, store: _Store, rows: Int[np.ndarray, " m"], part: Arrays) -> None:
-    """Plain writes, since a full disk ends a process that writes through a memory map."""
+def _write(folder: Path, store: _Store | None, rows: Int[np.ndarray, " m"], part: Arrays) -> None:
+    """Plain writes, since a full disk ends a process that writes through a memory map.
+
+    Nothing is written in other processes than the first, which have no store.
+    """
+    if store is None:
+        return
     if set(part) != set(store.arrays):
         raise RuntimeError(
             f"expected the arrays {sorted(store.arrays)} in each part, got {sorted(part)}"

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import jax
 
 from cfx_jax.errors import InputError, import_extra
+from cfx_jax.parallel import DISTRIBUTED_HELP, end_run, is_alone, start_from_arguments
 
 C = TypeVar("C")
 
@@ -39,12 +40,14 @@ def run(
             ``use_every_core``.
         arguments: the command line; None for the process's own.
 
-    A mistake that the user can mend is printed as one line and ends the process with status 2.
+    Several processes work on one experiment where the command line or a cluster says so, see
+    ``parallel.start_from_arguments``. A mistake that the user can mend is printed as one line and
+    ends the process with status 2.
     """
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
-    if every_core:
-        use_every_core()
     with _mistakes_in_one_line():
+        arguments = start_from_arguments(sys.argv[1:] if arguments is None else arguments)
+        if every_core and is_alone():
+            use_every_core()
         preset = _preset(arguments, default)
         if preset not in presets:
             raise InputError(f"--preset: expected one of {', '.join(presets)}, got {preset}")
@@ -64,7 +67,8 @@ def command(
     A mistake that the user can mend is printed as one line and ends the process with status 2.
     """
     with _mistakes_in_one_line():
-        _start(main, config_class, list(sys.argv[1:] if arguments is None else arguments))
+        arguments = start_from_arguments(sys.argv[1:] if arguments is None else arguments)
+        _start(main, config_class, arguments)
 
 
 @contextmanager
@@ -76,10 +80,10 @@ def _mistakes_in_one_line() -> Iterator[None]:
             sys.stdout.flush()  # here, so that a pipe that nobody reads any more is noticed here
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
+        end_run(2, f"error: {error}")
     except KeyboardInterrupt:
         print("stopped: start the same command again to go on", file=sys.stderr)
-        raise SystemExit(130) from None
+        end_run(130, "stopped")
     except BrokenPipeError:
         # As of `--help | head`; the interpreter flushes once more when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -90,7 +94,8 @@ def _start(
     main: Callable[[C], None], config_class: type[C], arguments: Sequence[str], **options: C
 ) -> None:
     tyro = import_extra("tyro", "the command line of experiments")
-    config = tyro.cli(config_class, args=arguments, prog=_program(), **options)
+    about = f"{config_class.__doc__}\n\n{DISTRIBUTED_HELP}"
+    config = tyro.cli(config_class, args=arguments, prog=_program(), description=about, **options)
     use_compilation_cache()
     main(config)
 

@@ -170,7 +170,7 @@ def usual_place(
     """
     names = np.arange(len(annotations)) if groups is None else np.asarray(groups)
     axes = tuple(range(1, annotations.ndim))
-    has_finding = annotations.any(axis=axes)
+    has_finding = np.asarray(annotations.any(axis=axes))
     total, number = annotations.sum(axis=0, dtype=float), int(has_finding.sum())
     places = np.zeros(annotations.shape)
     for name in np.unique(names):

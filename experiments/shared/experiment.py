@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,13 @@ import cfx_jax.metrics
 import cfx_jax.report
 import experiments.shared
 from cfx_jax.files import write_text
-from cfx_jax.locks import locked
+from cfx_jax.parallel import (
+    check_same,
+    check_same_folder,
+    first_decides,
+    first_process_locks,
+    is_first_process,
+)
 from cfx_jax.report import Claim, format_claims, format_table
 from experiments.shared.folder_images import is_users
 from experiments.shared.notices import keep_notices
@@ -81,15 +88,17 @@ def run_experiment(
         work: the folder of stages below ``config.work``; None for the experiment's name.
 
     Raises:
-        InputError: another process runs the same experiment with the same settings.
+        InputError: another process runs the same experiment with the same settings; or, of several
+            processes of one run, one has other settings or other folders.
     """
+    _check_one_run(config)
     folder = results_folder(name, config, presets)
-    with alone(name, folder):
+    with alone(name, folder), _place_to_draw(folder) as place:
         workspace = Workspace(Path(config.work) / (work or name))
         results = study(config, workspace)
         judged = claims(results)
         depends = fingerprint([config, results.identity, drawing_digest(*code)])
-        draw_once(folder, config, depends, lambda: write_report(folder, results, judged))
+        draw_once(folder, config, depends, lambda: write_report(place, results, judged))
         ours = without_paper if is_users(getattr(config, "data", "")) else _unchanged
         shown = [
             part if isinstance(part, str) else format_table(*ours(part)) for part in tables(results)
@@ -100,6 +109,24 @@ def run_experiment(
 
 def _unchanged(table: Table) -> Table:
     return table
+
+
+def _check_one_run(config: Settings) -> None:
+    """Checks that all processes of a run have one configuration, and share its folders."""
+    check_same("the command", dataclasses.asdict(config))  # type: ignore[call-overload]
+    check_same_folder("--work", config.work)
+    check_same_folder("--results", config.results)
+
+
+@contextmanager
+def _place_to_draw(folder: Path) -> Iterator[Path]:
+    """The folder of the report in the first process; in others, which take part in what figures
+    compute, a folder that is thrown away."""
+    if is_first_process():
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as thrown_away:
+        yield Path(thrown_away)
 
 
 def results_folder(experiment: str, config: Any, presets: Mapping[str, Any]) -> Path:
@@ -127,7 +154,7 @@ def alone(experiment: str, folder: Path) -> Iterator[None]:
     Raises:
         InputError: another process is at work there.
     """
-    with locked(folder, doing=f"runs {experiment}"), keep_notices():
+    with first_process_locks(folder, doing=f"runs {experiment}"), keep_notices():
         yield
 
 
@@ -147,9 +174,12 @@ def draw_once(folder: Path, config: Any, drawn_from: str, draw: Callable[[], obj
     """
     stamp = folder / _STAMP
     is_drawn = (folder / "report.html").exists() and stamp.is_file()
-    if is_drawn and stamp.read_bytes() == drawn_from.encode():
+    is_drawn = is_drawn and stamp.read_bytes() == drawn_from.encode()
+    if first_decides("the report is drawn", is_drawn):
         return
     print("tables and figures ...", flush=True)
-    write_text(folder / "config.json", json.dumps(dataclasses.asdict(config), indent=2))
+    if is_first_process():
+        write_text(folder / "config.json", json.dumps(dataclasses.asdict(config), indent=2))
     draw()
-    write_text(stamp, drawn_from)
+    if is_first_process():
+        write_text(stamp, drawn_from)

@@ -15,7 +15,13 @@ from cfx_jax.files import write_text
 from cfx_jax.report import Claim, Report, write_claims, write_table
 from experiments.shared.folder_images import FolderImages
 from experiments.shared.notices import kept_notices
-from experiments.shared.users_words import Table, explain_words, without_paper, without_places
+from experiments.shared.users_words import (
+    Table,
+    as_target,
+    explain_words,
+    without_paper,
+    without_places,
+)
 
 _DIGITS = 3
 _NAMED = 20  # files that are skipped and named on the page
@@ -59,10 +65,12 @@ class PaperReport:
 
     def section(self, title: str, text: str = "") -> None:
         """Starts a section, to which everything belongs that is added next."""
+        self._texts.append(text)
         self._page.section(title, text)
 
     def text(self, text: str) -> None:
         """Adds paragraphs, separated by blank lines."""
+        self._texts.append(text)
         self._page.text(text)
 
     def table(
@@ -136,6 +144,8 @@ class PaperReport:
         Returns:
             The path of ``report.html``.
         """
+        if self._users is not None:
+            claims = [as_target(claim) for claim in claims]
         write_claims(self.folder / "claims.json", claims, note=self.note)
         if claims:
             self._page.section(title).claims(claims)
@@ -153,7 +163,7 @@ class PaperReport:
         return caption if self._users is None else without_places(caption)
 
     def _files(self, users: FolderImages) -> None:
-        """What was found in a user's files."""
+        """Adds a section on a user's files."""
         self._page.section("Your files", " ".join(users.notes))
         counts = [[what, count] for what, count in users.counts.items() if count]
         if counts:

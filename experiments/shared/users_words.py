@@ -1,17 +1,23 @@
 """A report on a user's own images: without the paper's figures, and with what its words mean."""
 
 import re
+from dataclasses import replace
 from typing import Any
+
+from cfx_jax.report import Claim
 
 Table = tuple[list[str], list[list[Any]]]
 
 _PREFIX = "paper"
 _PLACE = re.compile(r"^(As the paper's )?(Table|Figure) [\dIVX]+[a-z]?(, |: | in numbers: )?")
 _PRINTED = re.compile(r" \(paper[:,][^()]*\)")
+_ASIDE = re.compile(r" \([^()]*\bpaper\b[^()]*\)")
+_OF_PAPER = re.compile(r"\bpaper\b|\b(Table|Figure|section) [\dIVX]")
 _REMARKS = ("Not in the paper.", "Not in the paper")
 _WORDS = {
+    "APGD": "a search for the worst small change by the gradient.",
     "accuracy": "the share of images whose class is told rightly.",
-    "adversarial": "a generated image that resembles the original and is decided otherwise.",
+    "adversarial image": "a generated image that resembles the original and is decided otherwise.",
     "always the commoner class": "what a classifier reaches that looks at no image.",
     "AUC": "the area under the ROC curve: the share of pairs of two images of different classes"
     " that are put in the right order; 0.5 is chance.",
@@ -19,7 +25,7 @@ _WORDS = {
     "bootstrap": "drawing the images again at random, with repetition, to see how much a figure"
     " moves.",
     "Brier score": "the mean squared distance of a probability from the truth; 0 is best.",
-    "bracket": "[low, high] holds the true figure in 95 of 100 repetitions of the experiment with"
+    "brackets": "[low, high] holds the true figure in 95 of 100 repetitions of the experiment with"
     " other test images of the same kind.",
     "calibration": "the images on which probabilities are made to agree with how often they are"
     " right.",
@@ -33,7 +39,7 @@ _WORDS = {
     "PSNR": "peak signal-to-noise ratio in dB: the higher, the nearer are two images.",
     "robust accuracy": "the share of images whose class is told rightly even after the worst small"
     " change that is found.",
-    "similar": "a generated image that resembles the original and is decided like it.",
+    "similar image": "a generated image that resembles the original and is decided like it.",
     "Spearman": "a correlation of orders; 1 where both rise together.",
     "SSIM": "structural similarity of two images; 1 is the same.",
     "temperature": "the number by which logits are divided so that probabilities fit.",
@@ -60,6 +66,13 @@ def without_paper(table: Table) -> Table:
     )
 
 
+def as_target(claim: Claim) -> Claim:
+    """A claim on a user's images: what the method promises, without the paper's figures."""
+    note = "" if _OF_PAPER.search(claim.note) else claim.note
+    text = _ASIDE.sub("", claim.text)
+    return replace(claim, kind="target", place="", paper={}, text=text, note=note)
+
+
 def without_places(text: str) -> str:
     """A caption without the numbers of the paper's tables, and without its figures in brackets.
 
@@ -75,9 +88,13 @@ def without_places(text: str) -> str:
 
 def explain_words(texts: str) -> str:
     """A list of what the words mean that occur in texts; empty where none does."""
-    used = [
-        f"- {word}: {meaning}"
-        for word, meaning in _WORDS.items()
-        if re.search(rf"(?<!\w){re.escape(word)}", texts)
-    ]
-    return "\n".join(used)
+    return "\n".join(
+        f"- {word}: {meaning}" for word, meaning in _WORDS.items() if _occurs(word, texts)
+    )
+
+
+def _occurs(word: str, texts: str) -> bool:
+    """Tells whether a word occurs, also at the start of a sentence and for several things."""
+    letters = re.escape(word)
+    start = f"[{word[0].upper()}{word[0]}]{re.escape(word[1:])}" if word[0].isalpha() else letters
+    return re.search(rf"(?<!\w){start}s?(?!\w)", texts) is not None

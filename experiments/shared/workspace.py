@@ -15,8 +15,15 @@ from typing import Any
 import numpy as np
 
 import cfx_jax
+from cfx_jax.errors import InputError
 from cfx_jax.files import replacing, sweep
-from cfx_jax.locks import locked
+from cfx_jax.parallel import (
+    first_decides,
+    first_process_locks,
+    is_first_process,
+    wait_for_all,
+    wait_for_file,
+)
 
 Arrays = dict[str, np.ndarray]
 
@@ -59,7 +66,9 @@ def _files(module: ModuleType) -> list[Path]:
 class Workspace:
     """A folder in which stages keep their results.
 
-    What killed processes left half written there is removed.
+    What killed processes left half written there is removed. Of several processes of one run the
+    first decides what is there, and writes; all compute what is not there, since they share the
+    work, and all read what the first has written.
 
     Attributes:
         root: the folder.
@@ -67,7 +76,8 @@ class Workspace:
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
-        sweep(self.root)
+        if is_first_process():
+            sweep(self.root)
 
     def folder(self, stage: str, depends: Any) -> Path:
         """The folder of one stage: ``STAGE-FINGERPRINT``."""
@@ -86,18 +96,41 @@ class Workspace:
                 written.
         """
         path = self.folder(stage, depends) / "arrays.npz"
-        arrays = _read(stage, path)
-        if arrays is not None:
-            return arrays
-        with locked(path.parent, doing=f"makes {stage}"):
-            # Another process may have made it while this one asked for the lock.
-            arrays = _read(stage, path, quiet=True)
-            if arrays is None:
-                print(f"{stage} ...", flush=True)
-                arrays = compute()
-                with replacing(path, durable=True) as temporary, open(temporary, "wb") as file:
-                    np.savez(file, **{_NAMES: np.array(sorted(arrays), str)}, **arrays)  # type: ignore[arg-type]
+        arrays = _read_first(stage, path)
+        if not first_decides(f"{path.parent.name} is stored", arrays is not None):
+            with first_process_locks(path.parent, doing=f"makes {stage}"):
+                # Another process may have made it while this one asked for the lock.
+                arrays = _read_first(stage, path, quiet=True)
+                if not first_decides(f"{path.parent.name} is made", arrays is not None):
+                    arrays = _make(stage, path, compute)
+        if arrays is None or not is_first_process():
+            arrays = _read_stored(stage, path)
         return arrays
+
+
+def _make(stage: str, path: Path, compute: Callable[[], Arrays]) -> Arrays:
+    """Computes the arrays of a stage in every process; the first writes them."""
+    print(f"{stage} ...", flush=True)
+    arrays = compute()
+    if is_first_process():
+        with replacing(path, durable=True) as temporary, open(temporary, "wb") as file:
+            np.savez(file, **{_NAMES: np.array(sorted(arrays), str)}, **arrays)  # type: ignore[arg-type]
+    wait_for_all(f"{path.parent.name} is written")
+    return arrays
+
+
+def _read_first(stage: str, path: Path, *, quiet: bool = False) -> Arrays | None:
+    """The arrays of a stage's file in the first process; None in the others."""
+    return _read(stage, path, quiet=quiet) if is_first_process() else None
+
+
+def _read_stored(stage: str, path: Path) -> Arrays:
+    """The arrays that the first process has found or written."""
+    wait_for_file(path)
+    arrays = _read(stage, path)
+    if arrays is None:
+        raise InputError(f"{stage}: expected {path} as process 0 has it: see what is printed above")
+    return arrays
 
 
 def _read(stage: str, path: Path, *, quiet: bool = False) -> Arrays | None:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from compilations import counted_compilations
 from jax.tree_util import Partial
+from small_classifiers import convolutional_classifier, images
 
-from cfx_jax.counterfactuals import smallest_counterfactual, smallest_counterfactual_batch
+from cfx_jax.counterfactuals import smallest_counterfactual, smallest_counterfactual_batch, vce
 from cfx_jax.errors import InputError
 from cfx_jax.geometry import lp_norm
 
@@ -77,6 +78,35 @@ def test_what_is_not_reached_is_the_most_confident_image():
     change = 0.1 * WEIGHTS / np.linalg.norm(WEIGHTS)
     np.testing.assert_allclose(answer.image - IMAGES[0], change, atol=2e-3)
     assert answer.initial_probability < answer.probability < 0.9
+
+
+@pytest.mark.parametrize("target", [0, 2])
+def test_it_is_as_small_as_by_plain_bisection_and_costs_less(target):
+    """On a network with a convolution, against a loop of whole searches at halved brackets."""
+    image = images(1)[0]
+    ask = {"p": 2, "num_steps": 30}
+
+    low, high, by_bisection = 0.0, 4.0, 0
+    while high - low > 0.05 * high:
+        radius = (low + high) / 2
+        answer = vce(convolutional_classifier, image, target, radius=radius, **ask)
+        low, high = (low, radius) if answer.probability >= 0.9 else (radius, high)
+        by_bisection += 31
+    assert low > 0 and high < 4
+
+    passes = []
+
+    def counted(image):
+        jax.debug.callback(lambda: passes.append(1))
+        return convolutional_classifier(image)
+
+    smallest_counterfactual(counted, image, target, largest_radius=4.0, **ask)
+    passes.clear()  # those of the checks and of compiling
+    found = smallest_counterfactual(counted, image, target, largest_radius=4.0, **ask)
+    jax.effects_barrier()
+    assert found.reached
+    assert low * 0.95 <= found.radius <= high * 1.05
+    assert len(passes) < by_bisection / 2
 
 
 def test_single_images_batches_and_jit_agree_and_compile_once():

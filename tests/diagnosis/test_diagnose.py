@@ -209,6 +209,16 @@ def test_values_that_are_no_logits_are_named():
     )
 
 
+def test_sigmoids_of_several_labels_in_place_of_logits_are_a_warning():
+    def labels(image):
+        value = linear_classifier(image)[1]
+        return jnp.stack([value, value + 1, -value])
+
+    assert diagnose(labels, IMAGES) == ()
+    finding = only(diagnose(lambda x: jax.nn.sigmoid(labels(x)), IMAGES), "sigmoids", "warning")
+    assert "Outputs('probabilities', label=...)" in finding.message
+
+
 def test_a_sigmoid_in_place_of_a_logit_is_a_warning():
     def logit(image):
         return linear_classifier(image)[1]

@@ -22,6 +22,11 @@ def number():
 def needs(argument):
     return argument
 
+def network():
+    from flax import nnx
+    from cfx_jax.models import resnet_small
+    return resnet_small(num_classes=2, rngs=nnx.Rngs(0))
+
 def raises():
     raise RuntimeError("first line")
 """
@@ -136,6 +141,18 @@ def test_a_check_finds_nothing_in_a_sound_model(folder, capsys):
     assert "Nothing is wrong" in capsys.readouterr().out
 
 
+def test_layers_are_listed_and_one_is_shown(folder, capsys):
+    options = ("--model", "own_model:network", "--images", "images", "--size", 32, 32)
+    assert run("layers", *options) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert "stages.0.1: 8x8x24" in printed and "head: 2" in printed
+    assert "stages.2.0: 2x2x192 (class activation maps read this one by default)" in printed
+    assert run("explain", *options, "--methods", "grad_cam", "--layer", "stages.0.1") == 0
+    assert load_explanations("explanations").settings.layer == "stages.0.1"
+    assert run("layers", "--model", "own_model:classifier", "--images", "images") == 2
+    assert "whose layers have names, got function" in capsys.readouterr().err
+
+
 def test_methods_are_listed_with_their_price(capsys):
     assert run("methods") == 0
     assert "integrated_gradients (map, about 50 gradients an image)" in capsys.readouterr().out
@@ -144,6 +161,8 @@ def test_methods_are_listed_with_their_price(capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (("--methods", "grad_cam"), "layer: expected a model from cfx_jax.adapters"),
+        (("--methods", "occlusion", "--occlusion-window", "9"), "window: expected at most 8 pixels"),
         (("--model", "own_model:none"), "expected a function none in own_model"),
         (("--model", "no_module:classifier"), "expected a module that can be imported"),
         (("--model", "own_model:number"), "to return a classifier, got int"),

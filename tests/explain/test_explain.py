@@ -2,19 +2,26 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 from jax.tree_util import Partial
 
-from cfx_jax.attributions import integrated_gradients
+from cfx_jax.adapters import from_nnx
+from cfx_jax.attributions import grad_cam, integrated_gradients, occlusion
 from cfx_jax.counterfactuals import smallest_counterfactual, vce
 from cfx_jax.errors import InputError
 from cfx_jax.explain import METHODS, automatic_radius, explain, load_explanations
 from cfx_jax.explain.page import cautions_of
+from cfx_jax.models import resnet_small
 from cfx_jax.objectives import class_score
+from cfx_jax.taps import Tapped
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.uniform(0.3, 0.7, size=(5, 6, 6, 1)).astype(np.float32)
 WEIGHTS = jnp.asarray(RNG.normal(size=(36, 3)), jnp.float32)
 CLASSES = ("healthy", "sick", "unknown")
+OF_ANY_CLASSIFIER = tuple(
+    name for name, method in METHODS.items() if not method.needs_layer and name != "guided_backprop"
+)
 QUICK = {"num_steps": 6, "num_nodes": 4, "num_samples": 3, "radius": 0.5}
 
 
@@ -28,7 +35,7 @@ CLASSIFIER = Partial(network, WEIGHTS)
 @pytest.fixture(scope="module")
 def answers():
     names = [f"scan {number}" for number in range(5)]
-    options = {"methods": tuple(METHODS), "classes": CLASSES, "names": names, **QUICK}
+    options = {"methods": OF_ANY_CLASSIFIER, "classes": CLASSES, "names": names, **QUICK}
     return explain(CLASSIFIER, IMAGES, **options, key=jax.random.key(1), batch_size=2)
 
 
@@ -106,7 +113,7 @@ def test_saved_explanations_come_back(answers, tmp_path):
         answers.classes,
         answers.settings,
     )
-    for method in METHODS:
+    for method in OF_ANY_CLASSIFIER:
         np.testing.assert_array_equal(back.pictures[method], answers.pictures[method])
         for name, values in answers.scores[method].items():
             np.testing.assert_array_equal(back.scores[method][name], values)
@@ -136,7 +143,7 @@ def test_a_folder_of_another_run_is_not_written(answers, tmp_path):
     other = explain(CLASSIFIER, 1 - IMAGES, methods=["gradient"])
     with pytest.raises(InputError, match="give --replace"):
         other.save(tmp_path)
-    assert load_explanations(tmp_path).run.methods == tuple(METHODS)
+    assert load_explanations(tmp_path).run.methods == tuple(OF_ANY_CLASSIFIER)
     other.save(tmp_path, replace=True)
     assert load_explanations(tmp_path).run.methods == ("gradient",)
 
@@ -163,12 +170,76 @@ def test_one_image_without_logits_behind_the_diagnosed_ones_is_told():
 
 def test_the_page_shows_every_image_method_and_word(answers, tmp_path):
     text = answers.report(tmp_path / "page.html").read_text()
-    for word in (*answers.names, *METHODS, "healthy", "smallest radius", "completeness residual"):
+    for word in (
+        *answers.names,
+        *OF_ANY_CLASSIFIER,
+        "healthy",
+        "smallest radius",
+        "completeness residual",
+    ):
         assert word in text, word
     assert text.count("<img") >= 2 * len(METHODS)
     figure = answers.show(count=3)
-    assert len(figure.axes) == 3 * (1 + len(METHODS))
+    assert len(figure.axes) == 3 * (1 + len(OF_ANY_CLASSIFIER))
     assert answers._repr_html_().startswith('<img alt="')
+
+
+@pytest.fixture(scope="module")
+def layered():
+    """A small network of this library: its layers have names, and its activation is the ReLU."""
+    model = resnet_small(num_classes=2, in_channels=1, rngs=nnx.Rngs(0))
+    images = RNG.uniform(size=(2, 32, 32, 1)).astype(np.float32)
+    return from_nnx(model), images
+
+
+def test_maps_of_a_layer_are_those_of_its_tap_and_name_it(layered):
+    classifier, images = layered
+    answers = explain(classifier, images, methods=["grad_cam", "guided_backprop"])
+    assert answers.settings.layer == "stages.2.0"
+
+    def by_log_odds(image, shift=None):
+        logits, value = classifier.tap("stages.2.0")(image, shift)
+        return Tapped(jnp.stack([logits[0] - logits[1], logits[1] - logits[0]]), value)
+
+    predicted = int(answers.predictions[0])
+    expected = grad_cam(by_log_odds, images[0], predicted)
+    found = answers.pictures["grad_cam"][0].sum(-1)
+    np.testing.assert_allclose(found, expected, atol=1e-5 * float(expected.max()))
+    score = class_score(classifier.guided(), predicted)
+    guided = jax.grad(score)(jnp.asarray(images[0]))
+    found = answers.pictures["guided_backprop"][0]
+    np.testing.assert_allclose(found, guided, atol=1e-4 * float(jnp.abs(guided).max()))
+    early = explain(classifier, images, methods=["layer_cam"], layer="stages.0.1")
+    assert early.settings.layer == "stages.0.1"
+    assert early.pictures["layer_cam"].shape == images.shape
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        ("layer4", "layer: expected the name of a layer"),
+        ("head", "layer: expected one with feature maps .*got 'head'"),
+    ],
+)
+def test_layers_that_cannot_be_shown_are_told_before_anything_runs(layered, layer, message):
+    with pytest.raises(InputError, match=message):
+        explain(*layered, methods=["gradient", "grad_cam"], layer=layer)
+
+
+def test_methods_that_a_classifier_cannot_have_are_told():
+    with pytest.raises(InputError, match=r"layer: expected a model from cfx_jax.adapters"):
+        explain(CLASSIFIER, IMAGES, methods=["score_cam"])
+    with pytest.raises(InputError, match=r"expected one with jax.nn.relu"):
+        explain(CLASSIFIER, IMAGES, methods=["guided_backprop"])
+    with pytest.raises(InputError, match=r"images: expected 1 or 3 channels, .* got 2"):
+        explain(CLASSIFIER, np.repeat(IMAGES, 2, axis=3), methods=["gradient"])
+
+
+def test_occlusion_hides_the_window_that_is_asked_for():
+    answers = explain(CLASSIFIER, IMAGES, methods=["occlusion"], occlusion_window=3)
+    score = class_score(CLASSIFIER, int(answers.predictions[0]))
+    expected = occlusion(score, IMAGES[0], window=3)
+    np.testing.assert_allclose(answers.pictures["occlusion"][0, ..., 0], expected, atol=1e-5)
 
 
 def test_the_radius_follows_the_size():

@@ -204,6 +204,24 @@ def test_page_without_claims_or_note_says_nothing_of_them(tmp_path):
     assert "undecided" not in page.text and 'role="note"' not in page.source
 
 
+@pytest.mark.parametrize(
+    ("claims", "of_paper"),
+    [
+        ([claim(paper={}, kind="target"), claim("b", paper={}, kind="target")], False),
+        ([claim(paper={}, kind="target"), claim("b", kind="target")], True),
+        ([claim(paper={}, kind="statement", place="Table 2")], True),
+    ],
+)
+def test_claims_that_are_targets_of_ours_alone_have_no_column_of_a_paper(
+    tmp_path, claims, of_paper
+):
+    page = Page(Report("t").section("s").claims(claims).write(tmp_path / "a.html"))
+    assert ("Paper" in page.text) == ("statements of the paper" in page.text) == of_paper
+    assert page.source.count('<th scope="col">') == (5 if of_paper else 4)
+    rows = page.source.split("<tbody>")[1].split("</tr>")[:-1]
+    assert all(row.count("<td>") == (4 if of_paper else 3) for row in rows)
+
+
 def test_template_is_part_of_the_package():
     template = resources.files("cfx_jax.report").joinpath("report.html.jinja")
     assert template.is_file() and "<!doctype html>" in template.read_text(encoding="utf-8")

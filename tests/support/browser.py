@@ -32,9 +32,9 @@ def started_browser() -> Iterator:
 
 
 @contextmanager
-def visited(page, path) -> Iterator:
+def visited(page, path, *, beside=False) -> Iterator:
     """Opens a file as if for the first time; fails if it reports an error or asks for anything
-    outside of itself.
+    outside of itself, or where ``beside`` allows it, of its folder.
     """
     troubles, requests = [], []
     listeners = {
@@ -52,4 +52,5 @@ def visited(page, path) -> Iterator:
     for event, listener in listeners.items():
         page.remove_listener(event, listener)
     assert troubles == []
-    assert all(url.startswith(("data:", "blob:")) or url == path.as_uri() for url in requests)
+    allowed = (path.parent if beside else path).as_uri()
+    assert all(url.startswith(("data:", "blob:", allowed)) for url in requests)

@@ -28,6 +28,7 @@ from cfx_jax.attributions import (
     latent_saliency,
     layer_cam,
     mask_perturbation,
+    occlusion,
     of_slice,
     over_slices,
     path_attribution,
@@ -259,6 +260,9 @@ def methods(scale):
         "grad_cam": lambda key, image: grad_cam(cut, image, 1)[..., None],
         "grad_cam_plus_plus": lambda key, image: grad_cam_plus_plus(cut, image, 1)[..., None],
         "layer_cam": lambda key, image: layer_cam(cut, image, 1)[..., None],
+        "occlusion": lambda key, image: occlusion(score, image, window=3, windows_per_batch=4)[
+            ..., None
+        ],
         "score_cam": lambda key, image: score_cam(cut, image, 1, channels_per_batch=2)[..., None],
         "random_map": random_map,
         "augment_average": lambda key, image: augment_average(

@@ -31,7 +31,7 @@ from jaxtyping import Int, Num, PRNGKeyArray
 from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier
-from cfx_jax.parallel import data_mesh
+from cfx_jax.parallel import data_mesh, first_decides
 from cfx_jax.training import CheckpointStore, fit, load_config
 from cfx_jax.training.checkpoint import has_checkpoint
 from cfx_jax.training.loop import Batches
@@ -200,7 +200,7 @@ def train(
     check_choice(config.select, tuple(trainer.selections), name="select")
     mesh = data_mesh() if mesh is None else mesh
     _check_batch_size(config.run.batch_size, mesh)
-    resumed = has_checkpoint(workdir)
+    resumed = first_decides("the training goes on", has_checkpoint(workdir))
     given: dict[str, Any] = {**options, "skip": skip, "mesh": mesh, "resumed": resumed}
     inputs = Inputs(source, train_indices, validation, **given)
     trainer.check(config, inputs)

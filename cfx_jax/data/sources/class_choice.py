@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from cfx_jax.data.sources.collected_files import CollectedFile, Told
+from cfx_jax.data.sources.collected_files import CollectedFile, Remarks
 from cfx_jax.data.sources.file_tree import natural_key
 from cfx_jax.data.user_files import printable
 from cfx_jax.errors import InputError
@@ -91,7 +91,7 @@ def take_split_folders(files: Sequence[CollectedFile]) -> list[CollectedFile]:
 def find_labels(
     files: Sequence[CollectedFile],
     classes: Sequence[str],
-    told: Told,
+    remarks: Remarks,
     *,
     labelled: bool,
     by_folder: bool = False,
@@ -101,7 +101,7 @@ def find_labels(
     Args:
         files: the files.
         classes: see ``open_images``.
-        told: takes what is left out.
+        remarks: takes what is left out.
         labelled: see ``open_images``.
         by_folder: whether folders are groups, so that they are classes only above others.
 
@@ -119,18 +119,20 @@ def find_labels(
     is_group = by_folder and is_flat
     if not (stated or labelled) and (is_group or not _are_classes(texts, known, classes)):
         if classes and known and not is_group:
-            told.notes.append(f"The folders {_some(known)} are no classes: no true class is known.")
+            remarks.notes.append(
+                f"The folders {_some(known)} are no classes: no true class is known."
+            )
         return list(files), tuple(text.partition("=")[2] or text for text in classes)
     if not known:
         raise InputError(
             f"images: expected one sub-folder for each class, or a table csv:FILE with a column"
-            f" label; found {len(files)} files without a class{told.hint}"
+            f" label; found {len(files)} files without a class{remarks.hint}"
         )
-    choices = choose_classes(classes, known, all_known=labelled, hint=told.hint)
+    choices = choose_classes(classes, known, all_known=labelled, hint=remarks.hint)
     number = {label: place for place, choice in enumerate(choices) for label in choice.labels}
     for text in texts:
         if text not in number:
-            told.left_out["images without a class" if text is None else f"images of {text}"] += 1
+            remarks.left_out["images without a class" if text is None else f"images of {text}"] += 1
     kept = [
         file._replace(label=number[text])
         for file, text in zip(files, texts, strict=True)

@@ -1,4 +1,4 @@
-"""Image files on their way into a collection, and what is told of them."""
+"""Image files on their way into a collection, and remarks on them."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -29,8 +29,8 @@ class CollectedFile(NamedTuple):
 
 
 @dataclass
-class Told:
-    """What a user is told of the files, collected while they are opened.
+class Remarks:
+    """Remarks on a user's files, collected while they are opened.
 
     Attributes:
         skipped: a line for each image file that is not used: its name and the reason.

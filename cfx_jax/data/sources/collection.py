@@ -11,7 +11,7 @@ from jaxtyping import Float, Int, Shaped
 from cfx_jax.data.display_window import Window
 from cfx_jax.data.nifti_slices import write_slices
 from cfx_jax.data.slices import resize_labels
-from cfx_jax.data.sources.collected_files import CollectedFile, Told
+from cfx_jax.data.sources.collected_files import CollectedFile, Remarks
 from cfx_jax.data.sources.decoding import quiet_opencv
 from cfx_jax.data.sources.image_files import (
     Contents,
@@ -61,14 +61,14 @@ class ImageCollection:
         depth: int | None,
         class_names: Sequence[str],
         has_masks: bool,
-        told: Told,
+        remarks: Remarks,
     ) -> None:
         self._files = tuple(files)
         self._size, self._window, self.depth = size, window, depth
         self.shape, self.has_masks = shape, has_masks
         self.class_names = tuple(class_names)
-        self.skipped, self.notes = tuple(told.skipped), tuple(told.notes)
-        self.left_out: Mapping[str, int] = dict(told.left_out)
+        self.skipped, self.notes = tuple(remarks.skipped), tuple(remarks.notes)
+        self.left_out: Mapping[str, int] = dict(remarks.left_out)
         counts = [len(file.contents.numbers) for file in self._files]
         self._file_of: Int[np.ndarray, " n"] = np.repeat(np.arange(len(counts)), counts)
         self._number_of = np.concatenate([file.contents.numbers for file in self._files])

@@ -31,12 +31,12 @@ def find_groups(files: Sequence[CollectedFile], groups: str | None) -> list[Coll
         InputError: the pattern is none, has another number of groups than one, or does not fit
             every name; a file has no folder or no group; a group is in two splits.
     """
-    found = _find(files, groups)
-    if found is None and any(len(file.contents.numbers) > 1 for file in files):
-        found = [file.name for file in files]
+    names = _find(files, groups)
+    if names is None and any(len(file.contents.numbers) > 1 for file in files):
+        names = [file.name for file in files]
     grouped = list(files)
-    if found is not None:
-        pairs = zip(files, found, strict=True)
+    if names is not None:
+        pairs = zip(files, names, strict=True)
         grouped = [file._replace(group=group) for file, group in pairs]
     _check_splits(grouped)
     return grouped
@@ -104,11 +104,11 @@ def _by_pattern(names: Sequence[str], groups: str) -> list[str]:
             "groups: expected 'folder', column:NAME, or a pattern with one group in brackets, got"
             f" {groups!r} with {pattern.groups}: {_EXAMPLE}"
         )
-    found = [pattern.search(name) for name in names]
-    wrong = [name for name, match in zip(names, found, strict=True) if not (match and match[1])]
+    matches = [pattern.search(name) for name in names]
+    wrong = [name for name, match in zip(names, matches, strict=True) if not (match and match[1])]
     if wrong:
         raise InputError(
             f"groups: expected a pattern that fits every name, {groups!r} fits"
             f" {len(names) - len(wrong)} of {len(names)} and not '{wrong[0]}'"
         )
-    return [match[1] for match in found if match]
+    return [match[1] for match in matches if match]

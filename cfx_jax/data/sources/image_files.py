@@ -98,7 +98,7 @@ def read_image(
     *,
     size: tuple[int, int] | None = None,
     channels: int = 3,
-    window: Window = "file",
+    window: Window,
     depth: int | None = None,
 ) -> Float[np.ndarray, "h w c"]:
     """Decodes a picture, or one frame of a DICOM file.

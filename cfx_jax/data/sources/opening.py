@@ -10,7 +10,7 @@ import numpy as np
 
 from cfx_jax.data.display_window import Window, check_window
 from cfx_jax.data.sources.class_choice import find_labels, take_split_folders
-from cfx_jax.data.sources.collected_files import CollectedFile, Told
+from cfx_jax.data.sources.collected_files import CollectedFile, Remarks
 from cfx_jax.data.sources.collection import ImageCollection
 from cfx_jax.data.sources.decoding import quiet_opencv
 from cfx_jax.data.sources.grouping import find_groups, group_column
@@ -90,19 +90,19 @@ def open_images(
     resized = _check_size(size)
     if channels not in (None, 1, 3):
         raise InputError(f"channels: expected 1 (grey) or 3 (colour), got {channels}")
-    told = Told()
-    entries, has_masks = _list(paths, groups, told)
-    files = collect_files(entries, told, window=window, progress=progress)
+    remarks = Remarks()
+    entries, has_masks = _list(paths, groups, remarks)
+    files = collect_files(entries, remarks, window=window, progress=progress)
     files, names = find_labels(
-        take_split_folders(files), classes, told, labelled=labelled, by_folder=groups == "folder"
+        take_split_folders(files), classes, remarks, labelled=labelled, by_folder=groups == "folder"
     )
     if labelled:
-        _check_classes(files, names, told)
+        _check_classes(files, names, remarks)
     files = find_groups(files, groups)
     height, width = resized or _common_size(files)
     stored = max(file.contents.channels for file in files)
-    depth = _find_depth(files, told) if window == "file" else None
-    _tell(files, names, told)
+    depth = _find_depth(files, remarks) if window == "file" else None
+    _tell(files, names, remarks)
     return ImageCollection(
         files,
         shape=(height, width, channels or stored),
@@ -111,11 +111,11 @@ def open_images(
         depth=depth,
         class_names=names,
         has_masks=has_masks,
-        told=told,
+        remarks=remarks,
     )
 
 
-def _list(paths: Paths, groups: str | None, told: Told) -> tuple[list[Entry], bool]:
+def _list(paths: Paths, groups: str | None, remarks: Remarks) -> tuple[list[Entry], bool]:
     """The files that the user names, and whether a table has a column of masks."""
     named = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     tables = [str(path) for path in named if str(path).startswith(_TABLE)]
@@ -127,19 +127,19 @@ def _list(paths: Paths, groups: str | None, told: Told) -> tuple[list[Entry], bo
         table = read_label_file(Path(text.removeprefix(_TABLE)), group_column=column)
         entries += table.entries
         has_masks |= table.has_masks
-        told.skipped += table.skipped
-        told.notes += [table.note] if table.note else []
+        remarks.skipped += table.skipped
+        remarks.notes += [table.note] if table.note else []
     listed, unusable = list_files([Path(path) for path in named if str(path) not in tables])
-    told.left_out.update(unusable)
+    remarks.left_out.update(unusable)
     return entries + listed, has_masks
 
 
-def _check_classes(files: Sequence[CollectedFile], names: Sequence[str], told: Told) -> None:
+def _check_classes(files: Sequence[CollectedFile], names: Sequence[str], remarks: Remarks) -> None:
     """Checks that there are several classes."""
     if len(names) < 2:
         raise InputError(
             f"images: expected several classes, found {', '.join(names)} with {len(files)} images"
-            f"{told.hint}: give one sub-folder for each class, or a table csv:FILE with a column"
+            f"{remarks.hint}: give one sub-folder for each class, or a table csv:FILE with a column"
             " label"
         )
 
@@ -158,7 +158,7 @@ def _common_size(files: Sequence[CollectedFile]) -> tuple[int, int]:
     return size
 
 
-def _find_depth(files: Sequence[CollectedFile], told: Told) -> int | None:
+def _find_depth(files: Sequence[CollectedFile], remarks: Remarks) -> int | None:
     """The bits that pictures of 16 bits use, by a sample of them; None where they use all."""
     deep = [file for file in files if file.contents.kind == "picture" and file.contents.bits == 16]
     if not deep:
@@ -170,21 +170,21 @@ def _find_depth(files: Sequence[CollectedFile], told: Told) -> int | None:
     depth = depth_of(largest)
     if not largest or depth == 16:
         return None
-    told.notes.append(
+    remarks.notes.append(
         f"{len(deep)} pictures of 16 bits use {depth} of them (the largest value of {len(values)}"
         f" is {largest}): {2**depth - 1} is shown as white; --window CENTER WIDTH changes that."
     )
     return depth
 
 
-def _tell(files: Sequence[CollectedFile], names: Sequence[str], told: Told) -> None:
+def _tell(files: Sequence[CollectedFile], names: Sequence[str], remarks: Remarks) -> None:
     """Adds sentences on classes, volumes and what is left out."""
     if files[0].label is not None:
         counts = Counter[int]()
         for file in files:
             counts[file.label or 0] += len(file.contents.numbers)
-        each = ", ".join(f"{counts[label]} {name}" for label, name in enumerate(names))
-        told.notes.append(f"Images of each class: {each}.")
+        listed = ", ".join(f"{counts[label]} {name}" for label, name in enumerate(names))
+        remarks.notes.append(f"Images of each class: {listed}.")
     volumes = [file for file in files if file.contents.kind == "NIfTI"]
     if volumes:
         slices, empty = (
@@ -192,14 +192,14 @@ def _tell(files: Sequence[CollectedFile], names: Sequence[str], told: Told) -> N
             sum(file.contents.num_empty for file in volumes),
         )
         ways = ", ".join(sorted({file.contents.stacked for file in volumes}))
-        told.notes.append(
+        remarks.notes.append(
             f"{len(volumes)} volumes give {slices} slices, {ways}; {empty} empty slices are left"
             " out."
         )
-    if told.left_out:
-        told.notes.append(f"Left out: {describe(told.left_out)}.")
-    if told.skipped:
-        told.notes.append(f"Skipped files: {len(told.skipped)}.")
+    if remarks.left_out:
+        remarks.notes.append(f"Left out: {describe(remarks.left_out)}.")
+    if remarks.skipped:
+        remarks.notes.append(f"Skipped files: {len(remarks.skipped)}.")
 
 
 def _check_size(size: int | tuple[int, int] | None) -> tuple[int, int] | None:

@@ -41,7 +41,7 @@ class StoredFile(NamedTuple):
             return b""
 
     def read(self) -> bytes:
-        """The content.
+        """The content of the file.
 
         Raises:
             DamagedFile: it cannot be read, or unpacks to more than allowed.
@@ -107,8 +107,8 @@ def list_files(paths: Sequence[Path]) -> tuple[list[Entry], Counter[str]]:
     """
     listed, unusable = dict[Path, Entry](), Counter[str]()
     for path in paths:
-        for found in _below(path, unusable):
-            listed.setdefault(found.file.path, found)
+        for entry in _below(path, unusable):
+            listed.setdefault(entry.file.path, entry)
     return list(listed.values()), unusable
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from cfx_jax.data.display_window import Window
-from cfx_jax.data.sources.collected_files import CollectedFile, Told
+from cfx_jax.data.sources.collected_files import CollectedFile, Remarks
 from cfx_jax.data.sources.decoding import quiet_opencv
 from cfx_jax.data.sources.image_files import Contents, survey
 from cfx_jax.data.sources.stored_files import Entry, folders_of, short_names
@@ -17,13 +17,13 @@ _PROGRESS_FROM = 2000  # files; looking at fewer takes a moment only
 
 
 def collect_files(
-    entries: Sequence[Entry], told: Told, *, window: Window, progress: bool
+    entries: Sequence[Entry], remarks: Remarks, *, window: Window, progress: bool
 ) -> list[CollectedFile]:
     """Finds the files that hold images.
 
     Args:
         entries: any files.
-        told: takes what is skipped and what is left out.
+        remarks: takes what is skipped and what is left out.
         window: see ``open_images``.
         progress: whether to show a progress bar for many files.
 
@@ -36,7 +36,7 @@ def collect_files(
     tqdm = import_extra("tqdm", "progress bars").tqdm
     hidden = None if progress and len(entries) >= _PROGRESS_FROM else True  # None: on a terminal
 
-    def look(entry: Entry) -> tuple[Contents, Contents | None] | str | Exception:
+    def survey_one(entry: Entry) -> tuple[Contents, Contents | None] | str | Exception:
         try:
             contents = survey(entry.file, window=window)
             if isinstance(contents, str):
@@ -48,21 +48,21 @@ def collect_files(
             return error
 
     with quiet_opencv(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        looks = list(tqdm(pool.map(look, entries), "files", len(entries), disable=hidden))
+        looks = list(tqdm(pool.map(survey_one, entries), "files", len(entries), disable=hidden))
     pairs = [pair for pair in zip(entries, looks, strict=True) if not isinstance(pair[1], str)]
-    told.left_out.update(look for look in looks if isinstance(look, str))
+    remarks.left_out.update(look for look in looks if isinstance(look, str))
     if not pairs:
-        raise InputError(_nothing(len(entries), told))
+        raise InputError(_nothing(len(entries), remarks))
     names = short_names([entry.file for entry, _ in pairs])
     folders = folders_of([entry for entry, _ in pairs])
     files = list[CollectedFile]()
-    for name, below, (entry, found) in zip(names, folders, pairs, strict=True):
-        if isinstance(found, Exception):
-            told.skipped.append(f"{name}: {found}")
-        elif not isinstance(found, str):
-            files.append(CollectedFile(name, entry._replace(folders=below), *found))
+    for name, below, (entry, look) in zip(names, folders, pairs, strict=True):
+        if isinstance(look, Exception):
+            remarks.skipped.append(f"{name}: {look}")
+        elif not isinstance(look, str):
+            files.append(CollectedFile(name, entry._replace(folders=below), *look))
     if not files:
-        raise InputError(_nothing(len(entries), told))
+        raise InputError(_nothing(len(entries), remarks))
     return files
 
 
@@ -93,12 +93,12 @@ def _size(contents: Contents) -> str:
     return f"{stack}{contents.height} x {contents.width}"
 
 
-def _nothing(number: int, told: Told) -> str:
+def _nothing(number: int, remarks: Remarks) -> str:
     """Says why no file can be used."""
     kinds = "PNG, JPEG, TIFF, BMP, WebP, DICOM or NIfTI"
-    if told.skipped:
-        return f"images: none of {number} files can be used; the first: {told.skipped[0]}"
-    return f"images: expected {kinds} files, found {describe(told.left_out) or 'no files'}"
+    if remarks.skipped:
+        return f"images: none of {number} files can be used; the first: {remarks.skipped[0]}"
+    return f"images: expected {kinds} files, found {describe(remarks.left_out) or 'no files'}"
 
 
 def describe(left_out: Mapping[str, int]) -> str:

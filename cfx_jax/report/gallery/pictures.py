@@ -43,7 +43,7 @@ def beside(folder: Path) -> Place:
 
 
 def card_data(card: Card, place: Place) -> dict[str, Any]:
-    """What the template prints of a card.
+    """The values that the template prints of a card.
 
     Args:
         card: the card.

@@ -131,7 +131,7 @@ def _page_name(number: int) -> str:
 def _contents(
     texts: Texts, entries: Sequence[Mapping[str, Any]], links: Mapping[str, str] | None
 ) -> dict[str, Any]:
-    """What the template prints; without ``links`` it is the overview of further pages."""
+    """The values that the template prints; without ``links`` they are of the overview."""
     choices = {
         name: sorted({entry[name] for entry in entries} - {""})
         for name in ("prediction", "label", "target")

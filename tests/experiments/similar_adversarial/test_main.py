@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from image_folders import write_folder
+from visible_text import visible_text
 
 from cfx_jax.diagnosis import Finding
 from cfx_jax.errors import InputError
@@ -420,3 +421,8 @@ def test_a_folder_without_annotations_gives_quality_and_pictures(tmp_path):
     }
     assert {"table_4_decisions.md", "figure_2_pairs.png", "report.html"} <= written
     assert not any("overlap" in name for name in written)
+    folder = results_folder("similar_adversarial", config, PRESETS)
+    page = visible_text(folder / "report.html")
+    assert "sad and glad" in page and "Images of each class: 60 sad, 60 glad." in page
+    assert "paper" not in page.casefold()
+    assert "paper" not in (folder / "table_4_decisions.md").read_text()

@@ -1,4 +1,4 @@
-"""Data parallelism: the batch axis over all devices, weights on each; on one host or several.
+"""Examples over devices: the batch axis over all of them, weights on each.
 
 Every process passes the same examples and gets the whole result; each computes its own part.
 Results do not depend on the number of devices or on the batch size, up to the rounding of
@@ -24,36 +24,6 @@ from cfx_jax.errors import InputError, import_extra
 from cfx_jax.programs import let_go_of_programs
 
 AXIS = "data"
-
-
-def start_distributed(
-    *, coordinator: str | None = None, num_processes: int | None = None, index: int | None = None
-) -> None:
-    """Joins this process to the others of a multi-host run; call it before any other use of JAX.
-
-    On managed clusters (TPU pods, SLURM) leave all arguments out. On CPU devices processes talk
-    through Gloo.
-
-    Args:
-        coordinator: ``host:port`` of process 0.
-        num_processes: how many processes there are.
-        index: this process's number, from 0.
-
-    Raises:
-        InputError: an index outside of the processes, arguments that are missing where no cluster
-            names them, JAX that was used before, or processes that do not answer.
-    """
-    if num_processes is not None and index is not None and not 0 <= index < num_processes:
-        raise InputError(f"index: expected a process in 0..{num_processes - 1}, got {index}")
-    jax.config.update("jax_cpu_collectives_implementation", "gloo")
-    try:
-        jax.distributed.initialize(coordinator, num_processes, index)
-    except (ValueError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(
-            "start_distributed: expected to be the first use of JAX and, outside of a cluster, to"
-            f" get all arguments, got {coordinator=}, {num_processes=}, {index=}: {reason}"
-        ) from error
 
 
 def data_mesh(*, devices: Sequence[jax.Device] | None = None) -> Mesh:
@@ -109,6 +79,23 @@ def gather(tree: Any) -> Any:
     from jax.experimental import multihost_utils
 
     return jax.tree.map(np.asarray, multihost_utils.process_allgather(tree, tiled=True))
+
+
+def local_copy(tree: Any) -> Any:
+    """Copies arrays that are the same on all devices to a device of this process.
+
+    Where it is alone the arrays stay as they are.
+    """
+    if jax.process_count() == 1:
+        return tree
+
+    def copy(leaf: Any) -> Any:
+        if _is_key(leaf):
+            data = jnp.asarray(np.asarray(jax.random.key_data(leaf)))
+            return jax.random.wrap_key_data(data, impl=jax.random.key_impl(leaf))
+        return jnp.asarray(np.asarray(leaf))
+
+    return jax.tree.map(copy, tree)
 
 
 class Batch(NamedTuple):

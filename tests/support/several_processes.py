@@ -1,0 +1,77 @@
+"""Starts one command as several processes of one run, on this host."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def free_port() -> int:
+    """A port on which nobody listens."""
+    with socket.socket() as listener:
+        listener.bind(("localhost", 0))
+        return int(listener.getsockname()[1])
+
+
+def start_processes(
+    command: Sequence[str],
+    count: int,
+    *,
+    port: int | None = None,
+    more: Sequence[Sequence[str]] | None = None,
+) -> list[subprocess.Popen[str]]:
+    """Starts ``python COMMAND`` several times, each with one CPU device.
+
+    Args:
+        command: after ``python``.
+        count: of processes; one is started alone, with two devices.
+        port: of process 0; None for a free one.
+        more: further arguments of each process.
+    """
+    port = free_port() if port is None else port
+    environment = os.environ | {
+        "JAX_PLATFORMS": "cpu",
+        "JAX_NUM_CPU_DEVICES": "2" if count == 1 else "1",
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+    }
+    environment.pop("XLA_FLAGS", None)
+    group = ["--distributed.coordinator", f"localhost:{port}", "--distributed.num-processes"]
+    processes = []
+    for index in range(count):
+        place = [*group, str(count), "--distributed.index", str(index)] if count > 1 else []
+        own = more[index] if more else []
+        processes.append(
+            subprocess.Popen(
+                [sys.executable, *command, *place, *own],
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+    return processes
+
+
+def ends(
+    processes: Sequence[subprocess.Popen[str]], *, seconds: float
+) -> list[tuple[int, str, str]]:
+    """The status, output and errors of each process, none of which may run longer.
+
+    Args:
+        processes: that were started.
+        seconds: after which those that still run are killed and the test fails.
+    """
+    try:
+        return [
+            (process.wait(seconds), *process.communicate(timeout=seconds)) for process in processes
+        ]
+    finally:
+        for process in processes:
+            process.kill()
+
+
+def last_line(text: str) -> str:
+    """The last line of an output."""
+    return text.strip().splitlines()[-1]
