@@ -203,7 +203,7 @@ def _map(settings: Settings, drawing: Drawing, example: Example) -> Outcome:
 
 
 def _rows(
-    name: str, picture: str, difference: str, *, compute: Any = _picture, **shown: str
+    name: str, picture: str, difference: str, *, compute: Any = _picture, **shown: Any
 ) -> dict[str, Method]:
     """The picture and the map of a method, each about as dear as one gradient."""
     compute_map: Any = _map
