@@ -12,6 +12,8 @@ from trainers.command import choose_sides, main
 
 MODEL = """
 import jax.numpy as jnp
+from flax import nnx
+from cfx_jax.models import per_image
 
 def two():
     def classify(image):
@@ -28,6 +30,10 @@ def three():
         above = image[:4].mean() - image[4:].mean()
         return jnp.stack([-value, value, 16 * above - 1.5])
     return classify
+
+def network():
+    head = nnx.Linear(64, 2, rngs=nnx.Rngs(0))
+    return per_image(nnx.Sequential(lambda images: images.reshape(len(images), -1), head))
 
 def one_sided():
     return lambda image: jnp.stack([5 + image.mean(), 0 * image.mean()])
@@ -121,6 +127,19 @@ def test_two_classes_of_three(folder, capsys):
     assert train("similar_adversarial", "--between", "1", "0", model="three") == 0
     assert load_generator("work").sides == ((1,), (0,))
     assert "images of other classes are left out" in capsys.readouterr().out
+
+
+def test_a_robust_sibling_is_trained_and_their_ensemble_is_explained(folder, capsys):
+    short = ("--config.run.num-steps", 2, "--config.run.batch-size", 4)
+    short += ("--config.run.evaluate-every", 2, "--config.attack.num-steps", 2)
+    options = (*short, "--config.run.checkpoint-every", 2, "--labels", "decisions")
+    assert train("trades", *options, model="network") == 0
+    assert "Accuracy of the ensemble of both: 1.000" in capsys.readouterr().out
+    given = ("--model", "model_of_a_user:network", "--images", "images", "--methods", "gradient")
+    assert cfx(["explain", *given, "--sibling", "work"]) == 0
+    assert len(load_explanations("explanations")) == 24
+    assert train("trades", model="network") == 2
+    assert "give these, or --labels decisions" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
