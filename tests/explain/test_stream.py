@@ -177,7 +177,7 @@ def test_labels_are_kept_and_counted(whole):
         ({"batch_size": 5}, r"the batch size \(4 there, 5 now\)"),
         ({"names": [str(number) for number in range(COUNT)]}, "the names of the images"),
         ({"images": Source(IMAGES[::-1])}, "the pixels of the first images"),
-        ({"images": Source(IMAGES[:, :, :-1])}, "the shape of the images"),
+        ({"images": Source(IMAGES.reshape(len(IMAGES), 4, 9, 1))}, "the shape of the images"),
         ({"classifier": Partial(network, WEIGHTS * 1.1)}, "it is another model"),
     ],
 )
