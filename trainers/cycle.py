@@ -160,7 +160,7 @@ def build(config: Config, rngs: nnx.Rngs) -> Networks:
 
 
 def generator_options(config: Config) -> dict[str, Any]:
-    """What a generator's class is called with, but for its random weights."""
+    """The arguments of a generator's class, but for its random weights."""
     return {name: getattr(config, name) for name in ("in_channels", "filters", "residual")}
 
 

@@ -24,7 +24,7 @@ from cfx_jax.explain.generators import draw_generators, draw_pair
 from cfx_jax.models import two_sides
 from cfx_jax.objectives import Classifier
 
-from . import cycle, progressive, similar_adversarial
+from . import cycle, progressive, short_courses, similar_adversarial
 from .shared import Trainer, train
 
 Sides = tuple[tuple[int, ...], tuple[int, ...]]
@@ -66,28 +66,28 @@ RECIPES = {
     "similar_adversarial": Recipe(
         "SAGen: a similar and an adversarial image (Charachon et al. 2020).",
         similar_adversarial.TRAINER,
-        similar_adversarial.Config(),
+        short_courses.SAGEN,
         _sagen_method,
         similar_adversarial.generator_options,
     ),
     "syce": Recipe(
         "SyCE: a generator for each decision, that also leads back (Charachon et al. 2021).",
         cycle.TRAINER,
-        cycle.Config(),
+        short_courses.SYCE_COURSE,
         _cycle_method,
         cycle.generator_options,
     ),
     "cyce": Recipe(
         "CyCE: a generator for each decision, in a cycle (Charachon et al. 2021).",
         cycle.TRAINER,
-        cycle.CYCE_CONFIG,
+        short_courses.CYCE_COURSE,
         _cycle_method,
         cycle.generator_options,
     ),
     "progressive": Recipe(
         "Progressive exaggeration: a drawing for each probability (Singla et al. 2020).",
         progressive.TRAINER,
-        progressive.Config(),
+        short_courses.PROGRESSIVE,
         _progressive_method,
         progressive.generator_options,
     ),

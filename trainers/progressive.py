@@ -200,7 +200,7 @@ def build(config: Config, rngs: nnx.Rngs) -> Networks:
 
 
 def generator_options(config: Config) -> dict[str, Any]:
-    """What the generator's class is called with, but for its random weights."""
+    """The arguments of the generator's class, but for its random weights."""
     names = ("in_channels", "filters", "num_bins", "conditional_encoder", "stem_activation")
     return {name: getattr(config, name) for name in (*names, "momentum")}
 

@@ -43,7 +43,7 @@ _ATTACKED = 100
 
 
 class Answers(NamedTuple):
-    """What a classifier reaches on validation images, as shares.
+    """The accuracies of a classifier on validation images, as shares.
 
     Attributes:
         accuracy: images decided as labelled.

@@ -134,7 +134,7 @@ def build(config: Config, rngs: nnx.Rngs) -> nnx.Module:
 
 
 def generator_options(config: Config) -> dict[str, Any]:
-    """What the class of a configuration's network is called with, but for its random weights."""
+    """The arguments of the class of a configuration's network, but for its random weights."""
     names = ("in_channels", "filters", "head_filters", "norm", "residual")
     return {name: getattr(config, name) for name in names}
 

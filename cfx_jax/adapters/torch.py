@@ -87,6 +87,7 @@ def from_torch(
             f" {type(module).__name__}: load weights into their network first"
         )
     module = _in_evaluation_mode(torch, module)
+    batched: Traced | Network
     if bridge == "jax":
         batched = _translated(module)
     else:

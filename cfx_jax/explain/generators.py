@@ -40,6 +40,7 @@ from cfx_jax.objectives import Classifier, decision
 _LEAST_ERROR = 1e-10
 """The mean square that the PSNR of equal pictures is computed with: 100 dB."""
 _MAP = "_map"
+_READING = "red: where the two drawings differ"
 
 
 @jax.tree_util.register_dataclass
@@ -113,7 +114,7 @@ def as_trained(generator: TrainedGenerator | str | Path) -> TrainedGenerator:
 
 
 def draw_pair(drawing: Drawing, image: Float[Array, "h w c"]) -> SimilarAdversarial:
-    """What a generator draws of an image.
+    """The two images that a generator draws of an image.
 
     Args:
         drawing: the generator with its classifier.
@@ -202,16 +203,14 @@ def _map(settings: Settings, drawing: Drawing, example: Example) -> Outcome:
 
 
 def _rows(
-    name: str, picture: str, difference: str, *, compute: Any = _picture, knob: str = "radius"
+    name: str, picture: str, difference: str, *, compute: Any = _picture, **shown: Any
 ) -> dict[str, Method]:
     """The picture and the map of a method, each about as dear as one gradient."""
     compute_map: Any = _map
-    reading = "red: where the two drawings differ"
+    mapped = Method(name + _MAP, False, difference, compute_map, _one_gradient, reading=_READING)
     return {
-        name: Method(name, True, picture, compute, _one_gradient, knob=knob),
-        name + _MAP: Method(
-            name + _MAP, False, difference, compute_map, _one_gradient, reading=reading
-        ),
+        name: Method(name, True, picture, compute, _one_gradient, **shown),
+        mapped.name: mapped,
     }
 
 

@@ -162,7 +162,10 @@ def test_methods_are_listed_with_their_price(capsys):
     ("options", "message"),
     [
         (("--methods", "grad_cam"), "layer: expected a model from cfx_jax.adapters"),
-        (("--methods", "occlusion", "--occlusion-window", "9"), "window: expected at most 8 pixels"),
+        (
+            ("--methods", "occlusion", "--occlusion-window", "9"),
+            "window: expected at most 8 pixels",
+        ),
         (("--model", "own_model:none"), "expected a function none in own_model"),
         (("--model", "no_module:classifier"), "expected a module that can be imported"),
         (("--model", "own_model:number"), "to return a classifier, got int"),

@@ -74,7 +74,12 @@ def explain(*arguments, model="two"):
     return cfx(["explain", *[str(argument) for argument in options]])
 
 
-@pytest.mark.parametrize("name", SMALL)
+def slow_but_sagen(name):
+    marks = [] if name == "similar_adversarial" else [pytest.mark.slow]
+    return pytest.param(name, marks=marks)
+
+
+@pytest.mark.parametrize("name", [slow_but_sagen(name) for name in SMALL])
 def test_a_generator_is_trained_and_explains(folder, capsys, name):
     assert train(name, "--classes", "right", "left") == 0
     assert "validation images decided left" in capsys.readouterr().out
@@ -88,7 +93,7 @@ def test_a_generator_is_trained_and_explains(folder, capsys, name):
     assert ("progressive" in answers[0].sweeps) == (name == "progressive")
 
 
-def test_a_finished_training_is_only_read(folder, capsys):
+def test_a_finished_training_is_only_read_and_another_model_is_refused(folder, capsys):
     assert train("similar_adversarial") == 0
     before = (folder / "work/generator.npz").read_bytes()
     (folder / "work/generator.json").unlink()
@@ -96,9 +101,12 @@ def test_a_finished_training_is_only_read(folder, capsys):
     assert "is not finished" in capsys.readouterr().err
     assert train("similar_adversarial") == 0
     assert (folder / "work/generator.npz").read_bytes() == before
-    assert explain("--replace") == 0
+    capsys.readouterr()
+    assert explain("--replace", model="other") == 2
+    assert "trained on the decisions of another model" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_one_class_of_three_against_the_others(folder, capsys):
     assert train("similar_adversarial", "--target", "2", model="three") == 0
     generator = load_generator("work")
@@ -108,17 +116,11 @@ def test_one_class_of_three_against_the_others(folder, capsys):
     capsys.readouterr()
 
 
+@pytest.mark.slow
 def test_two_classes_of_three(folder, capsys):
     assert train("similar_adversarial", "--between", "1", "0", model="three") == 0
     assert load_generator("work").sides == ((1,), (0,))
     assert "images of other classes are left out" in capsys.readouterr().out
-
-
-def test_another_model_is_refused(folder, capsys):
-    assert train("similar_adversarial") == 0
-    capsys.readouterr()
-    assert explain(model="other") == 2
-    assert "trained on the decisions of another model" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -130,8 +132,8 @@ def test_another_model_is_refused(folder, capsys):
         ("syce", ("--between", "1", "0", "--target", "2"), "three", "got both"),
         ("syce", ("--config.in-channels", "3"), "two", "in_channels: expected 1, as the images"),
         ("syce", ("--classes", "a"), "two", "classes: expected 2 different names"),
-        ("syce", (), "one_sided", "expected decisions for both classes on the training images"),
-        ("syce", ("--images", "nowhere"), "two", "images: expected a file or a folder"),
+        ("syce", (), "one_sided", "expected decisions for both classes on the"),
+        ("syce", ("--images", "nowhere"), "two", "images: expected a file, a folder"),
         ("syce", ("--out", "model_of_a_user.py"), "two", "model_of_a_user.py"),
     ],
 )

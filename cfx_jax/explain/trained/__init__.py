@@ -1,4 +1,4 @@
-"""What a user has trained on a classifier, in folders: generators, and robust siblings."""
+"""Generators and robust siblings that a user has trained on a classifier, and their folders."""
 
 from cfx_jax.explain.trained.fingerprints import Fingerprint as Fingerprint
 from cfx_jax.explain.trained.fingerprints import check_same_model as check_same_model

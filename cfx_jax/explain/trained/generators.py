@@ -75,7 +75,7 @@ class TrainedGenerator:
 
     @property
     def side_names(self) -> tuple[str, str]:
-        """What the two sides are called: their classes, or ``not X`` for all others than X."""
+        """The names of the two sides: their classes, or ``not X`` for all others than X."""
         names = [" or ".join(self.classes[number] for number in side) for side in self.sides]
         rest_of = set(range(len(self.classes))) - set(self.sides[1])
         if len(self.classes) > 2 and set(self.sides[0]) == rest_of:
