@@ -86,10 +86,11 @@ def from_torch(
             f" {type(module).__name__}: load weights into their network first"
         )
     module = _in_evaluation_mode(torch, module)
-    if bridge == "jax":
-        batched = _translated(module)
-    else:
-        batched = Network(module, _layered(torch, module, program))
+    batched: Traced | Network = (
+        _translated(module)
+        if bridge == "jax"
+        else Network(module, _layered(torch, module, program))
+    )
     return Adapted(batched, inputs or Inputs(layout="channels_first"), outputs or Outputs())
 
 

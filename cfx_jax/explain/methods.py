@@ -220,8 +220,9 @@ def _of_decision(
 
 
 def _guided_backprop(settings: Settings, classifier: Classifier, example: Example) -> Outcome:
-    is_adapted = isinstance(classifier, Adapted)
-    view = classifier.guided() if is_adapted else guided_classifier(classifier)
+    view: Classifier = (
+        classifier.guided() if isinstance(classifier, Adapted) else guided_classifier(classifier)
+    )
     return Outcome(guided_backprop(class_score(view, example.predicted), example.image), {})
 
 
