@@ -121,6 +121,7 @@ class Method:
         summary: one sentence.
         compute: (settings, classifier, example) -> outcome, of one image.
         num_gradients: settings -> how many gradients of the classifier an image costs, about.
+        knob: what the positions of its sweep are.
     """
 
     name: str
@@ -128,6 +129,7 @@ class Method:
     summary: str
     compute: Callable[[Settings, Classifier, Example], Outcome]
     num_gradients: Callable[[Settings], int]
+    knob: str = "radius"
 
 
 def _vce(settings: Settings, classifier: Classifier, example: Example) -> Outcome:

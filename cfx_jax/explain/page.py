@@ -188,12 +188,12 @@ def _counterfactual_strip(
     numbers: Mapping[str, str],
 ) -> Strip:
     """The counterfactual and its change, with the steps of its sweep where it has one."""
-    pictures, labels = [item.pictures[method]], [""]
+    pictures, labels, knob = [item.pictures[method]], [""], METHODS[method].knob
     if method in item.sweeps:
         sweep = item.sweeps[method]
         pictures = [*sweep.pictures, *pictures]
         labels = [
-            f"radius {position:.3g}: {target} {probability:.2f}"
+            f"{knob} {position:.3g}: {target} {probability:.2f}"
             for position, probability in zip(sweep.positions, sweep.probabilities, strict=True)
         ]
     shown = [_shown(picture) for picture in pictures]
@@ -217,7 +217,7 @@ def _counterfactual_strip(
         for picture, change in zip(shown, changes, strict=True)
     ]
     title = f"{method} → {target}"
-    return Strip(title=title, steps=steps, labels=labels, knob="radius", numbers=numbers)
+    return Strip(title=title, steps=steps, labels=labels, knob=knob, numbers=numbers)
 
 
 def _scale(sizes: Float[np.ndarray, "h w"]) -> float:
