@@ -104,11 +104,6 @@ class ImageCollection:
         return item
 
     @property
-    def copies_of_files(self) -> Int[np.ndarray, " n"]:
-        """For each image the place of the first one of its file."""
-        return np.searchsorted(self._file_of, self._file_of)
-
-    @property
     def volumes(self) -> dict[str, Int[np.ndarray, " s"]]:
         """Name of each volume -> the places of its slices in the collection."""
         return {

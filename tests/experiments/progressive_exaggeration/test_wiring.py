@@ -551,6 +551,15 @@ def test_copies_of_a_picture_are_drawn_together_and_are_nobodys_two_images(tmp_p
     )
 
 
+def test_groups_of_a_users_images_are_drawn_together_and_called_groups(tmp_path):
+    folder = write_folder(tmp_path / "photos", count=30)
+    config = dataclasses.replace(CONFIG, data=f"folder:{folder}", groups=r"(\d)\.", test=0.4)
+    data = load_images(config, Workspace(tmp_path))
+    parts = [set(part.people.tolist()) for part in (data.train, data.validation, data.test)]
+    assert sum(map(len, parts)) == len(set.union(*parts)) == 10
+    assert data.test.group_unit == "groups" and data.test.groups is not None
+
+
 def test_the_threshold_stands_where_both_errors_are_alike():
     sure = Pairs(np.linspace(0, 0.2, 50), np.linspace(0.6, 1, 50))
     assert 0.2 < equal_error_threshold(sure) <= 0.6 and sure.error(equal_error_threshold(sure)) == 0
