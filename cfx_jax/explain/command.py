@@ -10,6 +10,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Float
 
 from cfx_jax.adapters import Inputs, Outputs
@@ -20,8 +21,21 @@ from cfx_jax.explain.explain import explain
 from cfx_jax.explain.explanations import Explanations, load_explanations
 from cfx_jax.explain.methods import METHODS, Settings
 from cfx_jax.explain.models import load_model
-from cfx_jax.explain.store import PAGE, TABLE, prepare_folder
+from cfx_jax.explain.store import PAGE, TABLE, clear_folder, prepare_folder
 from cfx_jax.explain.volumes import write_volumes
+from cfx_jax.parallel import (
+    DISTRIBUTED_HELP,
+    check_same,
+    check_same_folder,
+    data_mesh,
+    end_run,
+    is_alone,
+    is_first_process,
+    start_from_arguments,
+    this_run,
+    wait_for_all,
+    wait_for_verdict,
+)
 
 _CHECKED = 64
 """Images that ``cfx check`` looks at."""
@@ -38,26 +52,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status.
     """
-    options = _parser().parse_args(arguments)
     try:
+        rest = start_from_arguments(sys.argv[1:] if arguments is None else arguments)
+        check_same("the command", {"arguments": rest})
+        options = _parser().parse_args(rest)
         options.run(options)
     except InputError as error:
         print(f"cfx: {error}", file=sys.stderr)
-        return 2
+        return _failed(2, str(error))
     except (jax.errors.JaxRuntimeError, MemoryError, ValueError) as error:
         if type(error) is ValueError and "callback: Traceback" not in str(error):
             raise  # else out of memory, or a model that raises while a program runs
+        wait_for_verdict(error)
         print(f"cfx: {reason_of(error)}", file=sys.stderr)
-        return 2
+        return _failed(2, reason_of(error))
     except KeyboardInterrupt:
-        return 130
+        return _failed(130, "stopped")
     return 0
+
+
+def _failed(status: int, reason: str) -> int:
+    """The exit status of a failure, of which the other processes of this run are told."""
+    if not is_alone():
+        end_run(status, reason)
+    return status
 
 
 def _explain(options: argparse.Namespace) -> None:
     if not 0 <= options.seed < 2**32:
         raise InputError(f"seed: expected a number from 0 to {2**32 - 1}, got {options.seed}")
-    prepare_folder(options.out, replace=options.replace)
+    shard, mesh, replace = _own_part(options)
     pictures = _pictures(options)
     classifier = _classifier(options)
     command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
@@ -74,16 +98,43 @@ def _explain(options: argparse.Namespace) -> None:
         num_steps=options.num_steps,
         key=jax.random.key(options.seed),
         folder=options.out,
-        shard=options.shard,
-        replace=options.replace,
+        shard=shard,
+        replace=replace,
+        mesh=mesh,
         notes=(f"command: {command}", *pictures.notes),
         batch_size=options.batch_size,
         progress=True,
     )
+    if not is_alone():
+        wait_for_all("the end of all shards")
+        if not is_first_process():
+            return
+        answers = load_explanations(options.out)
     _tell(answers, options.out, options.shard)
     if options.shard[1] == 1:
         for path in write_volumes(options.out, pictures, answers):
             print(f"Volume: {path.resolve()}")
+
+
+def _own_part(options: argparse.Namespace) -> tuple[tuple[int, int], Mesh | None, bool]:
+    """The shard of this process, its devices, and whether it removes what is in the folder.
+
+    Of several processes of one run each takes a shard, once the first has prepared the folder.
+    """
+    run = this_run()
+    if run is None:
+        prepare_folder(options.out, replace=options.replace)
+        return options.shard, None, options.replace
+    if options.shard != (1, 1):
+        raise InputError("--shard: expected none with several processes of one run: leave it out")
+    check_same_folder("--out", options.out)
+    if is_first_process():
+        prepare_folder(options.out, replace=options.replace)
+        if options.replace:
+            clear_folder(options.out)
+    wait_for_all("the folder is prepared")
+    mesh = data_mesh(devices=jax.local_devices())
+    return (run.process + 1, run.num_processes), mesh, False
 
 
 def _tell(answers: Explanations, folder: Path, shard: tuple[int, int]) -> None:
@@ -132,7 +183,8 @@ def _methods(options: argparse.Namespace) -> None:
 
 
 def _report(options: argparse.Namespace) -> None:
-    _write_report(load_explanations(options.folder), options.folder)
+    if is_first_process():
+        _write_report(load_explanations(options.folder), options.folder)
 
 
 def _classifier(options: argparse.Namespace) -> Any:
@@ -210,7 +262,9 @@ def _shard(text: str) -> tuple[int, int]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="cfx", description="Explains an image classifier by what would have to change."
+        prog="cfx",
+        description="Explains an image classifier by what would have to change.",
+        epilog=DISTRIBUTED_HELP,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     command = commands.add_parser("explain", help="explain a model's decisions on images")
