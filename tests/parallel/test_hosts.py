@@ -31,7 +31,7 @@ def test_other_arguments_are_given_back_and_one_process_is_alone():
 
 
 def test_a_number_that_is_none_is_one_line():
-    with pytest.raises(InputError, match="--distributed.index: invalid int value: 'one'"):
+    with pytest.raises(InputError, match=r"--distributed\.index: invalid int value: 'one'"):
         start_from_arguments(["--distributed.index", "one"])
 
 
