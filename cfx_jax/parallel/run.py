@@ -144,7 +144,7 @@ class Watch:
         self._silent: dict[int, tuple[str, int]] = {}
 
     def start(self) -> None:
-        """Starts the thread."""
+        """Starts to look after the others, once a second."""
         self._thread.start()
 
     def tell(self, reason: str) -> None:
