@@ -92,9 +92,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status.
     """
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
     return status_of(
-        lambda: _run(arguments),
+        _run,
+        arguments,
         program="cfx train",
         stopped="stopped: start the same command again to go on",
     )
