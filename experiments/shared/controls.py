@@ -212,7 +212,7 @@ class Level(NamedTuple):
             return "above the controls"
         control = self.control.removeprefix("control: ")
         if not np.isfinite(self.lead).all():
-            return f"too few cases to be told from {control}"
+            return f"undecided against {control}"
         return f"{'below' if self.lead.high < 0 else 'at the level of'} {control}"
 
     @property
