@@ -31,7 +31,7 @@ SETTINGS = SearchConfig(quotient=0.01, num_steps=2, step_size=0.1, minimum_psnr=
 CONFIG = dataclasses.replace(
     SMOKE,
     search=SETTINGS,
-    rows=("controls",),
+    rows=("controls", "more_controls"),
     seeds=(3,),
     train=0.5,
     test=0.25,
@@ -145,10 +145,10 @@ def test_every_network_gets_its_scans_its_maps_and_the_baselines_weights(calls, 
     assert [network.name for network in results.networks] == [
         BASELINE,
         AS_LONG,
-        "slice attention alone",
         "maps: true places",
         "maps: zero",
         "maps: of other scans",
+        "slice attention alone",
         "maps: noise",
         ACAT,
     ]
