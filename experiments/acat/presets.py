@@ -14,7 +14,7 @@ _SEEDS = (0, 1, 2, 3, 4)
 _NUM_SCANS, _NUM_TESTED, _NUM_LOCATED, _NUM_SEARCHED = 300, 200, 60, 40
 _BASELINE_STEPS, _FROM_BASELINE_STEPS, _CODER_STEPS = 400, 400, 300
 _RATE, _FROM_BASELINE_RATE, _CODER_RATE = 2e-3, 2e-3, 5e-3
-_CODER_FILTERS, _DRAWING_FILTERS = (6, 12), (6, 4)
+_CODER_FILTERS, _DRAWING_FILTERS = (8, 16), (8, 8)
 _STEP_SIZE, _QUOTIENT = 0.01, 1e-3
 _SMALL = ("half_brain_fine", "slice_small")
 TRIED_SEEDS = range(10)
@@ -38,9 +38,12 @@ def _classifier(
 def _autoencoder(
     num_steps: int, evaluate_every: int, batch_size: int, **options: Any
 ) -> autoencoder.Config:
-    """An autoencoder without batch norms, which draws small slices after few steps."""
+    """An autoencoder without batch norms, which draws small slices after few steps.
+
+    The full resolution is folded into channels.
+    """
     optimiser = dataclasses.replace(autoencoder.Config().optimiser, learning_rate=_CODER_RATE)
-    config = autoencoder.Config(width=8, norms=False, optimiser=optimiser, **options)
+    config = autoencoder.Config(norms=False, fold_pixels=True, optimiser=optimiser, **options)
     run = {"batch_size": batch_size, "steps_per_epoch": evaluate_every}
     return with_run(config, **run, **training_schedule(num_steps, evaluate_every))
 
@@ -58,7 +61,7 @@ SMOKE = Config(
     rows=("scratch",),
     baseline=_classifier(volume_classifier.Config(), 4, 4, _RATE, horizontal_flip=False),
     from_baseline=_classifier(FROM_BASELINE, 2, 2, _FROM_BASELINE_RATE),
-    autoencoder=_autoencoder(4, 4, 8, filters=(8,), decoder_filters=(8,)),
+    autoencoder=_autoencoder(4, 4, 8, width=8, filters=(8,), decoder_filters=(8,)),
     search=SearchConfig(quotient=_QUOTIENT, num_steps=2, minimum_psnr=0.0),
     num_detected=4,
     num_shown=1,
@@ -79,7 +82,7 @@ DEMO = Config(
     baseline=_classifier(volume_classifier.Config(), _BASELINE_STEPS, 50, _RATE),
     from_baseline=_classifier(FROM_BASELINE, _FROM_BASELINE_STEPS, 50, _FROM_BASELINE_RATE),
     autoencoder=_autoencoder(
-        _CODER_STEPS, 100, 16, filters=_CODER_FILTERS, decoder_filters=_DRAWING_FILTERS
+        _CODER_STEPS, 100, 16, width=16, filters=_CODER_FILTERS, decoder_filters=_DRAWING_FILTERS
     ),
     search=SearchConfig(quotient=_QUOTIENT, step_size=_STEP_SIZE),
     num_detected=_NUM_SEARCHED,
@@ -162,6 +165,7 @@ PAPER = Config(
         filters=(6, 12, 16),  # appendix B: three blocks; their channels from the code
         decoder_filters=(16, 12, 12),  # appendix B: three blocks; their channels from the code
         norms=True,  # code
+        fold_pixels=False,  # ours: for small slices
         optimiser=OptimiserSettings(
             rule="adam",  # later code
             learning_rate=3e-4,  # later code
