@@ -204,6 +204,22 @@ def test_every_network_gets_its_scans_its_maps_and_the_baselines_weights(calls, 
     )
 
 
+def test_runs_with_scans_of_their_own_are_compared_on_the_same_scans(calls, tmp_path):
+    config = dataclasses.replace(CONFIG, rows=(), seeds=(3, 5), training_sizes=())
+    own = scans()._replace(num_tested=6)
+    plan = training.plan_trainings(config, own)
+    results = studies.study_kind(config, own, plan, Workspace(tmp_path))
+    _, first, first_acat, second, second_acat = calls
+    assert set(first.train) | set(second.train) <= set(range(18))
+    assert not set(first.train) & set(second.train)
+    np.testing.assert_array_equal(first.train, first_acat.train)
+    np.testing.assert_array_equal(second.train, second_acat.train)
+    assert second_acat.start is second.model and second.config.run.seed == 5
+    for answers in results.answers:
+        np.testing.assert_array_equal(answers.labels, LABELS[18:])
+        np.testing.assert_array_equal(answers.units, np.arange(18, 24))
+
+
 def test_smaller_trainings_are_a_part_of_the_larger_for_as_many_epochs(calls, tmp_path):
     config = dataclasses.replace(CONFIG, rows=(), from_baseline=with_run(FROM_BASELINE, epochs=2))
     results = run(config, tmp_path)
