@@ -83,6 +83,7 @@ from cfx_jax.models.volumes import build_competitor as build_competitor
 from cfx_jax.models.volumes import build_slice_wise as build_slice_wise
 from cfx_jax.models.volumes import build_trunk as build_trunk
 from cfx_jax.models.volumes import build_volume_model as build_volume_model
+from cfx_jax.models.volumes import half_brain_fine_stages as half_brain_fine_stages
 from cfx_jax.models.volumes import half_brain_small_stages as half_brain_small_stages
 from cfx_jax.models.volumes import half_brain_stages as half_brain_stages
 from cfx_jax.models.volumes import joint_decision as joint_decision
