@@ -64,7 +64,14 @@ from cfx_jax.losses.progressive import (
     generator_terms,
 )
 from cfx_jax.metrics.exaggeration import score_exaggerations
-from cfx_jax.models import ProgressiveGenerator, ProjectionDiscriminator, exaggerator_of, warm_start
+from cfx_jax.models import (
+    BatchNormDiscriminator,
+    BlendingGenerator,
+    ProgressiveGenerator,
+    ProjectionDiscriminator,
+    exaggerator_of,
+    warm_start,
+)
 from cfx_jax.models.generators.progressive import ProjectionName
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import map_examples
@@ -98,6 +105,11 @@ class Config:
     """Channels of the images."""
     num_bins: int = 10
     """Equal parts of the probability of class 1 (paper: 10)."""
+    networks: Literal["released", "small"] = "released"
+    """The paper's networks, or small ones for short trainings on a CPU (ours): a generator that
+    blends an image with new colours, and a discriminator with batch norm. Of the small ones'
+    options only ``filters``, which count from half the resolution, ``momentum`` and
+    ``discriminator_filters`` have an effect."""
     filters: tuple[int, ...] = (64, 128, 256, 512, 1024, 1024)
     """Channels of the generator's first convolution and after each halving (released)."""
     conditional_encoder: bool = False
@@ -186,6 +198,8 @@ class Networks(nnx.Module):
 
 def build(config: Config, rngs: nnx.Rngs) -> Networks:
     """The networks of a configuration."""
+    if config.networks == "small":
+        return _build_small(config, rngs)
     generator = ProgressiveGenerator(
         in_channels=config.in_channels,
         filters=config.filters,
@@ -206,6 +220,23 @@ def build(config: Config, rngs: nnx.Rngs) -> Networks:
     return Networks(generator, discriminator)
 
 
+def _build_small(config: Config, rngs: nnx.Rngs) -> Networks:
+    generator = BlendingGenerator(
+        in_channels=config.in_channels,
+        filters=config.filters,
+        num_bins=config.num_bins,
+        momentum=config.momentum,
+        rngs=rngs,
+    )
+    discriminator = BatchNormDiscriminator(
+        in_channels=config.in_channels,
+        filters=config.discriminator_filters,
+        num_bins=config.num_bins,
+        rngs=rngs,
+    )
+    return Networks(generator, discriminator)
+
+
 def check(config: Config, inputs: Inputs) -> None:
     """Checks what the networks do not.
 
@@ -213,6 +244,7 @@ def check(config: Config, inputs: Inputs) -> None:
         InputError: an unknown name, or numbers out of range.
     """
     del inputs
+    check_choice(config.networks, ("released", "small"), name="networks")
     check_choice(config.sampling, ("equal", "none"), name="sampling")
     check_choice(config.target, ("centre", "edge"), name="target")
     check_choice(config.reconstruction, ("pixels", "latent"), name="reconstruction")
