@@ -7,10 +7,11 @@ For images x with k labels y of 0 or 1 each, and a network f with a sigmoid for 
     loss = mean over images and labels of -(y log sigmoid(f(x)) + (1 - y) log sigmoid(-f(x)))
 
     step(state, batch):
+        x = x moved up the loss within attack_radius, where that is not 0
         gradients = grad(loss)          # f in training mode: its batch statistics move
         parameters = optimiser(parameters, gradients)
 
-Deviation: a validation can select the weights.
+Deviations: a validation can select the weights; images can be attacked.
 
 ``train`` needs ``targets``, 0 or 1 for each label ``(n, k)``; the validation's ``label`` is
 ``(m, k)``. It gives the network in evaluation mode, images -> logits ``(b, k)``;
@@ -29,7 +30,7 @@ from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray, Shaped
 
 from cfx_jax.callables import call
-from cfx_jax.checks import check_images
+from cfx_jax.checks import check_at_least, check_count, check_images
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import roc_auc
 from cfx_jax.parallel import map_examples
@@ -108,13 +109,16 @@ def check(config: Config, inputs: Inputs) -> None:
     """Checks what a training cannot go on with.
 
     Raises:
-        InputError: ``balanced``; other channels; targets of another shape or other than 0 and 1.
+        InputError: ``balanced``; other channels; an attack out of range; targets of another shape
+            or other than 0 and 1.
     """
     if config.balanced:
         raise InputError(
             "balanced: expected False, since several labels cannot be balanced at once, got True"
         )
     check_channels(config, inputs)
+    check_at_least(config.attack_radius, 0.0, name="attack_radius")
+    check_count(config.attack_steps, name="attack_steps")
     targets = np.asarray(inputs.targets)
     check_labels(targets, len(targets), config.num_classes, name="labels")
 
@@ -164,7 +168,7 @@ def _attacked(
     frozen = nnx.view(network, use_running_average=True, raise_if_not_found=False)
     ascend = jax.grad(lambda moved: _cross_entropy(frozen(moved), labels).sum())
     moved, step = images, 1.5 * config.attack_radius / config.attack_steps
-    for _ in range(config.attack_steps):  # unrolled: see the speed of loops of convolutions
+    for _ in range(config.attack_steps):  # unrolled: a compiled loop of convolutions is slow
         moved = moved + step * _shortened(ascend(moved), jnp.inf)
         moved = jnp.clip(images + _shortened(moved - images, config.attack_radius), 0, 1)
     return jax.lax.stop_gradient(moved)

@@ -66,7 +66,7 @@ from cfx_jax.losses.progressive import (
 from cfx_jax.metrics.exaggeration import score_exaggerations
 from cfx_jax.models import (
     BatchNormDiscriminator,
-    BlendingGenerator,
+    BendingGenerator,
     ProgressiveGenerator,
     ProjectionDiscriminator,
     exaggerator_of,
@@ -107,9 +107,11 @@ class Config:
     """Equal parts of the probability of class 1 (paper: 10)."""
     networks: Literal["released", "small"] = "released"
     """The paper's networks, or small ones for short trainings on a CPU (ours): a generator that
-    blends an image with new colours, and a discriminator with batch norm. Of the small ones'
-    options only ``filters``, which count from half the resolution, ``momentum`` and
-    ``discriminator_filters`` have an effect."""
+    bends and shades an image, and a discriminator with batch norm. Of the options of networks, the
+    small ones have ``filters``, which count from half the resolution, ``discriminator_filters``,
+    which count from a quarter, ``momentum`` and ``symmetric``."""
+    symmetric: bool = False
+    """Whether small networks change both sides of an image alike, as suits faces (ours)."""
     filters: tuple[int, ...] = (64, 128, 256, 512, 1024, 1024)
     """Channels of the generator's first convolution and after each halving (released)."""
     conditional_encoder: bool = False
@@ -221,11 +223,12 @@ def build(config: Config, rngs: nnx.Rngs) -> Networks:
 
 
 def _build_small(config: Config, rngs: nnx.Rngs) -> Networks:
-    generator = BlendingGenerator(
+    generator = BendingGenerator(
         in_channels=config.in_channels,
         filters=config.filters,
         num_bins=config.num_bins,
         momentum=config.momentum,
+        symmetric=config.symmetric,
         rngs=rngs,
     )
     discriminator = BatchNormDiscriminator(

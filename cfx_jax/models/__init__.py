@@ -16,7 +16,7 @@ from cfx_jax.models.generators import VAE as VAE
 from cfx_jax.models.generators import (
     BatchNormDiscriminator as BatchNormDiscriminator,
 )
-from cfx_jax.models.generators import BlendingGenerator as BlendingGenerator
+from cfx_jax.models.generators import BendingGenerator as BendingGenerator
 from cfx_jax.models.generators import Discriminator as Discriminator
 from cfx_jax.models.generators import DuoAE as DuoAE
 from cfx_jax.models.generators import FixedPointTranslator as FixedPointTranslator

@@ -319,7 +319,7 @@ def seen_by(
 def _maps(
     encode: Callable[..., Any], image: Float[jax.Array, "h w c"], bin: Int[jax.Array, ""]
 ) -> jax.Array:
-    """The maps of a latent, which come first; a blending generator's has the image beside them."""
+    """The maps of a latent, which come first; a bending generator's has the image beside them."""
     maps: jax.Array = jax.tree.leaves(encode(image, bin))[0]
     return maps
 

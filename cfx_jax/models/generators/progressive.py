@@ -267,7 +267,7 @@ def exaggerator_of(model: nnx.Module) -> Exaggerator:
     with the batch.
 
     Args:
-        model: a ``ProgressiveGenerator``, a ``BlendingGenerator``, or another NNX module with
+        model: a ``ProgressiveGenerator``, a ``BendingGenerator``, or another NNX module with
             ``encode(images, bins)``, ``decode(latent, bins)`` and ``num_bins``, where every array
             has the images along its first axis.
 
