@@ -109,7 +109,12 @@ class Config:
     """The paper's networks, or small ones for short trainings on a CPU (ours): a generator that
     bends and shades an image, and a discriminator with batch norm. Of the options of networks, the
     small ones have ``filters``, which count from half the resolution, ``discriminator_filters``,
-    which count from a quarter, ``momentum`` and ``symmetric``."""
+    which count from a quarter, ``momentum``, ``reach``, ``shade`` and ``symmetric``."""
+    reach: float = 0.1
+    """Largest displacement of a pixel by small networks, as a share of the image's height (ours).
+    """
+    shade: float = 0.6
+    """Largest change of the log-odds of brightness by small networks (ours)."""
     symmetric: bool = False
     """Whether small networks change both sides of an image alike, as suits faces (ours)."""
     filters: tuple[int, ...] = (64, 128, 256, 512, 1024, 1024)
@@ -228,6 +233,8 @@ def _build_small(config: Config, rngs: nnx.Rngs) -> Networks:
         filters=config.filters,
         num_bins=config.num_bins,
         momentum=config.momentum,
+        reach=config.reach,
+        shade=config.shade,
         symmetric=config.symmetric,
         rngs=rngs,
     )

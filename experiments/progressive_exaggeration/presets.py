@@ -29,7 +29,7 @@ _FILTERS, _DISCRIMINATOR = (16, 32, 64), (24, 48, 96)
 _CRITIC_STEPS = 1  # released: 5
 _RATE, _FIRST_MOMENT, _SECOND_MOMENT = 1.5e-3, 0.5, 0.99  # released: 2e-4, 0, 0.9
 # Price of the reconstruction and of the cycle. Published: 100.
-_LIKENESS = 3.0
+_LIKENESS = 1.5
 # Where a classifier confounds, more of an image than the label's place has to change.
 _BIAS_LIKENESS = 1 / 3
 _BIAS_EXPLAINED = 600
@@ -179,6 +179,8 @@ _PAPER_EXPLAINER = progressive.Config(
     in_channels=3,  # section 4: CelebA's faces
     num_bins=10,  # section 2.1 and Table 1: steps of a tenth
     networks="released",  # appendix A.1
+    reach=0.1,  # ours: without effect on these networks
+    shade=0.6,  # ours: without effect on these networks
     symmetric=False,  # ours: without effect on these networks
     filters=(64, 128, 256, 512, 1024, 1024),  # appendix A.1: five blocks; widths released
     conditional_encoder=False,  # section 2.1, equation 2: E(x)
@@ -271,7 +273,7 @@ PAPER = Config(
     noise=0.0,  # released: no augmentation
     classifier=_PAPER_CLASSIFIER,
     explainer=_PAPER_EXPLAINER,
-    trainings=1,  # no seed is reported
+    trainings=1,  # ours: no seed is reported
     vae=_PAPER_VAE,
     xgem=XGEMConfig(
         num_steps=150,  # ours: not given
