@@ -247,7 +247,7 @@ def _decide(options: argparse.Namespace, classifier: Classifier, *, batch_size: 
         print(f"{finding.severity}: {finding.message}", file=sys.stderr)
     logits = source_logits(classifier, source, np.arange(len(source)), batch_size=batch_size)
     names = collection.class_names if options.classes else None
-    groups = collection.copies_of_files if collection.groups is None else collection.groups
+    groups = collection.file_groups if collection.groups is None else collection.groups
     labels = None if collection.labels is None else collection.labels[places]
     classes = _class_names(names, logits.shape[1])
     return Decided(source, logits, classes, labels, groups[places])

@@ -104,6 +104,11 @@ class ImageCollection:
         return item
 
     @property
+    def file_groups(self) -> Int[np.ndarray, " n"]:
+        """For each image the place of the first one of its file: groups where none are named."""
+        return np.searchsorted(self._file_of, self._file_of)
+
+    @property
     def volumes(self) -> dict[str, Int[np.ndarray, " s"]]:
         """Name of each volume -> the places of its slices in the collection."""
         return {
