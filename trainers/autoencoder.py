@@ -66,6 +66,9 @@ class Config:
     norms: bool = True
     """Whether the network has batch norms (released); without them it draws small noisy slices
     better (ours)."""
+    fold_pixels: bool = False
+    """Whether squares of 2x2 pixels become channels before the first convolution, which spares the
+    layers at full resolution and halves the maps once more (ours)."""
     optimiser: OptimiserSettings = field(
         default_factory=lambda: OptimiserSettings(
             rule="adam",  # released
@@ -134,6 +137,7 @@ def build(config: Config, rngs: nnx.Rngs) -> nnx.Module:
         filters=config.filters,
         decoder_filters=config.decoder_filters,
         norms=config.norms,
+        fold_pixels=config.fold_pixels,
         rngs=rngs,
     )
 

@@ -92,9 +92,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status.
     """
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
     return status_of(
-        lambda: _run(arguments),
+        _run,
+        arguments,
         program="cfx train",
         stopped="stopped: start the same command again to go on",
     )
@@ -247,7 +247,7 @@ def _decide(options: argparse.Namespace, classifier: Classifier, *, batch_size: 
         print(f"{finding.severity}: {finding.message}", file=sys.stderr)
     logits = source_logits(classifier, source, np.arange(len(source)), batch_size=batch_size)
     names = collection.class_names if options.classes else None
-    groups = collection.copies_of_files if collection.groups is None else collection.groups
+    groups = collection.file_groups if collection.groups is None else collection.groups
     labels = None if collection.labels is None else collection.labels[places]
     classes = _class_names(names, logits.shape[1])
     return Decided(source, logits, classes, labels, groups[places])

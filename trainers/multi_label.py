@@ -7,10 +7,11 @@ For images x with k labels y of 0 or 1 each, and a network f with a sigmoid for 
     loss = mean over images and labels of -(y log sigmoid(f(x)) + (1 - y) log sigmoid(-f(x)))
 
     step(state, batch):
+        x = x moved up the loss within attack_radius, where that is not 0
         gradients = grad(loss)          # f in training mode: its batch statistics move
         parameters = optimiser(parameters, gradients)
 
-Deviation: a validation can select the weights.
+Deviations: a validation can select the weights; images can be attacked.
 
 ``train`` needs ``targets``, 0 or 1 for each label ``(n, k)``; the validation's ``label`` is
 ``(m, k)``. It gives the network in evaluation mode, images -> logits ``(b, k)``;
@@ -20,13 +21,16 @@ Deviation: a validation can select the weights.
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
+from flax import nnx
 from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray, Shaped
 
 from cfx_jax.callables import call
-from cfx_jax.checks import check_images
+from cfx_jax.checks import check_at_least, check_count, check_images
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import roc_auc
 from cfx_jax.parallel import map_examples
@@ -80,6 +84,12 @@ class Config(SupervisedConfig):
         )
     )
     """How weights move."""
+    attack_radius: float = 0.0
+    """Training images are moved by at most this Euclidean distance, of images in [0, 1], to where
+    the loss is higher (ours; Madry et al. 2018, "Towards Deep Learning Models Resistant to
+    Adversarial Attacks"). 0 leaves them (released)."""
+    attack_steps: int = 2
+    """Steps of that ascent, in the direction of the gradient."""
     balanced: bool = False
     """Always False: several labels cannot be balanced at once (released: no)."""
     select: Literal["auc", "accuracy", "none"] = "none"
@@ -100,13 +110,16 @@ def check(config: Config, inputs: Inputs) -> None:
     """Checks what a training cannot go on with.
 
     Raises:
-        InputError: ``balanced``; other channels; targets of another shape or other than 0 and 1.
+        InputError: ``balanced``; other channels; an attack out of range; targets of another shape
+            or other than 0 and 1.
     """
     if config.balanced:
         raise InputError(
             "balanced: expected False, since several labels cannot be balanced at once, got True"
         )
     check_channels(config, inputs)
+    check_at_least(config.attack_radius, 0.0, name="attack_radius")
+    check_count(config.attack_steps, name="attack_steps")
     targets = np.asarray(inputs.targets)
     check_labels(targets, len(targets), config.num_classes, name="labels")
 
@@ -131,12 +144,41 @@ def make_step(config: Config, inputs: Inputs) -> Step:
 
     def compute_loss(network: Any, key: PRNGKeyArray, batch: Batch) -> dict[str, Array]:
         del key
-        logits, labels = network(batch["image"]), batch["target"]  # (b, k) and (b, k)
-        loss = optax.sigmoid_binary_cross_entropy(logits, labels.astype(logits.dtype)).mean()
+        images, labels = batch["image"], batch["target"]  # (b, h, w, c) and (b, k)
+        if config.attack_radius:
+            images = _attacked(config, network, images, labels)
+        logits = network(images)
+        loss = _cross_entropy(logits, labels).mean()
         return {"loss": loss, "accuracy": ((logits >= 0) == labels).mean()}
 
     optimiser = make_optimiser(config.optimiser, config.run)
     return descent_step(choose_model(config, inputs), optimiser, compute_loss)
+
+
+def _cross_entropy(logits: Float[Array, "b k"], labels: Int[Array, "b k"]) -> Array:
+    return optax.sigmoid_binary_cross_entropy(logits, labels.astype(logits.dtype))
+
+
+def _attacked(
+    config: Config, network: Any, images: Float[Array, "b h w c"], labels: Int[Array, "b k"]
+) -> Float[Array, "b h w c"]:
+    """Images moved up the loss by normalised gradients, in the ball around each and in [0, 1].
+
+    The network is in evaluation mode, so that running averages see each batch once.
+    """
+    frozen = nnx.view(network, use_running_average=True, raise_if_not_found=False)
+    ascend = jax.grad(lambda moved: _cross_entropy(frozen(moved), labels).sum())
+    moved, step = images, 1.5 * config.attack_radius / config.attack_steps
+    for _ in range(config.attack_steps):  # unrolled: a compiled loop of convolutions is slow
+        moved = moved + step * _shortened(ascend(moved), jnp.inf)
+        moved = jnp.clip(images + _shortened(moved - images, config.attack_radius), 0, 1)
+    return jax.lax.stop_gradient(moved)
+
+
+def _shortened(vectors: Float[Array, "b h w c"], radius: float) -> Float[Array, "b h w c"]:
+    """Vectors of length at most ``radius``; of length 1 where that is infinite."""
+    lengths = jnp.sqrt(jnp.square(vectors).sum((1, 2, 3), keepdims=True) + 1e-12)
+    return vectors / lengths if radius == jnp.inf else vectors * jnp.minimum(1, radius / lengths)
 
 
 def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:

@@ -64,7 +64,14 @@ from cfx_jax.losses.progressive import (
     generator_terms,
 )
 from cfx_jax.metrics.exaggeration import score_exaggerations
-from cfx_jax.models import ProgressiveGenerator, ProjectionDiscriminator, exaggerator_of, warm_start
+from cfx_jax.models import (
+    BatchNormDiscriminator,
+    BendingGenerator,
+    ProgressiveGenerator,
+    ProjectionDiscriminator,
+    exaggerator_of,
+    warm_start,
+)
 from cfx_jax.models.generators.progressive import ProjectionName
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import map_examples
@@ -99,6 +106,18 @@ class Config:
     """Channels of the images."""
     num_bins: int = 10
     """Equal parts of the probability of class 1 (paper: 10)."""
+    networks: Literal["released", "small"] = "released"
+    """The paper's networks, or small ones for short trainings on a CPU (ours): a generator that
+    bends and shades an image, and a discriminator with batch norm. Of the options of networks, the
+    small ones have ``filters``, which count from half the resolution, ``discriminator_filters``,
+    which count from a quarter, ``momentum``, ``reach``, ``shade`` and ``symmetric``."""
+    reach: float = 0.1
+    """Largest displacement of a pixel by small networks, as a share of the image's height (ours).
+    """
+    shade: float = 0.6
+    """Largest change of the log-odds of brightness by small networks (ours)."""
+    symmetric: bool = False
+    """Whether small networks change both sides of an image alike, as suits faces (ours)."""
     filters: tuple[int, ...] = (64, 128, 256, 512, 1024, 1024)
     """Channels of the generator's first convolution and after each halving (released)."""
     conditional_encoder: bool = False
@@ -187,8 +206,31 @@ class Networks(nnx.Module):
 
 def build(config: Config, rngs: nnx.Rngs) -> Networks:
     """The networks of a configuration."""
-    generator = ProgressiveGenerator(**generator_options(config), rngs=rngs)
-    discriminator = ProjectionDiscriminator(
+    make = BendingGenerator if config.networks == "small" else ProgressiveGenerator
+    generator = make(**generator_options(config), rngs=rngs)
+    return Networks(generator, _build_discriminator(config, rngs))
+
+
+def generator_options(config: Config) -> dict[str, Any]:
+    """The arguments of the generator's class, but for its random weights."""
+    names = ("in_channels", "filters", "num_bins", "momentum")
+    of_its_class = (
+        ("reach", "shade", "symmetric")
+        if config.networks == "small"
+        else ("conditional_encoder", "stem_activation")
+    )
+    return {name: getattr(config, name) for name in (*names, *of_its_class)}
+
+
+def _build_discriminator(config: Config, rngs: nnx.Rngs) -> nnx.Module:
+    if config.networks == "small":
+        return BatchNormDiscriminator(
+            in_channels=config.in_channels,
+            filters=config.discriminator_filters,
+            num_bins=config.num_bins,
+            rngs=rngs,
+        )
+    return ProjectionDiscriminator(
         in_channels=config.in_channels,
         filters=config.discriminator_filters,
         last_block=config.last_block,
@@ -196,13 +238,6 @@ def build(config: Config, rngs: nnx.Rngs) -> Networks:
         num_bins=config.num_bins,
         rngs=rngs,
     )
-    return Networks(generator, discriminator)
-
-
-def generator_options(config: Config) -> dict[str, Any]:
-    """The arguments of the generator's class, but for its random weights."""
-    names = ("in_channels", "filters", "num_bins", "conditional_encoder", "stem_activation")
-    return {name: getattr(config, name) for name in (*names, "momentum")}
 
 
 def check(config: Config, inputs: Inputs) -> None:
@@ -212,6 +247,7 @@ def check(config: Config, inputs: Inputs) -> None:
         InputError: an unknown name, or numbers out of range.
     """
     del inputs
+    check_choice(config.networks, ("released", "small"), name="networks")
     check_choice(config.sampling, ("equal", "none"), name="sampling")
     check_choice(config.target, ("centre", "edge"), name="target")
     check_choice(config.reconstruction, ("pixels", "latent"), name="reconstruction")

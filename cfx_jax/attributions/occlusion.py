@@ -95,7 +95,7 @@ def _mean_falls(
 ) -> Float[Array, "h w"]:
     starts = [range(0, max(side - window, 0) + stride, stride) for side in image.shape[:2]]
     rows, columns = (jnp.arange(side) for side in image.shape[:2])
-    whole = score(image)
+    value = score(image)
 
     def inside(pixels: Int[Array, " n"], start: Int[Array, ""]) -> Array:
         return (pixels >= start) & (pixels < start + window)
@@ -103,7 +103,7 @@ def _mean_falls(
     def fall(index: Int[Array, ""]) -> Float[Array, "h w"]:
         row, column = index // len(starts[1]) * stride, index % len(starts[1]) * stride
         mask = inside(rows, row)[:, None] & inside(columns, column)  # (h, w)
-        drop = whole - score(jnp.where(mask[..., None], hidden, image))
+        drop = value - score(jnp.where(mask[..., None], hidden, image))
         return jnp.where(mask, drop, 0)
 
     falls = sum_over(fall, len(starts[0]) * len(starts[1]), per_batch=windows_per_batch)

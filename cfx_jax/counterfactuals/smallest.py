@@ -351,7 +351,7 @@ def _quarter(problem: VCEProblem) -> int:
 
 
 def _log_odds(value: Float[Array, ""]) -> Float[Array, ""]:
-    """Of a probability, from the negative of its logarithm."""
+    """The log-odds of a probability, from the negative of its logarithm."""
     return -value - jnp.log(-jnp.expm1(-value))
 
 

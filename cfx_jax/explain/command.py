@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 import jax
+from jax.sharding import Mesh
 
 from cfx_jax.adapters import Adapted
 from cfx_jax.diagnosis import diagnose
@@ -24,8 +25,17 @@ from cfx_jax.explain.options import (
     first_images,
     images_of_options,
 )
-from cfx_jax.explain.store import PAGE, TABLE, prepare_folder
+from cfx_jax.explain.store import PAGE, TABLE, clear_folder, prepare_folder
 from cfx_jax.explain.volumes import write_volumes
+from cfx_jax.parallel import (
+    DISTRIBUTED_HELP,
+    check_same_folder,
+    data_mesh,
+    is_alone,
+    is_first_process,
+    this_run,
+    wait_for_all,
+)
 
 _CHECKED = 64
 """Images that ``cfx check`` looks at."""
@@ -46,8 +56,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     further = _further_commands()
     if arguments and arguments[0] in further:
         return int(further[arguments[0]].load()(arguments[1:]))
-    options = _parser(further).parse_args(arguments)
-    return status_of(lambda: options.run(options), program="cfx")
+
+    def run(rest: Sequence[str]) -> None:
+        options = _parser(further).parse_args(rest)
+        options.run(options)
+
+    return status_of(run, arguments, program="cfx")
 
 
 def _further_commands() -> dict[str, EntryPoint]:
@@ -58,7 +72,7 @@ def _further_commands() -> dict[str, EntryPoint]:
 def _explain(options: argparse.Namespace) -> None:
     if not 0 <= options.seed < 2**32:
         raise InputError(f"seed: expected a number from 0 to {2**32 - 1}, got {options.seed}")
-    prepare_folder(options.out, replace=options.replace)
+    shard, mesh, replace = _own_part(options)
     pictures = images_of_options(options)
     classifier = classifier_of_options(options)
     command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
@@ -78,16 +92,43 @@ def _explain(options: argparse.Namespace) -> None:
         occlusion_window=options.occlusion_window,
         key=jax.random.key(options.seed),
         folder=options.out,
-        shard=options.shard,
-        replace=options.replace,
+        shard=shard,
+        replace=replace,
+        mesh=mesh,
         notes=(f"command: {command}", *pictures.notes),
         batch_size=options.batch_size,
         progress=True,
     )
+    if not is_alone():
+        wait_for_all("the end of all shards")
+        if not is_first_process():
+            return
+        answers = load_explanations(options.out)
     _tell(answers, options.out, options.shard)
     if options.shard[1] == 1:
         for path in write_volumes(options.out, pictures, answers):
             print(f"Volume: {path.resolve()}")
+
+
+def _own_part(options: argparse.Namespace) -> tuple[tuple[int, int], Mesh | None, bool]:
+    """The shard of this process, its devices, and whether it removes what is in the folder.
+
+    Of several processes of one run each takes a shard, once the first has prepared the folder.
+    """
+    run = this_run()
+    if run is None:
+        prepare_folder(options.out, replace=options.replace)
+        return options.shard, None, options.replace
+    if options.shard != (1, 1):
+        raise InputError("--shard: expected none with several processes of one run: leave it out")
+    check_same_folder("--out", options.out)
+    if is_first_process():
+        prepare_folder(options.out, replace=options.replace)
+        if options.replace:
+            clear_folder(options.out)
+    wait_for_all("the folder is prepared")
+    mesh = data_mesh(devices=jax.local_devices())
+    return (run.process + 1, run.num_processes), mesh, False
 
 
 def _tell(answers: Explanations, folder: Path, shard: tuple[int, int]) -> None:
@@ -159,7 +200,8 @@ def _layers(options: argparse.Namespace) -> None:
 
 
 def _report(options: argparse.Namespace) -> None:
-    _write_report(load_explanations(options.folder), options.folder)
+    if is_first_process():
+        _write_report(load_explanations(options.folder), options.folder)
 
 
 def _target(text: str) -> str | int:
@@ -177,7 +219,9 @@ def _shard(text: str) -> tuple[int, int]:
 
 def _parser(further: Mapping[str, EntryPoint]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="cfx", description="Explains an image classifier by what would have to change."
+        prog="cfx",
+        description="Explains an image classifier by what would have to change.",
+        epilog=DISTRIBUTED_HELP,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name in further:

@@ -28,7 +28,7 @@ from cfx_jax.explain.store import Skipped, Store, open_store, prepare_folder
 from cfx_jax.explain.stream import Programs, ahead, decide, group_members, stream
 from cfx_jax.explain.trained import TrainedGenerator
 from cfx_jax.objectives import Classifier
-from cfx_jax.parallel import ExampleMap, data_mesh
+from cfx_jax.parallel import ExampleMap, data_mesh, is_local
 
 _WIDER = 4.0
 """``smallest`` looks at most at so many times the radius."""
@@ -136,7 +136,7 @@ def explain(
     check_key(key, or_none=True)
     check_count(batch_size, name="batch_size", or_none=True)
     plan.check_methods(methods, generators)
-    _check_shard(shard, folder)
+    _check_shard(shard, folder, mesh)
     place = None if folder is None else Path(folder)
     if place is not None:
         prepare_folder(place, replace=replace)
@@ -233,15 +233,16 @@ def _groups_to_do(store: Store, images: Images, part: tuple[int, int]) -> list[i
     return [group for group in groups if not ended.issuperset(group_members(store.run, group))]
 
 
-def _check_shard(part: tuple[int, int], folder: Any) -> None:
+def _check_shard(part: tuple[int, int], folder: Any, mesh: Mesh | None) -> None:
     if not (isinstance(part, tuple) and len(part) == 2 and all(type(x) is int for x in part)):
         raise InputError(f"shard: expected two integers, such as (1, 4), got {part!r}")
     if not 1 <= part[0] <= part[1]:
         raise InputError(f"shard: expected a number from 1 to {part[1]}, got {part[0]}")
     if folder is None and part != (1, 1):
         raise InputError("shard: expected a folder for the results, which the shards share")
-    if folder is not None and jax.process_count() > 1:
+    if folder is not None and not is_local(mesh):
         raise InputError(
-            "folder: expected processes that know nothing of one another, got those of"
-            " jax.distributed: start each alone, with a shard of its own"
+            "mesh: expected devices of this process alone where results go to a folder, got those"
+            " of several processes: give each a shard and"
+            " data_mesh(devices=jax.local_devices())"
         )

@@ -242,14 +242,15 @@ def _activation_map(
 def _of_decision(
     tap: Tap, image: Float[Array, "h w c"], shift: Float[Array, "*shape"] | None = None
 ) -> Tapped:
-    """Of two classes the log-odds are explained: the logit of one may be 0 throughout."""
+    """The tap with the log-odds of two classes: the logit of one may be 0 for all images."""
     logits, value = tap(image, shift)
     return Tapped(logits - logits[::-1] if logits.shape == (2,) else logits, value)
 
 
 def _guided_backprop(settings: Settings, classifier: Classifier, example: Example) -> Outcome:
-    is_adapted = isinstance(classifier, Adapted)
-    view = classifier.guided() if is_adapted else guided_classifier(classifier)
+    view: Classifier = (
+        classifier.guided() if isinstance(classifier, Adapted) else guided_classifier(classifier)
+    )
     return Outcome(guided_backprop(class_score(view, example.predicted), example.image), {})
 
 

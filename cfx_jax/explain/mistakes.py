@@ -1,22 +1,33 @@
-"""How commands end: a mistake of the user's is one line on stderr."""
+"""How commands begin and end: processes find one another, and a mistake is one line on stderr."""
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 
 from cfx_jax.errors import InputError, reason_of
+from cfx_jax.parallel import check_same, end_run, is_alone, start_from_arguments, wait_for_verdict
 
 _BROKEN_PIPE = 141
 """The status with which a shell's own commands end when nobody reads what they print."""
 
 
-def status_of(run: Callable[[], None], *, program: str, stopped: str = "") -> int:
+def status_of(
+    run: Callable[[list[str]], None],
+    arguments: Sequence[str] | None,
+    *,
+    program: str,
+    stopped: str = "",
+) -> int:
     """Runs a command, and turns a mistake of the user's into one line.
 
+    Several processes work on it where the command line or a cluster says so; all must have the same
+    arguments, and all end where one does, see ``parallel.start_from_arguments``.
+
     Args:
-        run: the command.
+        run: the command, a function of its arguments.
+        arguments: of the command line; None takes the process's.
         program: what the line begins with.
         stopped: what is said where the user stops the command.
 
@@ -26,7 +37,9 @@ def status_of(run: Callable[[], None], *, program: str, stopped: str = "") -> in
     """
     try:
         try:
-            run()
+            rest = start_from_arguments(sys.argv[1:] if arguments is None else arguments)
+            check_same("the command", {"arguments": rest})
+            run(rest)
         finally:
             sys.stdout.flush()  # here, so that a pipe that nobody reads any more is noticed here
     except BrokenPipeError:
@@ -34,15 +47,21 @@ def status_of(run: Callable[[], None], *, program: str, stopped: str = "") -> in
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
     except InputError as error:
-        print(f"{program}: {error}", file=sys.stderr)
-        return 2
+        return _ended(2, str(error), program)
     except (jax.errors.JaxRuntimeError, MemoryError, ValueError) as error:
         if type(error) is ValueError and "callback: Traceback" not in str(error):
             raise  # else out of memory, or a model that raises while a program runs
-        print(f"{program}: {reason_of(error)}", file=sys.stderr)
-        return 2
+        wait_for_verdict(error)
+        return _ended(2, reason_of(error), program)
     except KeyboardInterrupt:
-        if stopped:
-            print(f"{program}: {stopped}", file=sys.stderr)
-        return 130
+        return _ended(130, stopped, program)
     return 0
+
+
+def _ended(status: int, reason: str, program: str) -> int:
+    """The exit status of a failure, of which the other processes of this run are told."""
+    if reason:
+        print(f"{program}: {reason}", file=sys.stderr)
+    if not is_alone():
+        end_run(status, reason or "stopped")
+    return status

@@ -123,7 +123,10 @@ def run_of_json(facts: dict[str, Any]) -> Run:
         InputError: it is of another version of this library.
     """
     if facts.pop("format", None) != _FORMAT:
-        raise InputError("explanations of another version of cfx-jax: explain the images again")
+        raise InputError(
+            "expected explanations of this version of cfx-jax, got those of another: explain the"
+            " images again, with --replace"
+        )
     settings = {name: _frozen(value) for name, value in facts.pop("settings").items()}
     return Run(
         settings=Settings(**settings), **{name: _frozen(value) for name, value in facts.items()}

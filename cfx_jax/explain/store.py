@@ -222,11 +222,11 @@ def open_store(folder: Path, run: Run, *, replace: bool = False) -> Store:
     """
     prepare_folder(folder, replace=replace)
     if replace:
-        _clear(folder)
+        clear_folder(folder)
     before = stored_run(folder)
     is_empty = not any((folder / IMAGES).glob("*/*"))
     if before is not None and is_empty and before.difference(run) is not None:
-        _clear(folder)  # nothing is lost where nothing was computed
+        clear_folder(folder)  # nothing is lost where nothing was computed
         before = None
     if before is None:
         _write_first(folder / RUN, run.to_json())
@@ -266,7 +266,7 @@ def _write_first(path: Path, text: str) -> None:
         draft.unlink(missing_ok=True)
 
 
-def _clear(folder: Path) -> None:
+def clear_folder(folder: Path) -> None:
     """Removes a run's files, unless another process is computing there."""
     with ExitStack() as locks:
         for place in sorted((folder / _WORKING).glob("*/")):

@@ -13,6 +13,10 @@ from cfx_jax.models.feature_extractor import inception_extractor as inception_ex
 from cfx_jax.models.generators import AE1_HEAD as AE1_HEAD
 from cfx_jax.models.generators import AE2_HEAD as AE2_HEAD
 from cfx_jax.models.generators import VAE as VAE
+from cfx_jax.models.generators import (
+    BatchNormDiscriminator as BatchNormDiscriminator,
+)
+from cfx_jax.models.generators import BendingGenerator as BendingGenerator
 from cfx_jax.models.generators import Discriminator as Discriminator
 from cfx_jax.models.generators import DuoAE as DuoAE
 from cfx_jax.models.generators import FixedPointTranslator as FixedPointTranslator
@@ -83,6 +87,7 @@ from cfx_jax.models.volumes import build_competitor as build_competitor
 from cfx_jax.models.volumes import build_slice_wise as build_slice_wise
 from cfx_jax.models.volumes import build_trunk as build_trunk
 from cfx_jax.models.volumes import build_volume_model as build_volume_model
+from cfx_jax.models.volumes import half_brain_fine_stages as half_brain_fine_stages
 from cfx_jax.models.volumes import half_brain_small_stages as half_brain_small_stages
 from cfx_jax.models.volumes import half_brain_stages as half_brain_stages
 from cfx_jax.models.volumes import joint_decision as joint_decision

@@ -17,6 +17,7 @@ from cfx_jax.parallel.examples import concatenate as concatenate
 from cfx_jax.parallel.examples import data_mesh as data_mesh
 from cfx_jax.parallel.examples import example_keys as example_keys
 from cfx_jax.parallel.examples import gather as gather
+from cfx_jax.parallel.examples import is_local as is_local
 from cfx_jax.parallel.examples import local_copy as local_copy
 from cfx_jax.parallel.examples import map_examples as map_examples
 from cfx_jax.parallel.examples import num_examples as num_examples
@@ -30,6 +31,7 @@ from cfx_jax.parallel.hosts import start_from_arguments as start_from_arguments
 from cfx_jax.parallel.run import end_run as end_run
 from cfx_jax.parallel.run import is_alone as is_alone
 from cfx_jax.parallel.run import is_first_process as is_first_process
+from cfx_jax.parallel.run import this_run as this_run
 from cfx_jax.parallel.run import wait_for_verdict as wait_for_verdict
 
 __all__, __dir__ = _public(globals())

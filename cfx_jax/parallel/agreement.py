@@ -18,7 +18,7 @@ import jax
 
 from cfx_jax.errors import InputError
 from cfx_jax.locks import locked
-from cfx_jax.parallel.run import Run, is_first_process, this_run
+from cfx_jax.parallel.run import Run, acting_alone, is_first_process, this_run
 
 T = TypeVar("T")
 
@@ -150,7 +150,8 @@ def first_then_others(what: str, make: Callable[[], T]) -> T:
 
     Args:
         what: the work, in words.
-        make: uses this process alone, and comes to no agreement.
+        make: uses no devices of other processes. It decides and writes as in a process that is
+            alone.
 
     Returns:
         Its value, in every process.
@@ -162,12 +163,13 @@ def first_then_others(what: str, make: Callable[[], T]) -> T:
     if run is None:
         return make()
     key = _next_key(run)
-    if run.process == 0:
+    if run.process > 0:
+        _get(run, key, 0, what, limit=_ALONE_S)
+    with acting_alone():
         value = make()
+    if run.process == 0:
         run.client.key_value_set(key, "done")
-        return value
-    _get(run, key, 0, what, limit=_ALONE_S)
-    return make()
+    return value
 
 
 def wait_for_file(path: Path) -> None:

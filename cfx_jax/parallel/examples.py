@@ -35,6 +35,16 @@ def data_mesh(*, devices: Sequence[jax.Device] | None = None) -> Mesh:
     return Mesh(np.asarray(jax.devices() if devices is None else devices), (AXIS,))
 
 
+def is_local(mesh: Mesh | None) -> bool:
+    """Tells whether all devices are of this process.
+
+    Args:
+        mesh: from ``data_mesh``; None is all devices.
+    """
+    devices = jax.devices() if mesh is None else mesh.devices.flat
+    return all(device.process_index == jax.process_index() for device in devices)
+
+
 def replicate(tree: Any, mesh: Mesh) -> Any:
     """The same arrays on every device of the mesh."""
     return jax.tree.map(lambda leaf: _place(leaf, NamedSharding(mesh, PartitionSpec())), tree)
@@ -74,7 +84,7 @@ def shard_local(tree: Any, mesh: Mesh) -> Any:
 
 def gather(tree: Any) -> Any:
     """The whole of a sharded pytree as NumPy arrays, in every process."""
-    if jax.process_count() == 1:
+    if all(getattr(leaf, "is_fully_addressable", True) for leaf in jax.tree.leaves(tree)):
         return jax.tree.map(np.asarray, tree)
     from jax.experimental import multihost_utils
 

@@ -133,15 +133,15 @@ def _find_place(coordinator: str | None, num_processes: int | None, index: int |
         num_processes = int(size) if num_processes is None else num_processes
         index = int(rank) if index is None else index
     try:
-        found = clusters.ClusterEnv.auto_detect_unset_distributed_params(
+        detected = clusters.ClusterEnv.auto_detect_unset_distributed_params(
             coordinator, num_processes, index, None, None, _START_S
         )[:3]
     except (ValueError, RuntimeError, OSError) as error:
         raise InputError(_cannot_start(coordinator, num_processes, index, error)) from error
-    if None in found or ":" not in str(found[0]):
+    if None in detected or ":" not in str(detected[0]):
         reason = ValueError("coordinator HOST:PORT, number and index of processes are needed")
-        raise InputError(_cannot_start(*found, reason))
-    return _Place(*found)  # type: ignore[arg-type]
+        raise InputError(_cannot_start(*detected, reason))
+    return _Place(*detected)  # type: ignore[arg-type]
 
 
 def _cannot_start(

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, NamedTuple, NoReturn
 
@@ -54,12 +54,22 @@ class Run(NamedTuple):
     close: Callable[[str], None]
 
 
-_runs: list[Run] = []
+_runs: list[Run | None] = []
 
 
 def this_run() -> Run | None:
     """The run of several processes to which this one belongs; None where it is alone."""
     return _runs[-1] if _runs else None
+
+
+@contextmanager
+def acting_alone() -> Iterator[None]:
+    """Lets this process decide and write as one that is alone, while the others wait."""
+    _runs.append(None)
+    try:
+        yield
+    finally:
+        _runs.pop()
 
 
 def is_alone() -> bool:
@@ -105,7 +115,7 @@ def end_run(status: int, reason: str) -> NoReturn:
         status: of the process's end.
         reason: in one line, for the others to print.
     """
-    run = this_run()
+    run = next(filter(None, _runs), None)
     if run is None:
         raise SystemExit(status)
     run.watch.tell(reason)
@@ -134,7 +144,7 @@ class Watch:
         self._silent: dict[int, tuple[str, int]] = {}
 
     def start(self) -> None:
-        """Starts the thread."""
+        """Starts to look after the others, once a second."""
         self._thread.start()
 
     def tell(self, reason: str) -> None:
@@ -211,6 +221,6 @@ def _exit(status: int) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     release_all()
-    for run in _runs:
+    for run in filter(None, _runs):
         run.close(FAILED)
     os._exit(status)

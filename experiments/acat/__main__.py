@@ -19,7 +19,7 @@ from experiments.acat.claims import make_claims
 from experiments.acat.config import Config
 from experiments.acat.presets import PRESETS
 from experiments.acat.report import write_report
-from experiments.acat.study import run_study
+from experiments.acat.study import run_study, stages
 from experiments.acat.tables import summary_tables
 from experiments.shared import cli, run_experiment
 
@@ -31,6 +31,7 @@ def main(config: Config) -> None:
         config,
         PRESETS,
         study=run_study,
+        stages=stages(config),
         claims=make_claims,
         write_report=write_report,
         tables=summary_tables,

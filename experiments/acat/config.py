@@ -51,7 +51,12 @@ class Config:
     """Slices, rows and columns of IST-3's scans (paper: 11 of 400x500; here 500 are the rows, since
     heads are longer than wide)."""
     num_scans: int = 426
-    """Scans of a synthetic world, over all parts."""
+    """Scans of a synthetic world, over all parts; of each run, where ``num_tested`` is given."""
+    num_tested: int = 0
+    """Further scans of a synthetic world, on which every run is tested. Then each run has scans of
+    its own to train on and to select weights by, so that runs differ in all that a training may
+    differ in, and are compared on the same scans. 0: each run splits the same scans anew, as in
+    the paper."""
     num_located: int = 50
     """Further scans of a synthetic world, with a finding of known place, on which maps are compared
     (paper: 50 chests, and the test's heads)."""
@@ -62,7 +67,8 @@ class Config:
     train: float = 0.7
     """Share of scans for training (paper: 0.7)."""
     test: float = 0.15
-    """Share of scans for all reported figures (paper: 0.15); the rest selects weights."""
+    """Share of scans for all reported figures (paper: 0.15); the rest selects weights. Where
+    ``num_tested`` is given, the other two parts take over this share in proportion."""
     seeds: tuple[int, ...] = (0, 1, 2)
     """Seeds of the runs, which split the scans and draw initial weights (paper: three)."""
     trunks: tuple[str, str] = ("half_brain", "slice_resnet50")
@@ -70,7 +76,7 @@ class Config:
     rows: tuple[str, ...] = ("competitors",)
     """Groups of networks besides the baseline and ACAT: 'competitors', 'components', 'sources',
     'rivals' (competitors with other maps), 'released' (competitors as in the released code),
-    'dropout', 'scratch', 'controls'."""
+    'dropout', 'scratch', 'controls', 'more_controls'."""
     training_sizes: tuple[int, ...] = ()
     """Numbers of training scans for Table 4, on heads alone as there: each trains the networks
     anew, for as many epochs (paper: 50, 100, 200, 300, 500)."""

@@ -147,6 +147,8 @@ class Scans(NamedTuple):
             truth; or None, where they are compared on the test scans.
         places: where the finding is, or would be in a scan without one (n, s, h, w, 1), 1 there and
             0 elsewhere; None where it is not known.
+        num_tested: how many of the last scans every run is tested on; the scans before them are
+            shared out equally to the runs. 0 where a run splits all scans.
     """
 
     name: str
@@ -161,6 +163,7 @@ class Scans(NamedTuple):
     groups: np.ndarray | None = None
     located: FactsOfScans | None = None
     places: Float[np.ndarray, "n s h w 1"] | None = None
+    num_tested: int = 0
 
     @property
     def positive(self) -> Bool[np.ndarray, " n"]:
@@ -219,8 +222,15 @@ def split_scans(config: Config, scans: Scans, seed: int) -> Parts:
         InputError: shares that leave nothing for the validation.
     """
     rest = remaining_share(train=config.train, test=config.test)
-    shares = {"train": config.train, "validation": rest, "test": config.test}
-    return Parts(**split(scans.labels, shares, seed=seed, groups=scans.groups))
+    shares = {"train": config.train, "validation": rest}
+    if not scans.num_tested:
+        shares["test"] = config.test
+        return Parts(**split(scans.labels, shares, seed=seed, groups=scans.groups))
+    of_runs, tested = np.split(np.arange(len(scans.labels)), [-scans.num_tested])
+    of_run = np.array_split(of_runs, len(config.seeds))[config.seeds.index(seed)]
+    shares = {name: share / (1 - config.test) for name, share in shares.items()}
+    parts = split(scans.labels[of_run], shares, seed=seed)
+    return Parts(of_run[parts["train"]], of_run[parts["validation"]], tested)
 
 
 class _Request(NamedTuple):
@@ -239,7 +249,14 @@ def _stroke(request: _Request, path: str) -> Scans:
         arrays["organ"] = arrays["atlas"] > 0
     note = "Synthetic CT of heads: drawn by a program, of no patient."
     return _as_scans(
-        drawn, located, name="stroke", class_names=_SIDES, sides=True, note=note, identity=identity
+        drawn,
+        located,
+        name="stroke",
+        class_names=_SIDES,
+        sides=True,
+        note=note,
+        identity=identity,
+        num_tested=request.config.num_tested,
     )
 
 
@@ -251,7 +268,14 @@ def _lung(request: _Request, path: str) -> Scans:
     note = "Synthetic CT of chests: drawn by a program, of no patient."
     classes = ("clear", "ground glass")
     return _as_scans(
-        drawn, located, name="lung", class_names=classes, sides=False, note=note, identity=identity
+        drawn,
+        located,
+        name="lung",
+        class_names=classes,
+        sides=False,
+        note=note,
+        identity=identity,
+        num_tested=request.config.num_tested,
     )
 
 
@@ -278,6 +302,8 @@ def _draw_world(
 ) -> tuple[Arrays, Arrays, object]:
     """The scans of a world, the located ones of the world of the next seed, and their identity.
 
+    Scans for the test alone follow the others; they are of the world of the seed after that.
+
     Args:
         config: of the run.
         workspace: keeps the scans.
@@ -292,7 +318,9 @@ def _draw_world(
             " columns"
         )
     common = {"kind": kind, "size": rows, "num_slices": slices, "severity": config.severity}
-    scans = {"num_images": config.num_scans, **common, "seed": config.seed}
+    number = config.num_scans * (len(config.seeds) if config.num_tested else 1)
+    scans = {"num_images": number, **common, "seed": config.seed}
+    tested = {"num_images": config.num_tested, **common, "seed": config.seed + 2}
     further = {"num_images": config.num_located, **common, "seed": config.seed + 1}
     further |= {"prevalence": 1.0, **located}
     fields = ("image", "lesion_mask", "counterfactual", "counterfactual_lesion_mask", *names)
@@ -301,7 +329,12 @@ def _draw_world(
         arrays = stored_fields(kind, SyntheticCT, options, fields, workspace)
         return {names.get(name, name): arrays[name] for name in arrays if name in fields}
 
-    return draw(scans), draw(further), ["synthetic", scans, further]
+    drawn, identity = draw(scans), ["synthetic", scans, further]
+    if config.num_tested:
+        more = draw(tested)
+        drawn = {name: np.concatenate([drawn[name], more[name]]) for name in drawn}
+        identity.append(tested)
+    return drawn, draw(further), identity
 
 
 def _mosmed(request: _Request, path: str) -> Scans:

@@ -141,7 +141,7 @@ def dropout_claims(study: KindStudy) -> Iterator[Claim]:
 
 def controls_claims(study: KindStudy) -> Iterator[Claim]:
     """Targets of ours, that it is ACAT's maps that help, and that any maps could."""
-    for name in filter(study.has, _names("controls")):
+    for name in filter(study.has, [*_names("controls"), *_names("more_controls")]):
         if name != TRUE_PLACES:
             text = f"ACAT is right more often than the control '{name}'."
             statement = Statement(f"control, {name}", text, kind="target")

@@ -140,10 +140,12 @@ GROUPS: Mapping[str, tuple[Network, ...]] = {
     "scratch": (Network(SCRATCH, "acat", OURS, starts=False),),  # Table 3
     "controls": (  # ours: whether it is the maps that help; the true places are the best maps
         Network(AS_LONG, "slice_wise"),
-        _make_acat("slice attention alone", fusion=False, masks=()),
         _make_acat(TRUE_PLACES, PLACES),
         _make_acat("maps: zero", ZERO),
         _make_acat("maps: of other scans", SHUFFLED),
+    ),
+    "more_controls": (  # ours
+        _make_acat("slice attention alone", fusion=False, masks=()),
         _make_acat("maps: noise", NOISE),
     ),
 }

@@ -160,12 +160,18 @@ class Study(NamedTuple):
         return " ".join(kind.scans.note for kind in self.kinds)
 
 
+def stages(config: Config) -> tuple[str, ...]:
+    """The stages of ``run_study``, in their order: reading, then each kind of scans by its name."""
+    return "scans", *(kind.partition(":")[0] for kind in config.data)
+
+
 def run_study(config: Config, workspace: Workspace) -> Study:
     """Trains the networks, makes the maps, and measures both, or reads what earlier runs computed.
 
     Raises:
         InputError: as ``plan_trainings``, the trainers and the searches.
     """
+    workspace.begin("scans")
     kinds = [load_scans(config, kind, workspace) for kind in config.data]
     # All kinds are planned before the first is trained on.
     plans = [plan_trainings(config, scans) for scans in kinds]
@@ -188,6 +194,7 @@ def study_kind(config: Config, scans: Scans, plan: Plan, workspace: Workspace) -
         workspace: keeps the results.
     """
     networks = plan.networks
+    workspace.begin(scans.name)
     for name, reason in plan.left_out.items():
         notify(f"{scans.name}: {name} is left out: {reason}")
     bench = set_up(config, scans, workspace)

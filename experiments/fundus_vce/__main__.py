@@ -18,7 +18,7 @@ from experiments.fundus_vce.claims import make_claims
 from experiments.fundus_vce.config import Config
 from experiments.fundus_vce.presets import PRESETS
 from experiments.fundus_vce.report import write_report
-from experiments.fundus_vce.study import run_study
+from experiments.fundus_vce.study import STAGES, run_study
 from experiments.fundus_vce.tables import summary_tables
 from experiments.shared import cli, run_experiment
 
@@ -30,6 +30,7 @@ def main(config: Config) -> None:
         config,
         PRESETS,
         study=run_study,
+        stages=STAGES,
         claims=make_claims,
         write_report=write_report,
         tables=summary_tables,

@@ -46,14 +46,31 @@ class Study(NamedTuple):
         return self.data.note
 
 
+STAGES = (
+    "images",
+    "quality filter",
+    "classifiers",
+    "accuracies",
+    "localisation",
+    "counterfactuals",
+)
+"""The stages of ``run_study``, in their order."""
+
+
 def run_study(config: Config, workspace: Workspace) -> Study:
     """Trains the classifiers and explains test images, or reads what earlier runs computed."""
+    workspace.begin("images")
     sources = load_sources(config, workspace)
+    workspace.begin("quality filter")
     quality = filter_gradable(config, sources, workspace)
     data = split_data(config, sources, None if quality is None else quality.kept)
+    workspace.begin("classifiers")
     classifiers = train(config, data, workspace)
+    workspace.begin("accuracies")
     evaluations = evaluate(config, data, classifiers, workspace)
+    workspace.begin("localisation")
     search = Search(config, classifiers, workspace)
     localised = localise(config, data, search)
+    workspace.begin("counterfactuals")
     explained = explain(config, data, evaluations, search)
     return Study(config, sources, quality, data, classifiers, evaluations, localised, explained)

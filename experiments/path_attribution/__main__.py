@@ -23,7 +23,7 @@ from experiments.path_attribution.claims import make_claims
 from experiments.path_attribution.config import Config
 from experiments.path_attribution.presets import PRESETS
 from experiments.path_attribution.report import write_report
-from experiments.path_attribution.study import run_study
+from experiments.path_attribution.study import STAGES, run_study
 from experiments.path_attribution.tables import summary_tables
 from experiments.shared import cli, run_experiment
 
@@ -35,6 +35,7 @@ def main(config: Config) -> None:
         config,
         PRESETS,
         study=run_study,
+        stages=STAGES,
         claims=make_claims,
         write_report=write_report,
         tables=summary_tables,

@@ -89,25 +89,42 @@ class Study(NamedTuple):
         return published.task_of(self.setup.config.data)
 
 
+STAGES = (
+    "images and classifier",
+    "cycle generators",
+    "similar and adversarial generators",
+    "quality of generators",
+    "maps",
+    "localisation and faithfulness",
+)
+"""The stages of ``run_study``, in their order."""
+
+
 def run_study(config: Config, workspace: Workspace) -> Study:
     """Trains what is to be trained, makes every map, and measures it.
 
     Raises:
         InputError: as the trainers; images or classifiers that nothing can be measured with.
     """
+    workspace.begin("images and classifier")
     setup = prepare(config, workspace)
+    workspace.begin("cycle generators")
     cyce, syce = (train_cycle(settings, setup) for settings in (config.cyce, config.syce))
+    workspace.begin("similar and adversarial generators")
     sagen = train_similar_adversarial("SAGen", config.similar_adversarial, setup)
     adversary = train_adversary(setup)
     generators = (cyce.pair, syce.pair, sagen, adversary)
+    workspace.begin("quality of generators")
     quality = {made.name: measure_quality(made, setup) for made in generators}
     explained = choose_images(setup)
     pairs = {made.name: make_pairs(made, explained, setup) for made in generators}
+    workspace.begin("maps")
     paths = _integrate(setup, explained, syce, generators[:3], pairs)
     maps = _state_of_the_art(setup, explained)
     for name, made in paths.items():
         maps |= {f"{name} {variant}": values for variant, values in made.maps.items()}
     measured = maps | make_controls(explained.images, setup.data, seed=config.seed)
+    workspace.begin("localisation and faithfulness")
     task = published.task_of(config.data) or ""
     percentiles = config.percentiles or published.PERCENTILES.get(task, ())
     return Study(

@@ -22,7 +22,7 @@ from experiments.progressive_exaggeration.claims import make_claims
 from experiments.progressive_exaggeration.config import Config
 from experiments.progressive_exaggeration.presets import PRESETS
 from experiments.progressive_exaggeration.report import write_report
-from experiments.progressive_exaggeration.study import run_study
+from experiments.progressive_exaggeration.study import STAGES, run_study
 from experiments.progressive_exaggeration.tables import summary_tables
 from experiments.shared import cli, run_experiment
 
@@ -34,6 +34,7 @@ def main(config: Config) -> None:
         config,
         PRESETS,
         study=run_study,
+        stages=STAGES,
         claims=make_claims,
         write_report=write_report,
         tables=summary_tables,

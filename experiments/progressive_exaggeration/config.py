@@ -109,6 +109,10 @@ class Config:
     explanations show."""
     explainer: ExplainerConfig = field(default_factory=ExplainerConfig)
     """Training of encoder and conditional generator; channels are set by the images."""
+    trainings: int = 1
+    """Trainings of the explained label's explainer, and of either one of the chapter "bias", of one
+    seed after the other. Claims about the explainer draw them with the queries; tables and figures
+    show the first."""
     vae: VAEConfig = field(default_factory=VAEConfig)
     """Training of the autoencoder of xGEM; size and channels are set by the images."""
     xgem: XGEMConfig = field(default_factory=XGEMConfig)
@@ -138,6 +142,9 @@ class Config:
     """Prices of reconstruction and cycle in the chapter "bias", in units of the first explainer's
     (paper: 1).
     """
+    bias_explained: int = 0
+    """Test images that the chapter "bias" explains, at most, as many of either decision; 0 for
+    those that are explained anyway."""
     bias_warm_start: bool = False
     """Whether both explainers of the chapter "bias" start from the first one's weights (ours, for
     short trainings).

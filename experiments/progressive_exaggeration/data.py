@@ -18,6 +18,7 @@ from experiments.shared import (
     open_data,
     remaining_share,
     split_images,
+    users_images,
 )
 from experiments.shared.data import (
     CELEBA,
@@ -63,7 +64,9 @@ class Part(NamedTuple):
     @property
     def group_unit(self) -> str:
         """The kind of the groups, in words."""
-        return COPIES if self.people is None else "people"
+        if self.people is None:
+            return COPIES
+        return "people" if users_images(self.images) is None else self.images.group_unit
 
     @property
     def pixels(self) -> Float[np.ndarray, "n h w c"]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from cfx_jax.checks import check_count
 from experiments.progressive_exaggeration.classifiers import (
     EXPLAINED,
     JUDGE,
@@ -35,6 +36,21 @@ from experiments.progressive_exaggeration.sweeps import (
 )
 from experiments.shared import Workspace
 
+OVER_TRAININGS = "Of several trainings of the explainers, and one of each classifier."
+"""The note of claims whose intervals are over trainings of explainers, too."""
+
+
+class Training(NamedTuple):
+    """The explanations of one training of the explainer.
+
+    Attributes:
+        sweeps: by the paper's method.
+        seen_by_judge: the judge's probability of the label for every explanation (n, k).
+    """
+
+    sweeps: Sweeps
+    seen_by_judge: Float[np.ndarray, "n k"]
+
 
 class LabelStudy(NamedTuple):
     """The results of the explained label.
@@ -45,13 +61,14 @@ class LabelStudy(NamedTuple):
         every_label: the images with all labels that were read.
         subject: the explained label, with the classifier, its labels and the queries.
         judge: a second classifier, of another seed.
-        explainer: of the explained label.
+        explainers: of the explained label, one for each training.
         features: what is compared by distances.
         verifier: of faces; None where there is none.
         sweeps: the paper's method, then xGEM.
         seen_by_judge: the judge's probability of the label for every explanation of the paper's
             method (n, k).
         measures: Tables 1 and 2.
+        further: what further trainings of the explainer gave.
     """
 
     config: Config
@@ -59,12 +76,18 @@ class LabelStudy(NamedTuple):
     every_label: Data
     subject: Subject
     judge: Network
-    explainer: Explainer
+    explainers: tuple[Explainer, ...]
     features: Features
     verifier: Verifier | None
     sweeps: tuple[Sweeps, Sweeps]
     seen_by_judge: Float[np.ndarray, "n k"]
     measures: Measures
+    further: tuple[Training, ...] = ()
+
+    @property
+    def trainings(self) -> tuple[Training, ...]:
+        """What each training of the explainer gave, the first one's first."""
+        return (Training(self.sweeps[0], self.seen_by_judge), *self.further)
 
     @property
     def data(self) -> Data:
@@ -74,7 +97,8 @@ class LabelStudy(NamedTuple):
     @property
     def identity(self) -> object:
         """Everything that the results depend on, beside the configuration."""
-        return [self.judge.identity, [sweeps.identity for sweeps in self.sweeps]]
+        further = [training.sweeps.identity for training in self.further]
+        return [self.judge.identity, [sweeps.identity for sweeps in self.sweeps], further]
 
 
 def study_label(config: Config, data: Data, workspace: Workspace) -> LabelStudy:
@@ -83,15 +107,23 @@ def study_label(config: Config, data: Data, workspace: Workspace) -> LabelStudy:
     Raises:
         InputError: as the trainers; classifiers that nothing can be explained of.
     """
+    check_count(config.trainings, name="--trainings")
     recogniser = recognised_by(config, workspace)  # first: it is the user's, and may be mistaken
     known = labelled(config, data, data.label)
     network, judge = (train_network(name, config, known, workspace) for name in (EXPLAINED, JUDGE))
     subject = subject_of(config, known, network, known.explained)
-    explainer = train_explainer(config.explainer, subject, config, workspace)
-    sweeps = sweep(explainer, subject, config, workspace), xgem_sweep(subject, config, workspace)
+    explainers = tuple(
+        train_explainer(config.explainer, subject, config, workspace, training=training)
+        for training in range(config.trainings)
+    )
+    ours = [sweep(explainer, subject, config, workspace) for explainer in explainers]
+    sweeps = ours[0], xgem_sweep(subject, config, workspace)
     features = features_by(config, judge, workspace)
     verifier = verifier_of(known, features, recogniser, seed=config.seed)
-    seen = seen_by(judge, sweeps[0], config, workspace)[..., subject.label]
+    trainings = [
+        Training(series, seen_by(judge, series, config, workspace)[..., subject.label])
+        for series in ours
+    ]
     measures = measure(subject, sweeps, features, verifier, seed=config.seed)
     return LabelStudy(
         config,
@@ -99,12 +131,13 @@ def study_label(config: Config, data: Data, workspace: Workspace) -> LabelStudy:
         data,
         subject,
         judge,
-        explainer,
+        explainers,
         features,
         verifier,
         sweeps,
-        seen,
+        trainings[0].seen_by_judge,
         measures,
+        tuple(trainings[1:]),
     )
 
 

@@ -108,6 +108,23 @@ def correlation(
     )
 
 
+def correlation_by_query(
+    desired: Float[np.ndarray, "n k"],
+    achieved: Float[np.ndarray, "n k"],
+    groups: Shaped[np.ndarray, " n"] | None,
+) -> Float[np.ndarray, " m"]:
+    """What each query, or group of queries, contributes to Spearman's correlation over all pairs.
+
+    The jackknife's pseudo-values, m r - (m - 1) r_i, with r_i the correlation without unit i: their
+    mean is the correlation, less its bias of order 1 / m, and their spread its own.
+    """
+    pairs = np.stack([desired, achieved], axis=-1)
+    units = units_of(groups, len(pairs))
+    names, every = np.unique(units), _correlation(pairs)
+    without = np.array([_correlation(pairs[units != name]) for name in names])
+    return len(names) * every - (len(names) - 1) * without
+
+
 def _correlation(pairs: Float[np.ndarray, "n k 2"]) -> float:
     """Spearman's correlation of pairs; 0 where all that is achieved is alike."""
     return float(np.nan_to_num(rank_correlation(pairs[..., 0].ravel(), pairs[..., 1].ravel())))

@@ -32,13 +32,20 @@ class Study(NamedTuple):
         return self.label.data.note
 
 
+STAGES = ("images", "explained label", "chapters")
+"""The stages of ``run_study``, in their order."""
+
+
 def run_study(config: Config, workspace: Workspace) -> Study:
     """Trains and explains, or reads what earlier runs computed.
 
     Raises:
         InputError: images or chapters that cannot be used, before anything is trained.
     """
+    workspace.begin("images")
     data = load_images(config, workspace)
     check_chapters(config, data)
+    workspace.begin("explained label")
     label = study_label(config, data, workspace)
+    workspace.begin("chapters")
     return Study(label, study_chapters(label))

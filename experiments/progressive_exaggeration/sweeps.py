@@ -113,6 +113,7 @@ def train_explainer(
     workspace: Workspace,
     *,
     start: Explainer | None = None,
+    training: int = 0,
 ) -> Explainer:
     """Trains encoder and generator for one subject, or reads them from the workspace.
 
@@ -122,9 +123,11 @@ def train_explainer(
         config: names the augmentation, and how many images of each bin are taken.
         workspace: keeps the weights.
         start: another one, from whose weights the training starts.
+        training: how many others of the same settings there were before; added to the seed.
     """
     data = subject.data
     settings = dataclasses.replace(settings, in_channels=data.validation.images.shape[-1])
+    settings = with_run(settings, seed=settings.run.seed + training)
     images = training_images(subject, config, settings.num_bins, workspace)
     identity = [settings, subject.identity, images.identity, config.mirrored]
     identity += [] if start is None else [start.identity]
@@ -188,17 +191,18 @@ def further_explainer(
     *,
     weights: ProgressiveWeights | None = None,
     start: Explainer | None = None,
+    training: int = 0,
 ) -> Explainer:
     """An explainer of a chapter: trained as the first one, for as many steps as chapters may take.
 
     Args:
-        subject, config, workspace, start: as in ``train_explainer``.
+        subject, config, workspace, start, training: as in ``train_explainer``.
         weights: of the generator's loss, where they are others.
     """
     first = config.explainer
     settings = dataclasses.replace(first, weights=weights or first.weights)
     settings = with_run(settings, num_steps=config.chapter_steps or first.run.num_steps)
-    return train_explainer(settings, subject, config, workspace, start=start)
+    return train_explainer(settings, subject, config, workspace, start=start, training=training)
 
 
 def sweep(
@@ -217,7 +221,7 @@ def sweep(
         return map_examples(call, explain, pixels, batch_size=config.batch_size)
 
     series = _kept("sweeps", identity, subject.queries, compute, config, workspace)
-    return Sweeps(name, series, identity, explainer.explain.encode)
+    return Sweeps(name, series, identity, Partial(_maps, explainer.explain.encode))
 
 
 def xgem_sweep(subject: Subject, config: Config, workspace: Workspace) -> Sweeps:
@@ -310,6 +314,14 @@ def seen_by(
         return {"values": values.reshape(*images.shape[:2], -1)}
 
     return workspace.cached("judged", [judge.identity, sweeps.identity], compute)["values"]
+
+
+def _maps(
+    encode: Callable[..., Any], image: Float[jax.Array, "h w c"], bin: Int[jax.Array, ""]
+) -> jax.Array:
+    """The maps of a latent, which come first; a bending generator's has the image beside them."""
+    maps: jax.Array = jax.tree.leaves(encode(image, bin))[0]
+    return maps
 
 
 def _mean_latent(

@@ -36,7 +36,8 @@ CAPTION = (
     "Rows that begin with 'control' are maps without a network: random pixels of the organ, a"
     " constant place (the mean annotation of the other images, or the middle of the organ where"
     " nothing is annotated), its darkest and its brightest pixels, and its edges; 'truth' is the"
-    " difference of the image to its true counterfactual, where one is known. The lead is the least"
+    " difference of the image to its true counterfactual, where one is known; it is 0 elsewhere, so"
+    " that a low threshold keeps every pixel. The lead is the least"
     " of the mean leads on these controls: a map whose interval is not above 0 is at the level of a"
     " control."
 )
@@ -211,7 +212,7 @@ class Level(NamedTuple):
             return "above the controls"
         control = self.control.removeprefix("control: ")
         if not np.isfinite(self.lead).all():
-            return f"too few cases to be told from {control}"
+            return f"undecided against {control}"
         return f"{'below' if self.lead.high < 0 else 'at the level of'} {control}"
 
     @property

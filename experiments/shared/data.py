@@ -6,6 +6,7 @@ Published sets are prepared below the work folder at their first use.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -15,6 +16,7 @@ from cfx_jax.checks import check_choice
 from cfx_jax.data import ImageSource, SyntheticBrain, SyntheticChest, SyntheticFaces, sets
 from cfx_jax.data.worlds.face import ATTRIBUTES
 from cfx_jax.errors import InputError
+from cfx_jax.parallel import first_then_others
 from experiments.shared.folder_images import (
     FolderImages,
     FolderOptions,
@@ -63,7 +65,7 @@ def open_data(data: str, kinds: Sequence[DataKind[Request, Opened]], request: Re
     name, colon, path = data.partition(":")
     for kind in kinds:
         if kind.name == name and (bool(path) if kind.has_path else not colon):
-            return kind.open(request, path)
+            return first_then_others(f"the images of {data}", partial(kind.open, request, path))
     *others, last = [f"'{kind.name}:PATH'" if kind.has_path else f"'{kind.name}'" for kind in kinds]
     raise InputError(f"--data: expected {', '.join(others)} or {last}, got {data!r}")
 

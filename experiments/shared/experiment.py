@@ -24,10 +24,12 @@ from cfx_jax.report import Claim, format_claims, format_table
 from experiments.shared.folder_images import is_users
 from experiments.shared.notices import keep_notices
 from experiments.shared.report import Table
+from experiments.shared.stages import Stages
 from experiments.shared.users_words import without_paper
 from experiments.shared.workspace import Workspace, fingerprint, source_digest
 
 _STAMP = "drawn_from.txt"
+_REPORT = "report"
 
 
 class Settings(Protocol):
@@ -72,6 +74,7 @@ def run_experiment(
     write_report: Callable[[Path, S, Sequence[Claim]], object],
     tables: Callable[[S], Iterable[Table | str]],
     code: Sequence[ModuleType],
+    stages: Sequence[str] = (),
     work: str | None = None,
 ) -> None:
     """Runs every stage that has no result yet, then writes the report and prints tables and claims.
@@ -85,6 +88,8 @@ def run_experiment(
         write_report: draws tables and figures into a folder, and writes ``report.html`` there.
         tables: what is printed of the results, in this order; a text is printed as it is.
         code: the packages that make the report: a change of their code draws it anew.
+        stages: names of the stages ahead but for the report, in the order in which the study begins
+            them; they are printed with what is stored and with the time that is expected.
         work: the folder of stages below ``config.work``; None for the experiment's name.
 
     Raises:
@@ -94,11 +99,18 @@ def run_experiment(
     _check_one_run(config)
     folder = results_folder(name, config, presets)
     with alone(name, folder), _place_to_draw(folder) as place:
-        workspace = Workspace(Path(config.work) / (work or name))
-        results = study(config, workspace)
+        root = Path(config.work) / (work or name)
+        settings = dataclasses.replace(config, results="", work="")  # type: ignore[type-var]
+        plan = Stages([*stages, _REPORT], root, fingerprint(settings)) if stages else None
+        if plan is not None:
+            print(plan.plan(), flush=True)
+        results = study(config, workspace := Workspace(root, plan))
+        workspace.begin(_REPORT)
         judged = claims(results)
         depends = fingerprint([config, results.identity, drawing_digest(*code)])
         draw_once(folder, config, depends, lambda: write_report(place, results, judged))
+        if plan is not None:
+            plan.end()
         ours = without_paper if is_users(getattr(config, "data", "")) else _unchanged
         shown = [
             part if isinstance(part, str) else format_table(*ours(part)) for part in tables(results)

@@ -10,6 +10,7 @@ Table = tuple[list[str], list[list[Any]]]
 
 _PREFIX = "paper"
 _PLACE = re.compile(r"^(As the paper's )?(Table|Figure) [\dIVX]+[a-z]?(, |: | in numbers: )?")
+_CLAUSE = re.compile(r"[;,] the paper[^.;)]*")
 _PRINTED = re.compile(r" \(paper[:,][^()]*\)")
 _ASIDE = re.compile(r" \([^()]*\bpaper\b[^()]*\)")
 _OF_PAPER = re.compile(r"\bpaper\b|\b(Table|Figure|section) [\dIVX]")
@@ -74,13 +75,13 @@ def as_target(claim: Claim) -> Claim:
 
 
 def without_places(text: str) -> str:
-    """A caption without the numbers of the paper's tables, and without its figures in brackets.
+    """A caption without what it says of the paper: numbers of tables, figures in brackets, asides.
 
     Example:
         >>> without_places("As the paper's Figure 2: maps of images (paper: 3). Not in the paper.")
         'Maps of images.'
     """
-    short = _PRINTED.sub("", _PLACE.sub("", text))
+    short = _CLAUSE.sub("", _PRINTED.sub("", _PLACE.sub("", text)))
     for remark in _REMARKS:
         short = short.replace(f" {remark}", "")
     return short[:1].upper() + short[1:]

@@ -24,6 +24,7 @@ from cfx_jax.parallel import (
     wait_for_all,
     wait_for_file,
 )
+from experiments.shared.stages import Stages
 
 Arrays = dict[str, np.ndarray]
 
@@ -70,18 +71,34 @@ class Workspace:
     first decides what is there, and writes; all compute what is not there, since they share the
     work, and all read what the first has written.
 
+    Args:
+        root: the folder.
+        stages: of the run, which are told of every folder; None where nobody counts them.
+
     Attributes:
         root: the folder.
     """
 
-    def __init__(self, root: str | Path) -> None:
-        self.root = Path(root)
+    def __init__(self, root: str | Path, stages: Stages | None = None) -> None:
+        self.root, self._stages = Path(root), stages
         if is_first_process():
             sweep(self.root)
 
     def folder(self, stage: str, depends: Any) -> Path:
         """The folder of one stage: ``STAGE-FINGERPRINT``."""
-        return self.root / f"{stage}-{fingerprint([stage, depends])}"
+        name = f"{stage}-{fingerprint([stage, depends])}"
+        if self._stages is not None:
+            self._stages.note(name)
+        return self.root / name
+
+    def begin(self, name: str) -> None:
+        """Says that a stage of the experiment begins.
+
+        Args:
+            name: one of those that ``run_experiment`` was given.
+        """
+        if self._stages is not None:
+            self._stages.begin(name)
 
     def cached(self, stage: str, depends: Any, compute: Callable[[], Arrays]) -> Arrays:
         """The arrays of a stage, computed only where they are not there yet.

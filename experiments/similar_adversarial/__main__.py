@@ -22,7 +22,7 @@ from experiments.similar_adversarial.claims import make_claims
 from experiments.similar_adversarial.config import Config
 from experiments.similar_adversarial.presets import PRESETS
 from experiments.similar_adversarial.report import write_report
-from experiments.similar_adversarial.study import run_study
+from experiments.similar_adversarial.study import run_study, stages
 from experiments.similar_adversarial.tables import summary_tables
 
 
@@ -33,6 +33,7 @@ def main(config: Config) -> None:
         config,
         PRESETS,
         study=run_study,
+        stages=stages(config),
         claims=make_claims,
         write_report=write_report,
         tables=summary_tables,

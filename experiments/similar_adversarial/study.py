@@ -111,6 +111,16 @@ class Study(NamedTuple):
         return Groups() if self.marked is None else self.marked.groups
 
 
+def stages(config: Config) -> tuple[str, ...]:
+    """The stages of ``run_study``, in their order."""
+    return "images and classifier", *map(stage_of, range(config.num_runs))
+
+
+def stage_of(number: int) -> str:
+    """The name of the stage of one training of each generator, by its number from 0."""
+    return f"generators and maps, training {number + 1}"
+
+
 def run_study(config: Config, workspace: Workspace) -> Study:
     """Trains classifier and generators, measures images, and compares maps where any is annotated.
 
@@ -121,6 +131,7 @@ def run_study(config: Config, workspace: Workspace) -> Study:
     _check_generators(config.generators)
     if config.num_runs < 1:
         raise InputError(f"--num-runs: expected at least 1, got {config.num_runs}")
+    workspace.begin("images and classifier")
     setup = prepare(config, workspace)
     marked = None if setup.data.annotation is None else _mark(setup, setup.data.annotation)
     runs = tuple(_run(setup, marked, number) for number in range(config.num_runs))
@@ -159,6 +170,7 @@ def _mark(setup: Setup[Config], annotation: str) -> Marked:
 def _run(setup: Setup[Config], marked: Marked | None, number: int) -> Run:
     """One training of each generator; the seeds of trainings differ by their numbers."""
     config = setup.config
+    setup.workspace.begin(stage_of(number))
     base = with_run(config.similar_adversarial, seed=config.similar_adversarial.run.seed + number)
     generators = {
         name: train_similar_adversarial(

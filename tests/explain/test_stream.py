@@ -177,7 +177,7 @@ def test_labels_are_kept_and_counted(whole):
         ({"batch_size": 5}, r"the batch size \(4 there, 5 now\)"),
         ({"names": [str(number) for number in range(COUNT)]}, "the names of the images"),
         ({"images": Source(IMAGES[::-1])}, "the pixels of the first images"),
-        ({"images": Source(IMAGES[:, :, :-1])}, "the shape of the images"),
+        ({"images": Source(IMAGES.reshape(len(IMAGES), 4, 9, 1))}, "the shape of the images"),
         ({"classifier": Partial(network, WEIGHTS * 1.1)}, "it is another model"),
     ],
 )
@@ -225,7 +225,8 @@ def test_wrong_options_are_named(tmp_path, options, message):
         explain(CLASSIFIER, Source(), **{"folder": tmp_path, **RUN, **options})
 
 
-def start(folder, kind):
+def start(folder, kind, **environment):
+    """Another process that runs a function of this file."""
     root = Path(__file__).parents[2]
     code = (
         f"import sys; sys.path.insert(0, {str(root)!r})\n"
@@ -234,7 +235,33 @@ def start(folder, kind):
         "m = u.module_from_spec(spec); spec.loader.exec_module(m)\n"
         f"m.{kind}({str(folder)!r})\n"
     )
-    return subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment},
+    )
+
+
+def at_once(folder):
+    """In another process: explains the images."""
+    explain(CLASSIFIER, Source(), folder=folder, **RUN)
+
+
+@pytest.mark.slow
+def test_another_number_of_devices_goes_on_with_the_same_results(whole, tmp_path):
+    """Three devices share groups of four images, whose last places repeat one."""
+    at_once(tmp_path)
+    for path in sorted((tmp_path / "images").rglob("*.npz"))[3:]:
+        path.unlink()
+    three = {"XLA_FLAGS": "--xla_force_host_platform_device_count=3", "JAX_PLATFORMS": "cpu"}
+    assert start(tmp_path, "at_once", **three).wait() == 0
+    one, several = load_explanations(whole), load_explanations(tmp_path)
+    assert one.names == several.names
+    for method in RUN["methods"]:
+        np.testing.assert_allclose(one.pictures[method], several.pictures[method], atol=1e-5)
+        for name, values in one.scores[method].items():
+            np.testing.assert_allclose(values, several.scores[method][name], atol=1e-4)
 
 
 def slowly(folder):

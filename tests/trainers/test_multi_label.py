@@ -99,6 +99,33 @@ def test_the_loss_is_the_mean_over_images_and_labels_of_independent_sigmoids() -
     assert float(metrics["accuracy"]) == pytest.approx((labels == [1, 1, 0]).mean())
 
 
+class Linear(nnx.Module):
+    """One label's log-odds, linear in the image."""
+
+    def __init__(self, rngs: nnx.Rngs) -> None:
+        self.head = nnx.Linear(64, 1, rngs=rngs)
+
+    def __call__(self, images: jax.Array) -> jax.Array:
+        return self.head(images.reshape(len(images), -1))
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_attacked_images_have_the_margin_of_a_linear_classifier_less_the_radius(steps: int) -> None:
+    """The worst image within a distance r lowers the margin of a linear one by r times its norm."""
+    radius = 0.05
+    config = _config(1, num_classes=1, attack_radius=radius, attack_steps=steps)
+    state = init(jax.random.key(1), config, Inputs(model=Linear))
+    images, labels = labelled(16, 2)
+    batch = {"image": images, "target": labels[:, :1]}
+    _, metrics = make_step(config, Inputs(model=Linear))(state, jax.random.key(0), batch)
+    kernel = np.asarray(state.params["head"]["kernel"][...])[:, 0]
+    signs = 2 * labels[:, 0] - 1
+    margins = signs * (images.reshape(16, 64) @ kernel) - radius * np.linalg.norm(kernel)
+    assert images.min() > radius and images.max() < 1 - radius  # no image is clipped
+    assert float(metrics["loss"]) == pytest.approx(np.log1p(np.exp(-margins)).mean(), rel=1e-4)
+    assert float(metrics["accuracy"]) == pytest.approx((margins >= 0).mean())
+
+
 def test_training_learns_each_label_and_goes_on_from_a_checkpoint_to_the_same_bits(
     tmp_path: Path,
 ) -> None:
@@ -140,6 +167,9 @@ def test_a_configuration_is_read_back_from_its_file_as_it_was() -> None:
 
 
 def test_mistakes_are_named(tmp_path: Path) -> None:
+    for options in ({"attack_radius": -1.0}, {"attack_steps": 0}):
+        with pytest.raises(InputError, match=next(iter(options))):
+            _train(tmp_path, _config(1, **options))
     images, labels = labelled(64, 0)
     with pytest.raises(
         InputError, match=r"^labels: expected 0 and 1, got -1: turn -1 into 0, by `labels > 0`"

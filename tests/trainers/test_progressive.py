@@ -35,7 +35,12 @@ from toy_training import bits
 from cfx_jax.counterfactuals import progressive
 from cfx_jax.errors import InputError
 from cfx_jax.losses import ProgressiveWeights
-from cfx_jax.models import ProgressiveGenerator, exaggerator_of
+from cfx_jax.models import (
+    BatchNormDiscriminator,
+    BendingGenerator,
+    ProgressiveGenerator,
+    exaggerator_of,
+)
 from cfx_jax.models.generators.layers import power_step
 from cfx_jax.training.workdir import prepare_workdir
 from trainers import Inputs, load, train, with_run
@@ -375,6 +380,26 @@ def test_the_configured_networks_take_a_step() -> None:
         isinstance(networks.generator, ProgressiveGenerator)
         and networks.generator.conditional_encoder
     )
+
+
+def test_the_small_networks_take_a_step_and_meet_the_same_terms() -> None:
+    """All of what is trained moves; the networks are those of the configuration."""
+    config = small(1, critic_steps=1, networks="small", symmetric=True, reach=0.2, shade=0.3)
+    inputs = Inputs(classifier=classifier)
+    state = init(jax.random.key(0), config, inputs)
+    moved, metrics = jax.jit(make_step(config, inputs))(state, jax.random.key(1), batch_of(8, 0))
+    assert {"adversarial", "compatibility", "reconstruction", "cycle"} < set(metrics)
+    assert all(np.isfinite(value) for value in metrics.values())
+    for part in ("generator", "discriminator"):
+        pairs = zip(
+            jax.tree.leaves(moved.params[part]), jax.tree.leaves(state.params[part]), strict=True
+        )
+        assert np.mean([(one != two).any() for one, two in pairs]) > 0.7
+    networks: Any = evaluation_view(graph_of(partial(build, config)), *moved[:2])
+    assert isinstance(networks.generator, BendingGenerator)
+    assert isinstance(networks.discriminator, BatchNormDiscriminator)
+    made = networks.generator
+    assert (made.symmetric, made.reach, made.shade) == (True, 0.2, 0.3)
 
 
 def test_a_configuration_is_read_back_from_its_file_as_it_was() -> None:

@@ -104,8 +104,8 @@ class ImageCollection:
         return item
 
     @property
-    def copies_of_files(self) -> Int[np.ndarray, " n"]:
-        """For each image the place of the first one of its file."""
+    def file_groups(self) -> Int[np.ndarray, " n"]:
+        """For each image the place of the first one of its file: groups where none are named."""
         return np.searchsorted(self._file_of, self._file_of)
 
     @property

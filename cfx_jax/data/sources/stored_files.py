@@ -4,7 +4,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from os.path import abspath, commonpath
+from os.path import abspath, commonpath, dirname, sep
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -137,8 +137,9 @@ def folders_of(files: Sequence[Entry]) -> list[tuple[str, ...]]:
 def short_names(files: Sequence[StoredFile]) -> list[str]:
     """The paths of files without the folders that all of them share, with slashes."""
     paths = [abspath(file.path) for file in files]
-    top = commonpath([str(Path(path).parent) for path in paths])
-    return [printable(PurePosixPath(Path(path).relative_to(top)).as_posix()) for path in paths]
+    top = commonpath({dirname(path) for path in paths})
+    start = len(top.rstrip(sep)) + 1
+    return [printable(path[start:].replace(sep, "/")) for path in paths]
 
 
 def _below(path: Path, unusable: Counter[str]) -> list[Entry]:

@@ -15,6 +15,9 @@ from cfx_jax.errors import InputError, import_extra
 
 _PROGRESS_FROM = 2000  # files; looking at fewer takes a moment only
 
+_Contents = tuple[Contents, Contents | None]
+"""The images of a file, and those of its mask."""
+
 
 def collect_files(
     entries: Sequence[Entry], remarks: Remarks, *, window: Window, progress: bool
@@ -33,10 +36,36 @@ def collect_files(
     Raises:
         InputError: there are none.
     """
+    surveyed = _survey_all(entries, window, progress=progress)
+    pairs = [
+        (entry, result)
+        for entry, result in zip(entries, surveyed, strict=True)
+        if not isinstance(result, str)
+    ]
+    remarks.left_out.update(result for result in surveyed if isinstance(result, str))
+    if not pairs:
+        raise InputError(_nothing(len(entries), remarks))
+    names = short_names([entry.file for entry, _ in pairs])
+    folders = folders_of([entry for entry, _ in pairs])
+    files = list[CollectedFile]()
+    for name, below, (entry, result) in zip(names, folders, pairs, strict=True):
+        if isinstance(result, Exception):
+            remarks.skipped.append(f"{name}: {result}")
+        else:
+            files.append(CollectedFile(name, entry._replace(folders=below), *result))
+    if not files:
+        raise InputError(_nothing(len(entries), remarks))
+    return files
+
+
+def _survey_all(
+    entries: Sequence[Entry], window: Window, *, progress: bool
+) -> list[_Contents | str | Exception]:
+    """The contents of each file and its mask; what it is if it is no image, or what is wrong."""
     tqdm = import_extra("tqdm", "progress bars").tqdm
     hidden = None if progress and len(entries) >= _PROGRESS_FROM else True  # None: on a terminal
 
-    def survey_one(entry: Entry) -> tuple[Contents, Contents | None] | str | Exception:
+    def survey_one(entry: Entry) -> _Contents | str | Exception:
         try:
             contents = survey(entry.file, window=window)
             if isinstance(contents, str):
@@ -48,22 +77,7 @@ def collect_files(
             return error
 
     with quiet_opencv(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        looks = list(tqdm(pool.map(survey_one, entries), "files", len(entries), disable=hidden))
-    pairs = [pair for pair in zip(entries, looks, strict=True) if not isinstance(pair[1], str)]
-    remarks.left_out.update(look for look in looks if isinstance(look, str))
-    if not pairs:
-        raise InputError(_nothing(len(entries), remarks))
-    names = short_names([entry.file for entry, _ in pairs])
-    folders = folders_of([entry for entry, _ in pairs])
-    files = list[CollectedFile]()
-    for name, below, (entry, look) in zip(names, folders, pairs, strict=True):
-        if isinstance(look, Exception):
-            remarks.skipped.append(f"{name}: {look}")
-        elif not isinstance(look, str):
-            files.append(CollectedFile(name, entry._replace(folders=below), *look))
-    if not files:
-        raise InputError(_nothing(len(entries), remarks))
-    return files
+        return list(tqdm(pool.map(survey_one, entries), "files", len(entries), disable=hidden))
 
 
 def _survey_mask(entry: Entry, contents: Contents) -> Contents:

@@ -10,6 +10,10 @@ from cfx_jax.models.generators.mask_generator import MaskGenerator as MaskGenera
 from cfx_jax.models.generators.progressive import ProgressiveGenerator as ProgressiveGenerator
 from cfx_jax.models.generators.progressive import ProjectionDiscriminator as ProjectionDiscriminator
 from cfx_jax.models.generators.progressive import exaggerator_of as exaggerator_of
+from cfx_jax.models.generators.progressive_small import (
+    BatchNormDiscriminator as BatchNormDiscriminator,
+)
+from cfx_jax.models.generators.progressive_small import BendingGenerator as BendingGenerator
 from cfx_jax.models.generators.residual_autoencoder import (
     ResidualAutoencoder as ResidualAutoencoder,
 )

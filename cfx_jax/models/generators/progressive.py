@@ -17,6 +17,7 @@ from functools import partial
 from itertools import pairwise
 from typing import Any, Literal
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
@@ -49,7 +50,7 @@ ProjectionName = Literal["ordinal", "tied", "none"]
 code), or not at all.
 """
 
-_EPSILON = 1e-3
+EPSILON = 1e-3
 
 
 class ProgressiveGenerator(nnx.Module):
@@ -85,14 +86,14 @@ class ProgressiveGenerator(nnx.Module):
         momentum: float = 0.9,
         rngs: nnx.Rngs,
     ) -> None:
-        _check_filters(filters, at_least=2)
+        check_filters(filters, at_least=2)
         check_numbers({"in_channels": in_channels})
         check_integer(num_bins, name="num_bins", at_least=2)
         check_shares({"momentum": momentum})
         self.in_channels, self.num_bins, self.num_halvings = in_channels, num_bins, len(filters) - 1
         self.conditional_encoder, self.stem_activation = conditional_encoder, stem_activation
-        plain = partial(batch_norm, momentum=momentum, epsilon=_EPSILON)
-        conditional = partial(ConditionalBatchNorm, momentum=momentum, epsilon=_EPSILON)
+        plain = partial(batch_norm, momentum=momentum, epsilon=EPSILON)
+        conditional = partial(ConditionalBatchNorm, momentum=momentum, epsilon=EPSILON)
         # With a table of one row the norm knows no bin.
         encoder_norm = partial(conditional, num_bins if conditional_encoder else 1)
         decoder_norm = partial(conditional, num_bins)
@@ -132,7 +133,7 @@ class ProgressiveGenerator(nnx.Module):
         """
         check_images(images, self.in_channels)
         check_sides(images, self.num_halvings)
-        _check_bins(bins, len(images), self.num_bins)
+        check_bins(bins, len(images), self.num_bins)
         x = self.stem_norm(2 * images - 1)
         x = self.stem(nnx.relu(x) if self.stem_activation else x)
         condition = bins if self.conditional_encoder else jnp.zeros_like(bins)
@@ -155,7 +156,7 @@ class ProgressiveGenerator(nnx.Module):
         Raises:
             InputError: bins that are none.
         """
-        _check_bins(bins, len(latent), self.num_bins)
+        check_bins(bins, len(latent), self.num_bins)
         x = latent
         for block in self.up:
             x = block(x, bins)
@@ -194,7 +195,7 @@ class ProjectionDiscriminator(nnx.Module):
         rngs: nnx.Rngs,
     ) -> None:
         check_choice(projection, ("ordinal", "tied", "none"), name="projection")
-        _check_filters(filters, at_least=1)
+        check_filters(filters, at_least=1)
         check_numbers({"in_channels": in_channels})
         check_integer(num_bins, name="num_bins", at_least=2)
         self.in_channels, self.num_bins, self.projection = in_channels, num_bins, projection
@@ -246,7 +247,7 @@ class ProjectionDiscriminator(nnx.Module):
         Raises:
             InputError: as ``features``, or bins that are none.
         """
-        _check_bins(bins, len(images), self.num_bins)
+        check_bins(bins, len(images), self.num_bins)
         features = self.features(images)
         return self.realness(features)[:, 0] + self._of_bins(features, bins)
 
@@ -269,9 +270,9 @@ def exaggerator_of(model: nnx.Module) -> Exaggerator:
     with the batch.
 
     Args:
-        model: a ``ProgressiveGenerator``, or another NNX module with ``encode(images, bins)``,
-            ``decode(latent, bins)`` and ``num_bins``, where every array has the images along its
-            first axis.
+        model: a ``ProgressiveGenerator``, a ``BendingGenerator``, or another NNX module with
+            ``encode(images, bins)``, ``decode(latent, bins)`` and ``num_bins``, where every array
+            has the images along its first axis.
 
     Returns:
         The explainer, a pytree that shares the model's weights, for
@@ -298,26 +299,24 @@ def exaggerator_of(model: nnx.Module) -> Exaggerator:
     return Exaggerator(Partial(_encode_one, view), Partial(_decode_one, view), view.num_bins)
 
 
-def _encode_one(
-    model: ProgressiveGenerator, image: Float[Array, "h w c"], bin: Int[Array, ""]
-) -> Array:
-    return model.encode(image[None], jnp.asarray(bin)[None])[0]
+def _encode_one(model: Any, image: Float[Array, "h w c"], bin: Int[Array, ""]) -> Any:
+    latents = model.encode(image[None], jnp.asarray(bin)[None])
+    return jax.tree.map(lambda values: values[0], latents)
 
 
-def _decode_one(
-    model: ProgressiveGenerator, latent: Array, bin: Int[Array, ""]
-) -> Float[Array, "h w c"]:
-    return model.decode(latent[None], jnp.asarray(bin)[None])[0]
+def _decode_one(model: Any, latent: Any, bin: Int[Array, ""]) -> Float[Array, "h w c"]:
+    latents = jax.tree.map(lambda values: values[None], latent)
+    return model.decode(latents, jnp.asarray(bin)[None])[0]
 
 
-def _check_filters(filters: Sequence[int], *, at_least: int) -> None:
+def check_filters(filters: Sequence[int], *, at_least: int) -> None:
     if len(filters) < at_least or min(filters, default=0) < 1:
         raise InputError(
             f"filters: expected at least {at_least} numbers of at least 1, got {tuple(filters)}"
         )
 
 
-def _check_bins(bins: Int[Array, " b"], number: int, num_bins: int) -> None:
+def check_bins(bins: Int[Array, " b"], number: int, num_bins: int) -> None:
     if jnp.shape(bins) != (number,) or not jnp.issubdtype(jnp.result_type(bins), jnp.integer):
         raise InputError(
             f"bins: expected an integer for each of the {number} images, got"

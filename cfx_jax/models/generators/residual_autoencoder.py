@@ -28,6 +28,9 @@ from cfx_jax.models.layers.checks import check_images, check_numbers, check_side
 _OUTPUT_INIT = nnx.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 
 
+_SQUARE = 2  # the side of the squares of pixels that become channels
+
+
 class ResidualAutoencoder(nnx.Module):
     """Residual blocks from a slice to maps of a quarter of its sides, and back.
 
@@ -39,6 +42,9 @@ class ResidualAutoencoder(nnx.Module):
         norms: whether there are batch norms (published). Without them (ours) layers without
             statistics take their places, and each block is its shortcut at first. It then learns in
             fewer steps to draw small slices as they are.
+        fold_pixels: whether squares of 2x2 pixels become four channels before the first
+            convolution, and pixels again after the last (ours). This halves the maps once more and
+            spares all layers at full resolution, which cost the most; no pixel is lost by it.
         rngs: source of the initial weights.
 
     Raises:
@@ -56,6 +62,7 @@ class ResidualAutoencoder(nnx.Module):
         filters: Sequence[int] = (6, 12, 16),
         decoder_filters: Sequence[int] = (16, 12, 12),
         norms: bool = True,
+        fold_pixels: bool = False,
         rngs: nnx.Rngs,
     ) -> None:
         if len(filters) != len(decoder_filters) or not filters:
@@ -66,16 +73,17 @@ class ResidualAutoencoder(nnx.Module):
         check_numbers(
             {"width": width, "filters": min(filters), "decoder_filters": min(decoder_filters)}
         )
-        self.num_halvings = len(filters) - 1
-        norm = batch_norm if norms else Affine
-        self.stem, self.stem_norm = convolution(1, width, size=3, rngs=rngs), norm(width, rngs=rngs)
+        self.fold_pixels, self.num_halvings = fold_pixels, len(filters) - 1 + fold_pixels
+        norm, channels = batch_norm if norms else Affine, _SQUARE**2 if fold_pixels else 1
+        self.stem = convolution(channels, width, size=3, rngs=rngs)
+        self.stem_norm = norm(width, rngs=rngs)
         self.down, self.up = (
             _encoder_blocks((width, *filters), norm, rngs),
             _decoder_blocks((filters[-1], *decoder_filters), norm, rngs),
         )
         self.leave = nnx.Conv(
             decoder_filters[-1],
-            1,
+            channels,
             kernel_size=(3, 3),
             padding=[(1, 1), (1, 1)],
             use_bias=False,
@@ -91,7 +99,7 @@ class ResidualAutoencoder(nnx.Module):
 
         Args:
             images: (n, h, w, 1) in [0, 1], with sides that divide by 4 (by 2 for each stage after
-                the first).
+                the first, and once more with ``fold_pixels``).
 
         Returns:
             Latents (n, h / 4, w / 4, 16), at least 0.
@@ -101,7 +109,8 @@ class ResidualAutoencoder(nnx.Module):
         """
         check_images(images, 1)
         check_sides(images, self.num_halvings)
-        x = nnx.relu(self.stem_norm(self.stem(images)))
+        x = _squares_to_channels(images) if self.fold_pixels else images
+        x = nnx.relu(self.stem_norm(self.stem(x)))
         for block in self.down:
             x = block(x)
         return x
@@ -114,11 +123,26 @@ class ResidualAutoencoder(nnx.Module):
         x = latent
         for block in self.up:
             x = block(x)
-        return self.leave(x)
+        x = self.leave(x)
+        return _channels_to_squares(x) if self.fold_pixels else x
 
     def __call__(self, images: Float[Array, "n h w 1"]) -> Float[Array, "n h w 1"]:
         """Computes reconstructions (n, h, w, 1) of slices, ``decode(encode(images))``."""
         return self.decode(self.encode(images))
+
+
+def _squares_to_channels(images: Float[Array, "n h w 1"]) -> Float[Array, "n fh fw 4"]:
+    """Turns each square of 2x2 pixels into one pixel of four channels."""
+    number, rows, columns, _ = images.shape
+    squares = images.reshape(number, rows // _SQUARE, _SQUARE, columns // _SQUARE, _SQUARE)
+    return squares.transpose(0, 1, 3, 2, 4).reshape(*squares.shape[:2], squares.shape[3], -1)
+
+
+def _channels_to_squares(maps: Float[Array, "n fh fw 4"]) -> Float[Array, "n h w 1"]:
+    """Undoes ``_squares_to_channels``."""
+    number, rows, columns, _ = maps.shape
+    squares = maps.reshape(number, rows, columns, _SQUARE, _SQUARE).transpose(0, 1, 3, 2, 4)
+    return squares.reshape(number, rows * _SQUARE, columns * _SQUARE, 1)
 
 
 def _encoder_blocks(channels: Sequence[int], norm: Norm, rngs: nnx.Rngs) -> nnx.List:

@@ -13,11 +13,13 @@ from flax import nnx
 from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError, reason_of
 from cfx_jax.models.generators.progressive import ProgressiveGenerator
+from cfx_jax.models.generators.progressive_small import BendingGenerator
 from cfx_jax.models.generators.similar_adversarial import DuoAE, SingleAE
 from cfx_jax.models.generators.unet import UNetGenerator
 
 _NETWORKS: dict[str, Callable[..., nnx.Module]] = {
-    network.__name__: network for network in (UNetGenerator, SingleAE, DuoAE, ProgressiveGenerator)
+    network.__name__: network
+    for network in (UNetGenerator, SingleAE, DuoAE, ProgressiveGenerator, BendingGenerator)
 }
 
 
@@ -40,7 +42,8 @@ def rebuild(name: str, options: Mapping[str, Any], arrays: Mapping[str, np.ndarr
     """Makes a network with stored arrays.
 
     Args:
-        name: of its class: ``UNetGenerator``, ``SingleAE``, ``DuoAE`` or ``ProgressiveGenerator``.
+        name: of its class: ``UNetGenerator``, ``SingleAE``, ``DuoAE``, ``ProgressiveGenerator`` or
+            ``BendingGenerator``.
         options: of its class, by name; lists stand for tuples, as JSON has them.
         arrays: what ``arrays_of`` gave.
 

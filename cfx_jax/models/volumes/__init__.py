@@ -9,6 +9,7 @@ from cfx_jax.models.volumes.build import build_volume_model as build_volume_mode
 from cfx_jax.models.volumes.build_competitor import build_competitor as build_competitor
 from cfx_jax.models.volumes.half_brain import HalfBrainLogits as HalfBrainLogits
 from cfx_jax.models.volumes.half_brain import LesionHead as LesionHead
+from cfx_jax.models.volumes.half_brain import half_brain_fine_stages as half_brain_fine_stages
 from cfx_jax.models.volumes.half_brain import half_brain_small_stages as half_brain_small_stages
 from cfx_jax.models.volumes.half_brain import half_brain_stages as half_brain_stages
 from cfx_jax.models.volumes.half_brain import joint_decision as joint_decision

@@ -11,6 +11,7 @@ from cfx_jax.models.layers.checks import check_numbers
 from cfx_jax.models.volumes.acat import ACAT, MASKS, num_mask_stages
 from cfx_jax.models.volumes.half_brain import (
     HalfBrainHead,
+    half_brain_fine_stages,
     half_brain_small_stages,
     half_brain_stages,
 )
@@ -29,6 +30,7 @@ _TRUNKS: dict[str, Callable[..., Trunk]] = {
     "slice_small": resnet_small_stages,
     "half_brain": half_brain_stages,
     "half_brain_small": half_brain_small_stages,
+    "half_brain_fine": half_brain_fine_stages,
 }
 _ACAT = "acat_"
 
@@ -44,8 +46,9 @@ def build_volume_model(
     """Makes the classifier of volumes of a given name, with its published options.
 
     Args:
-        name: ``"slice_resnet50"``, ``"slice_small"``, ``"half_brain"`` or ``"half_brain_small"``
-            for the baseline, and with ``"acat_"`` in front for ACAT, which takes saliency maps too.
+        name: ``"slice_resnet50"``, ``"slice_small"``, ``"half_brain"``, ``"half_brain_small"`` or
+            ``"half_brain_fine"`` for the baseline, and with ``"acat_"`` in front for ACAT, which
+            takes saliency maps too.
         num_classes: number of logits, at least 1. The half-brain networks give ``HalfBrainLogits``
             whatever it is.
         in_channels: channels of the volumes.
@@ -149,7 +152,8 @@ def build_trunk(
     """Makes the stages of a given name.
 
     Args:
-        name: ``"slice_resnet50"``, ``"slice_small"``, ``"half_brain"`` or ``"half_brain_small"``.
+        name: ``"slice_resnet50"``, ``"slice_small"``, ``"half_brain"``, ``"half_brain_small"`` or
+            ``"half_brain_fine"``.
         in_channels: channels of the volumes.
         num_stages: how many stages from the start are made, 1 to 4.
         rngs: source of the initial weights.

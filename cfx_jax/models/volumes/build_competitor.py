@@ -35,6 +35,7 @@ _VITS: dict[str, tuple[tuple[int, int], Callable[..., Trunk]]] = {
     "slice_small": ((64, 64), vit_small_stages),
     "half_brain": ((400, 500), partial(vit_stages, patch=50)),
     "half_brain_small": ((64, 64), vit_small_stages),
+    "half_brain_fine": ((64, 64), vit_small_stages),
 }
 
 

@@ -12,7 +12,7 @@ that knows drawings, see ``oracle``.
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
@@ -26,8 +26,8 @@ from experiments.progressive_exaggeration.chapters.oracle import train_oracle
 from experiments.progressive_exaggeration.classifiers import Network, labelled, train_network
 from experiments.progressive_exaggeration.config import Config
 from experiments.progressive_exaggeration.figures import drawn_series
-from experiments.progressive_exaggeration.label_study import LabelStudy
-from experiments.progressive_exaggeration.subject import Subject
+from experiments.progressive_exaggeration.label_study import OVER_TRAININGS, LabelStudy
+from experiments.progressive_exaggeration.subject import Subject, subject_of
 from experiments.progressive_exaggeration.sweeps import (
     Explainer,
     Sweeps,
@@ -35,9 +35,10 @@ from experiments.progressive_exaggeration.sweeps import (
     seen_by,
     sweep,
 )
-from experiments.shared import MORE, PaperReport, Statement, Table, predict
+from experiments.shared import MORE, ImageSet, PaperReport, Statement, Table, predict
 
 BIASED, UNBIASED = "biased", "unbiased"
+_LEAST = 1e-6  # probability whose log-odds are told apart from 0
 _PLACE = "section 4.4, first paragraph, and Table 3"
 _SHARE = "share of explanations that show it"
 _COLUMNS = (
@@ -70,12 +71,15 @@ class Shown(NamedTuple):
         extremes: whether the explanations for the lowest and the highest bin show the confounder
             (n, 2).
         reconstructions: the same of the drawings for the queries' own bins (n,).
+        odds: the oracle's log-odds of the confounder in the explanations for the lowest and the
+            highest bin (n, 2).
     """
 
     sweeps: Sweeps
     auc: float
     extremes: Bool[np.ndarray, "n 2"]
     reconstructions: Bool[np.ndarray, " n"]
+    odds: Float[np.ndarray, "n 2"]
 
 
 class Bias(NamedTuple):
@@ -87,7 +91,9 @@ class Bias(NamedTuple):
         truth: whether each query has the confounder (n,).
         oracle: whether the oracle says so (n,).
         correct: whether it says the truth, for every test image (m,).
+        queries: the images that are explained.
         explanations: by classifier.
+        further: the same of further trainings of both explainers.
     """
 
     study: LabelStudy
@@ -95,28 +101,52 @@ class Bias(NamedTuple):
     truth: Bool[np.ndarray, " n"]
     oracle: Bool[np.ndarray, " n"]
     correct: Bool[np.ndarray, " m"]
+    queries: ImageSet
     explanations: Mapping[str, Shown]
+    further: tuple[Mapping[str, Shown], ...] = ()
+
+    @property
+    def trainings(self) -> tuple[Mapping[str, Shown], ...]:
+        """The explanations of each training of both explainers, by classifier."""
+        return (self.explanations, *self.further)
+
+    @property
+    def groups(self) -> Shaped[np.ndarray, " n"] | None:
+        """The group of each query, of one person or one picture; None where all differ."""
+        test = self.study.data.test
+        return None if test.groups is None else test.groups[test.rows_of(self.queries)]
 
     @property
     def identity(self) -> object:
         """Everything that the results depend on."""
-        return [self.confounder, [shown.sweeps.identity for shown in self.explanations.values()]]
+        every = [shown for training in self.trainings for shown in training.values()]
+        return [self.confounder, [shown.sweeps.identity for shown in every]]
 
-    def changed(self, name: str, target: int) -> Float[np.ndarray, " n"]:
+    def changed(self, name: str, target: int) -> list[Float[np.ndarray, " n"]]:
         """1 where an explanation towards a class has not its query's confounder, else 0.
 
-        The mean is the confounding metric.
+        The mean is the confounding metric. There is one array for each training.
         """
-        return (self.explanations[name].extremes[:, target] != self.truth).astype(float)
+        return [
+            (training[name].extremes[:, target] != self.truth).astype(float)
+            for training in self.trainings
+        ]
 
-    def gained(self, name: str) -> Float[np.ndarray, " n"]:
+    def gained(self, name: str) -> list[Float[np.ndarray, " n"]]:
         """The confounder in the drawing for the highest bin less that in the lowest: 1, 0 or -1.
 
         What all drawings of an explainer share, such as blur that the oracle takes for the
-        confounder, falls out.
+        confounder, falls out. There is one array for each training.
         """
-        extremes = self.explanations[name].extremes.astype(float)
-        return extremes[:, 1] - extremes[:, 0]
+        ends = [training[name].extremes.astype(float) for training in self.trainings]
+        return [shown[:, 1] - shown[:, 0] for shown in ends]
+
+    def risen(self, name: str) -> list[Float[np.ndarray, " n"]]:
+        """The oracle's log-odds in the drawing for the highest bin less those in the lowest.
+
+        It sees changes that turn no decision. There is one array for each training.
+        """
+        return [training[name].odds @ np.array([-1.0, 1.0]) for training in self.trainings]
 
     def write(self, report: PaperReport) -> None:
         """Writes the chapter's section of the report."""
@@ -136,20 +166,21 @@ class Bias(NamedTuple):
             yield self._about_half(target, class_name)
         yield self._mostly_lack()
         yield self._more_gains()
+        yield self._higher_odds()
 
     def _more_changes(self, target: int, class_name: str) -> Claim:
         """C7: the biased classifier's explanations change the confounder more often."""
-        return Statement(
+        statement = Statement(
             f"C7 to {class_name}",
             f"Explanations to {class_name!r} of the biased classifier change the confounder more"
             " often.",
             _PLACE,
-        ).settle_pair(
+        )
+        return self._settle_more(
+            statement,
             self._printed(1, target),
             {name: self.changed(name, target) for name in (BIASED, UNBIASED)},
             "share of explanations that change the confounder",
-            **MORE,
-            **self.study.subject.units,
         )
 
     def _about_half(self, target: int, class_name: str) -> Claim:
@@ -165,7 +196,7 @@ class Bias(NamedTuple):
             f"{_SHARE}; that 0.4 to 0.6 are about a half is ours",
             minimum=0.4,
             maximum=0.6,
-            **self.study.subject.units,
+            **self._units,
         )
 
     def _mostly_lack(self) -> Claim:
@@ -181,25 +212,68 @@ class Bias(NamedTuple):
             _SHARE,
             maximum=0.5,
             strict=True,
-            **self.study.subject.units,
+            **self._units,
         )
 
     def _more_gains(self) -> Claim:
         """The biased classifier's explanations gain more of the confounder from end to end."""
         low, high = (self._printed(0, target) for target in (0, 1))
-        return Statement(
+        statement = Statement(
             "bias, from end to end",
             "From the lowest to the highest bin, explanations of the biased classifier gain the"
             " confounder more often than those of the unbiased one.",
             "Table 3",
             "ordering",
-        ).settle_pair(
+        )
+        return self._settle_more(
+            statement,
             {name: share - low[name] for name, share in high.items()},
             {name: self.gained(name) for name in (BIASED, UNBIASED)},
             "share of explanations that show it, highest less lowest bin",
-            **MORE,
-            **self.study.subject.units,
         )
+
+    def _higher_odds(self) -> Claim:
+        """The oracle's log-odds rise more between the ends of the biased classifier's series."""
+        statement = Statement(
+            "C7 log-odds",
+            "From the lowest to the highest bin, the oracle's log-odds of the confounder rise more"
+            " in explanations of the biased classifier.",
+            "Table 3",
+            "ordering",
+        )
+        return self._settle_more(
+            statement,
+            {},
+            {name: self.risen(name) for name in (BIASED, UNBIASED)},
+            "rise of the oracle's log-odds",
+        )
+
+    def _settle_more(
+        self,
+        statement: Statement,
+        paper: Mapping[str, float],
+        ours: Mapping[str, list[Float[np.ndarray, " n"]]],
+        statistic: str,
+    ) -> Claim:
+        """The claim that a measure is larger of the biased classifier, by one training or more."""
+        if len(self.trainings) == 1:
+            alone = {name: values[0] for name, values in ours.items()}
+            return statement.settle_pair(paper, alone, statistic, **MORE, **self._units)
+        groups = self.groups
+        return statement.settle_runs(
+            paper,
+            ours,
+            statistic,
+            cases=None if groups is None else [groups] * len(self.trainings),
+            unit="queries",
+            note=OVER_TRAININGS,
+            **MORE,
+        )
+
+    @property
+    def _units(self) -> dict[str, Any]:
+        """The units that intervals are over, as options of claims."""
+        return {**self.study.subject.units, "groups": self.groups}
 
     def _printed(self, column: int, target: int, *names: str) -> dict[str, float]:
         """The paper's share that shows the confounder (column 0) or changes it (1).
@@ -233,7 +307,7 @@ class Bias(NamedTuple):
             f"to {self.study.data.class_names[target]}",
             self._interval(shown.extremes[:, target]),
             share,
-            self._interval(self.changed(name, target)),
+            self._interval(self.changed(name, target)[0]),
             change,
             None,
             len(self.truth),
@@ -247,7 +321,7 @@ class Bias(NamedTuple):
 
     def _interval(self, answers: Shaped[np.ndarray, " n"]) -> Interval:
         """The share of queries with a yes, with its interval."""
-        return bootstrap_interval(answers.astype(float), groups=self.study.subject.groups)
+        return bootstrap_interval(answers.astype(float), groups=self.groups)
 
     def _draw(self, report: PaperReport, name: str) -> None:
         """Draws queries without the label, one with the confounder and one without.
@@ -264,7 +338,7 @@ class Bias(NamedTuple):
         report.draw(
             f"figure_6_{name}.png",
             sweep_grid,
-            drawn_series(sweeps, self.study.subject.queries, dict.fromkeys(rows)),
+            drawn_series(sweeps, self.queries, dict.fromkeys(rows)),
             class_name=self.study.data.class_names[1],
             caption=f"As the paper's Figure 6: what the {name} classifier has to see in some"
             " images.",
@@ -284,18 +358,38 @@ def study_bias(study: LabelStudy) -> Bias:
         data.train.labels[:, label].astype(bool) for label in (data.explained, confounder)
     )
     sets = confounded_and_not(has_label, has_it, seed=study.config.seed)
-    explained = {kind: _explained(study, kind, chosen) for kind, chosen in sets.items()}
+    queries = _queries(study)
+    subjects = {kind: _subject(study, kind, chosen, queries) for kind, chosen in sets.items()}
+    explained = [
+        {kind: (subject, _explainer(study, subject, run)) for kind, subject in subjects.items()}
+        for run in range(len(study.explainers))
+    ]
     truth = data.test.labels[:, confounder].astype(bool)
     known = labelled(study.config, data, name)
-    oracle, column = train_oracle(study, known, list(explained.values())), known.explained
+    everyone = [pair for training in explained for pair in training.values()]
+    oracle, column = train_oracle(study, known, everyone), known.explained
+    first, *further = [
+        {kind: _shown(study, oracle, column, *pair) for kind, pair in training.items()}
+        for training in explained
+    ]
     return Bias(
         study,
         name,
-        truth[data.test.rows_of(study.subject.queries)],
-        predict(oracle.outputs, study.subject.queries)[:, column] >= 0,
+        truth[data.test.rows_of(queries)],
+        predict(oracle.outputs, queries)[:, column] >= 0,
         (oracle.logits[:, column] >= 0) == truth,
-        {kind: _shown(study, oracle, column, *pair) for kind, pair in explained.items()},
+        queries,
+        first,
+        tuple(further),
     )
+
+
+def _queries(study: LabelStudy) -> ImageSet:
+    """The study's queries, or another number of test images of either decision."""
+    if not study.config.bias_explained:
+        return study.subject.queries
+    asked = dataclasses.replace(study.config, num_explained=study.config.bias_explained)
+    return subject_of(asked, study.data, study.subject.network, study.subject.label).queries
 
 
 def confounded_and_not(
@@ -337,9 +431,10 @@ def confounded_and_not(
     }
 
 
-def _explained(
-    study: LabelStudy, name: str, chosen: Int[np.ndarray, " m"]
-) -> tuple[Subject, Explainer]:
+def _subject(
+    study: LabelStudy, name: str, chosen: Int[np.ndarray, " m"], queries: ImageSet
+) -> Subject:
+    """The label of a classifier that is trained on some of the training images."""
     data = study.every_label
     alone = data.of((data.label,), data.label)
     trained_on = alone._replace(train=alone.train.take(chosen))
@@ -349,10 +444,19 @@ def _explained(
     network = train_network(
         name, dataclasses.replace(config, classifier=last), trained_on, study.workspace
     )
-    subject = Subject(alone, network, 0, study.subject.queries)
-    start = study.explainer if config.bias_warm_start else None
-    return subject, further_explainer(
-        subject, config, study.workspace, weights=_weights(config), start=start
+    return Subject(alone, network, 0, queries)
+
+
+def _explainer(study: LabelStudy, subject: Subject, training: int) -> Explainer:
+    """An explainer of one of both classifiers, in one of the trainings."""
+    config = study.config
+    return further_explainer(
+        subject,
+        config,
+        study.workspace,
+        weights=_weights(config),
+        start=study.explainers[training] if config.bias_warm_start else None,
+        training=training,
     )
 
 
@@ -370,6 +474,13 @@ def _shown(
     study: LabelStudy, oracle: Network, confounder: int, subject: Subject, explainer: Explainer
 ) -> Shown:
     sweeps = sweep(explainer, subject, study.config, study.workspace)
-    seen = seen_by(oracle, sweeps, study.config, study.workspace)[..., confounder] >= 0.5
+    seen = seen_by(oracle, sweeps, study.config, study.workspace)[..., confounder]
     own_bin = seen[np.arange(len(seen)), np.asarray(sweeps.series.source_bin)]
-    return Shown(sweeps, float(subject.network.auc[0]), seen[:, [0, -1]], own_bin)
+    ends = np.clip(seen[:, [0, -1]].astype(float), _LEAST, 1 - _LEAST)
+    return Shown(
+        sweeps,
+        float(subject.network.auc[0]),
+        ends >= 0.5,
+        own_bin >= 0.5,
+        np.log(ends) - np.log1p(-ends),
+    )

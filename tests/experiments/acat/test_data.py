@@ -166,7 +166,7 @@ def test_trainings_last_for_the_published_epochs_whatever_the_number_of_scans(nu
 
 def test_fewer_scans_are_seen_as_often():
     counted = by_share(PRESETS["demo"].baseline, 0.25).run
-    assert (counted.num_steps, counted.evaluate_every, counted.steps_per_epoch) == (75, 12, 12)
+    assert (counted.num_steps, counted.evaluate_every, counted.steps_per_epoch) == (100, 12, 12)
     assert by_share(SMOKE.baseline, 0.01).run.num_steps == 1
     assert by_share(SMOKE.baseline, 1.0) == SMOKE.baseline
 
@@ -205,3 +205,15 @@ def test_hsm_is_the_papers_and_the_released_one_is_a_row_of_its_own():
     assert rows["HSM released"].architecture == "hsm"
     detector = rows["HSM"].shapes("half_brain_small", (3, 32, 32)).detector
     assert sum(isinstance(layer, nnx.Conv) for _, layer in nnx.iter_modules(detector)) == 4
+
+
+def test_worlds_have_scans_for_every_run_and_others_for_the_test(tmp_path):
+    config = dataclasses.replace(SMOKE, shape=(2, 32, 32), num_scans=6, num_tested=5, num_located=1)
+    scans = load_scans(config, "lung", Workspace(tmp_path))
+    assert len(scans.images) == 2 * 6 + 5 and scans.num_tested == 5
+    assert len({image.tobytes() for image in scans.images}) == 17
+    for array in (scans.labels, scans.sizes, scans.places):
+        assert len(array) == 17
+    other = dataclasses.replace(config, num_scans=4)
+    fewer = load_scans(other, "lung", Workspace(tmp_path))
+    np.testing.assert_array_equal(fewer.images[-5:], scans.images[-5:])

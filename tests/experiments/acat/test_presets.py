@@ -94,8 +94,24 @@ PUBLISHED = {
     },
 }
 OURS_ALONE = {
-    *("preset", "results", "work", "num_scans", "num_located", "severity", "seed", "batch_size"),
-    *("search.minimum_psnr", "num_detected", "num_shown", "from_baseline.select"),
+    *(
+        "preset",
+        "results",
+        "work",
+        "num_scans",
+        "num_tested",
+        "num_located",
+        "severity",
+        "seed",
+        "batch_size",
+    ),
+    *(
+        "autoencoder.fold_pixels",
+        "search.minimum_psnr",
+        "num_detected",
+        "num_shown",
+        "from_baseline.select",
+    ),
     *(f"{name}.{of}" for name in TRAININGS[:2] for of in ("model", "saliency", "sides")),
     *(f"{name}.run.{of}" for name in TRAININGS for of in ("eval_batch_size", "log_every", "seed")),
     *(f"{name}.optimiser.{of}" for name in TRAININGS for of in ("nesterov", "turn")),
@@ -129,7 +145,7 @@ def test_the_printed_figures_are_the_papers():
 
 
 def test_rows_are_the_groups_between_baseline_and_acat():
-    config = Config(rows=("components", "controls"))
+    config = Config(rows=("components", "controls", "more_controls"))
     names = [row.name for row in choose_networks(config)]
     assert names[0] == BASELINE and names[-1] == ACAT and len(names) == 2 + 3 + 6
     assert set(published.ACCURACY) <= {
@@ -144,6 +160,17 @@ def test_parts_are_disjoint_and_change_with_the_seed():
     parts = split_scans(SMOKE, scans, 0)
     assert sorted(np.concatenate(parts)) == list(range(120))
     assert not np.array_equal(parts.test, split_scans(SMOKE, scans, 1).test)
+
+
+def test_runs_with_scans_of_their_own_are_tested_on_the_same_ones():
+    config = dataclasses.replace(SMOKE, seeds=(5, 9), train=0.6, test=0.2)
+    scans = made_up_scans(np.repeat([0, 1, 2], 40))._replace(num_tested=20)
+    parts = [split_scans(config, scans, seed) for seed in config.seeds]
+    for run, part in enumerate(parts):
+        np.testing.assert_array_equal(part.test, np.arange(100, 120))
+        used = np.sort(np.concatenate(part[:2]))
+        np.testing.assert_array_equal(used, np.arange(50 * run, 50 * (run + 1)))
+        assert abs(len(part.train) - 0.75 * 50) <= 2  # within one of each class
 
 
 @pytest.mark.parametrize(

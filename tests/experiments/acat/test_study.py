@@ -31,7 +31,7 @@ SETTINGS = SearchConfig(quotient=0.01, num_steps=2, step_size=0.1, minimum_psnr=
 CONFIG = dataclasses.replace(
     SMOKE,
     search=SETTINGS,
-    rows=("controls",),
+    rows=("controls", "more_controls"),
     seeds=(3,),
     train=0.5,
     test=0.25,
@@ -145,10 +145,10 @@ def test_every_network_gets_its_scans_its_maps_and_the_baselines_weights(calls, 
     assert [network.name for network in results.networks] == [
         BASELINE,
         AS_LONG,
-        "slice attention alone",
         "maps: true places",
         "maps: zero",
         "maps: of other scans",
+        "slice attention alone",
         "maps: noise",
         ACAT,
     ]
@@ -202,6 +202,22 @@ def test_every_network_gets_its_scans_its_maps_and_the_baselines_weights(calls, 
     np.testing.assert_allclose(
         attention.masks[0, 2], 3 * given[ACAT][place, number, ..., 0], rtol=1e-6
     )
+
+
+def test_runs_with_scans_of_their_own_are_compared_on_the_same_scans(calls, tmp_path):
+    config = dataclasses.replace(CONFIG, rows=(), seeds=(3, 5), training_sizes=())
+    own = scans()._replace(num_tested=6)
+    plan = training.plan_trainings(config, own)
+    results = studies.study_kind(config, own, plan, Workspace(tmp_path))
+    _, first, first_acat, second, second_acat = calls
+    assert set(first.train) | set(second.train) <= set(range(18))
+    assert not set(first.train) & set(second.train)
+    np.testing.assert_array_equal(first.train, first_acat.train)
+    np.testing.assert_array_equal(second.train, second_acat.train)
+    assert second_acat.start is second.model and second.config.run.seed == 5
+    for answers in results.answers:
+        np.testing.assert_array_equal(answers.labels, LABELS[18:])
+        np.testing.assert_array_equal(answers.units, np.arange(18, 24))
 
 
 def test_smaller_trainings_are_a_part_of_the_larger_for_as_many_epochs(calls, tmp_path):

@@ -6,10 +6,13 @@ from functools import partial
 from types import SimpleNamespace
 from typing import NamedTuple
 
+import cv2
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from image_folders import write_folder
 from jax.tree_util import Partial
+from visible_text import visible_text
 
 from cfx_jax.attributions import path_attribution_along
 from cfx_jax.counterfactuals import syce, syce_latent_path
@@ -704,3 +707,40 @@ def test_a_smoke_run_writes_everything_and_a_second_start_reads_it(tmp_path, cap
         made["O9 R ALL Random"]["verdict"] == "undecided"
         and "relevance scores" in made["O9 R ALL Random"]["note"]
     )
+
+
+def write_table(folder, *, count):
+    """A table of a folder's images: three of each patient, with a mask where the class is glad."""
+    mask = np.zeros((32, 32), np.uint8)
+    mask[8:16, 8:24] = 255
+    cv2.imwrite(str(folder / "mask.png"), mask)
+    lines = [
+        f"{name}/{number}.png,{name},{name}{number // 3},{'mask.png' if name == 'glad' else ''}"
+        for name in ("sad", "glad")
+        for number in range(count)
+    ]
+    (folder / "table.csv").write_text("\n".join(["path,label,group,mask", *lines]))
+    return folder / "table.csv"
+
+
+@pytest.mark.slow
+def test_a_users_table_with_masks_and_patients_is_reported_as_theirs(tmp_path):
+    table = write_table(write_folder(tmp_path / "photos", count=60), count=60)
+    config = dataclasses.replace(
+        SMOKE,
+        data=f"csv:{table}",
+        classes=("sad", "glad=happy"),
+        validation=0.2,
+        test=0.4,
+        results=str(tmp_path / "r"),
+        work=str(tmp_path / "w"),
+    )
+    main(config)
+    (folder,) = (tmp_path / "r" / "path_attribution").iterdir()
+    assert {"table_1_localisation.csv", "figure_1_maps.png", "report.html"} <= {
+        path.name for path in folder.iterdir()
+    }
+    page = visible_text(folder / "report.html")
+    assert "sad and happy" in page and "Images of each class: 60 sad, 60 happy." in page
+    assert "paper" not in page.casefold() and "over groups" in page
+    assert "paper" not in (folder / "table_1_localisation.csv").read_text()

@@ -47,7 +47,7 @@ from experiments.progressive_exaggeration.chapters.saliency import (
 from experiments.progressive_exaggeration.classifiers import Network
 from experiments.progressive_exaggeration.data import Data, Part, load_images
 from experiments.progressive_exaggeration.human_study import write_human_study
-from experiments.progressive_exaggeration.label_study import LabelStudy
+from experiments.progressive_exaggeration.label_study import OVER_TRAININGS, LabelStudy
 from experiments.progressive_exaggeration.presets import SMOKE
 from experiments.progressive_exaggeration.subject import Subject
 from experiments.progressive_exaggeration.sweeps import OURS, Explainer, Sweeps
@@ -103,12 +103,21 @@ def made_up_bias(study, *, flips, flipping=BIASED):
     truth = np.arange(NUMBER) % 2 == 0
     changed = truth ^ (np.arange(NUMBER) < flips * NUMBER)
     found = {
-        flipping: Shown(study.sweeps[0], 0.9, np.stack([changed, changed], axis=1), truth),
-        ({BIASED, UNBIASED} - {flipping}).pop(): Shown(
-            study.sweeps[0], 0.9, np.stack([truth, truth], axis=1), truth
+        flipping: shown_of(study, truth, np.stack([changed, changed], axis=1)),
+        ({BIASED, UNBIASED} - {flipping}).pop(): shown_of(
+            study, truth, np.stack([truth, truth], axis=1)
         ),
     }
-    return Bias(study, "male", truth, truth, np.arange(50) < 45, found)
+    queries = study.subject.queries
+    return Bias(study, "male", truth, truth, np.arange(50) < 45, queries, found)
+
+
+def shown_of(study, truth, extremes, *, rise=0.0):
+    """Explanations whose log-odds rise by ``rise``, on the whole, from the lowest bin to the
+    highest.
+    """
+    odds = RNG.normal(size=(NUMBER, 2)) + np.array([0, rise])
+    return Shown(study.sweeps[0], 0.9, extremes, truth, odds)
 
 
 def test_in_the_biased_set_all_with_the_label_have_the_confounder_and_in_the_other_half():
@@ -138,9 +147,9 @@ def test_a_label_that_is_bound_to_the_confounder_already_is_refused():
 def test_the_confounding_metric_is_the_share_of_changed_queries(tmp_path):
     study = made_up_study(tmp_path)
     found = made_up_bias(study, flips=0.75)
-    assert found.changed(BIASED, 0).mean() == 0.75 and found.changed(UNBIASED, 1).mean() == 0
+    assert np.mean(found.changed(BIASED, 0)) == 0.75 and np.mean(found.changed(UNBIASED, 1)) == 0
     # Both extremes show the same, so nothing is gained between them.
-    np.testing.assert_array_equal(found.gained(BIASED), 0)
+    np.testing.assert_array_equal(found.gained(BIASED)[0], 0)
     verdicts = {each.id: each.verdict for each in found.claims()}
     assert verdicts["bias, from end to end"] == "undecided"
     assert verdicts["C7 to glad"] == verdicts["C7 to not glad"] == "holds"
@@ -150,6 +159,36 @@ def test_the_confounding_metric_is_the_share_of_changed_queries(tmp_path):
     assert {each.id: each.verdict for each in made_up_bias(study, flips=0).claims()}[
         "C7 to glad"
     ] == "undecided"
+
+
+def test_log_odds_tell_of_what_turns_no_decision_over_all_trainings(tmp_path):
+    """Neither classifier's explanations change the oracle's decision; the biased one's move it."""
+    study = made_up_study(tmp_path)
+    still = made_up_bias(study, flips=0)
+    truth = still.truth
+    same = np.stack([truth, truth], axis=1)
+
+    def training(rise):
+        return {
+            BIASED: shown_of(study, truth, same, rise=rise),
+            UNBIASED: shown_of(study, truth, same),
+        }
+
+    def claim_of(*rises):
+        first, *further = map(training, rises)
+        bias = still._replace(explanations=first, further=tuple(further))
+        np.testing.assert_allclose(
+            [values.mean() for values in bias.risen(BIASED)],
+            [np.diff(shown[BIASED].odds, axis=1).mean() for shown in bias.trainings],
+        )
+        return {claim.id: claim for claim in bias.claims()}["C7 log-odds"]
+
+    assert claim_of(2.0).verdict == "holds" and claim_of(-2.0).verdict == "fails"
+    over_three = claim_of(2.0, 2.1, 1.9)
+    assert over_three.verdict == "holds" and "3 runs" in over_three.statistic
+    assert over_three.note == OVER_TRAININGS
+    # Trainings that disagree decide nothing, however many queries there are.
+    assert claim_of(4.0, -3.0, 2.0).verdict == "undecided"
 
 
 def test_the_table_says_how_often_the_oracle_is_right(tmp_path):

@@ -2,6 +2,7 @@
 nobody had to train.
 """
 
+import csv
 import dataclasses
 import json
 
@@ -16,6 +17,7 @@ from experiments.progressive_exaggeration import classifiers, sweeps
 from experiments.progressive_exaggeration.__main__ import main
 from experiments.progressive_exaggeration.chapters import ablation
 from experiments.progressive_exaggeration.presets import SMOKE
+from experiments.shared.controls import CHANGE, RANDOM, TRIVIAL
 
 BINS = 10
 
@@ -122,6 +124,12 @@ def test_every_chapter_is_written_and_a_second_start_computes_nothing(tmp_path, 
         "table_6_ablation.csv",
         "figure_12_ablation.png",
     } <= {path.name for path in folder.iterdir()}
+
+    with (folder / "figure_4c_perturbation.csv").open() as file:
+        methods = [row["method"] for row in csv.DictReader(file)]
+    # The world of faces knows the true change.
+    controls = [name for name in (*TRIVIAL, CHANGE) if name != RANDOM]
+    assert methods[-len(controls) :] == controls
 
     made = {each["id"]: each for each in json.loads((folder / "claims.json").read_text())["claims"]}
     holding = (

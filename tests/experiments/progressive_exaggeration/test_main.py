@@ -6,6 +6,7 @@ import json
 import cv2
 import numpy as np
 import pytest
+from visible_text import visible_text
 
 from cfx_jax.counterfactuals import Exaggeration
 from cfx_jax.errors import InputError
@@ -191,3 +192,6 @@ def test_a_folder_of_images_is_explained(tmp_path):
     assert {"report.html", "knob.html", "figure_5_saliency.png"} <= {
         path.name for path in folder.iterdir()
     }
+    page = visible_text(folder / "report.html")
+    assert "dark and light" in page and "Images of each class: 60 dark, 60 light." in page
+    assert "paper" not in page.casefold()

@@ -20,6 +20,7 @@ PUBLISHED = {
     "mirrored": (False, "released: no augmentation"),
     "noise": (0.0, "released: no augmentation"),
     "classifier.model": ("densenet121", "released: classifier/DenseNet.py"),
+    "classifier.attack_radius": (0.0, "released: no augmentation"),
     "classifier.mean": ((0.5, 0.5, 0.5), "released: / 255, - 0.5, x 2"),
     "classifier.std": ((0.5, 0.5, 0.5), "released: / 255, - 0.5, x 2"),
     "classifier.optimiser.rule": ("adamw", "released: Adam"),
@@ -32,6 +33,7 @@ PUBLISHED = {
     "classifier.run.epochs": (5, "released: 5 epochs"),
     "classifier.select": ("none", "released: the last weights"),
     "explainer.num_bins": (10, "section 2.1 and Table 1: steps of a tenth"),
+    "explainer.networks": ("released", "appendix A.1"),
     "explainer.filters": (
         (64, 128, 256, 512, 1024, 1024),
         "appendix A.1: five blocks; widths released",
@@ -103,6 +105,8 @@ OURS = {
     "test",
     "classifier.weights",
     "num_explained",
+    "trainings",
+    "bias_explained",
     "xgem.num_steps",
     "xgem.learning_rate",
     "xgem.weight",
@@ -146,6 +150,7 @@ WITHOUT_EFFECT = {
     "nesterov",
 }
 WITHOUT_EFFECT |= {"turn", "smallest"}  # of schedules and rules that are not used
+WITHOUT_EFFECT |= {"attack_steps", "reach", "shade", "symmetric"}  # nor attacks, nor small networks
 
 
 def is_ours(name):

@@ -15,6 +15,7 @@ from face_layouts import write_celeba
 from flax import nnx
 from image_folders import write_folder
 from jax.tree_util import Partial
+from scipy.stats import spearmanr
 
 from cfx_jax.counterfactuals import Exaggeration
 from cfx_jax.data import SyntheticFaces
@@ -42,8 +43,13 @@ from experiments.progressive_exaggeration.identity import (
     two_images_of_each,
     verifier_of,
 )
-from experiments.progressive_exaggeration.label_study import LabelStudy
-from experiments.progressive_exaggeration.measures import Measures, measure, own_psnr
+from experiments.progressive_exaggeration.label_study import OVER_TRAININGS, LabelStudy, Training
+from experiments.progressive_exaggeration.measures import (
+    Measures,
+    correlation_by_query,
+    measure,
+    own_psnr,
+)
 from experiments.progressive_exaggeration.presets import SMOKE
 from experiments.progressive_exaggeration.report import chosen_on
 from experiments.progressive_exaggeration.study import Study
@@ -459,6 +465,54 @@ def test_queries_of_one_person_are_drawn_together(tmp_path):
     assert "16 queries of 4 people" in found["C4"].statistic
 
 
+def test_claims_on_the_explainer_draw_its_trainings(tmp_path):
+    """What one training shows is undecided where another shows the reverse of it."""
+    study, alone = _settled(tmp_path, better=True)
+    first = study.sweeps[0]
+    over = ("Figure 3 correlation", "Figure 3 rises", "second classifier")
+
+    def claims_with(*rising):
+        further = []
+        for each in rising:
+            wandering = np.asarray(first.series.probabilities) + 0.1 * RNG.normal(
+                size=(NUMBER, BINS)
+            )
+            achieved = np.clip(wandering if each else wandering[:, ::-1], 0, 1)
+            series = first.series._replace(probabilities=achieved)
+            further.append(Training(first._replace(series=series), achieved))
+        made = make_claims(Study(study._replace(further=tuple(further)), {}))
+        return {each.id: each for each in made}
+
+    agreeing, differing = claims_with(True, True), claims_with(True, False)
+    for name in over:
+        assert alone[name].verdict == agreeing[name].verdict == "holds", agreeing[name]
+        assert "3 trainings" in agreeing[name].statistic and "training" not in alone[name].statistic
+        assert OVER_TRAININGS in agreeing[name].note and ONE_TRAINING not in agreeing[name].note
+        assert differing[name].verdict == "undecided"
+    # What is not of the explainer's trainings says so.
+    assert ONE_TRAINING in agreeing["C4"].note
+
+
+def test_a_correlation_is_the_mean_of_what_its_queries_contribute():
+    """Against the definition, and for groups of queries against leaving them out together."""
+    desired, achieved = np.tile(CENTRES, (NUMBER, 1)), RNG.random((NUMBER, BINS))
+    achieved += 2 * desired
+
+    def rank(rows):
+        return spearmanr(desired[rows].ravel(), achieved[rows].ravel()).statistic
+
+    people = np.arange(NUMBER) // 2
+    every, number = np.arange(NUMBER), NUMBER // 2
+    expected = [
+        number * rank(every) - (number - 1) * rank(people != person) for person in range(number)
+    ]
+    found = correlation_by_query(desired, achieved, people)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    np.testing.assert_allclose(
+        correlation_by_query(desired, achieved, None).mean(), rank(every), atol=0.01
+    )
+
+
 def test_the_table_of_identity_has_a_column_for_the_verified(tmp_path):
     study, _ = _settled(tmp_path, better=True)
     columns, rows = identity_table(study)
@@ -549,6 +603,15 @@ def test_copies_of_a_picture_are_drawn_together_and_are_nobodys_two_images(tmp_p
     np.testing.assert_array_equal(
         subject.groups, data.test.images.source.copies[data.test.images.indices[:10]]
     )
+
+
+def test_groups_of_a_users_images_are_drawn_together_and_called_groups(tmp_path):
+    folder = write_folder(tmp_path / "photos", count=30)
+    config = dataclasses.replace(CONFIG, data=f"folder:{folder}", groups=r"(\d)\.", test=0.4)
+    data = load_images(config, Workspace(tmp_path))
+    parts = [set(part.people.tolist()) for part in (data.train, data.validation, data.test)]
+    assert sum(map(len, parts)) == len(set.union(*parts)) == 10
+    assert data.test.group_unit == "groups" and data.test.groups is not None
 
 
 def test_the_threshold_stands_where_both_errors_are_alike():

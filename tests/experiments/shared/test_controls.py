@@ -158,7 +158,7 @@ def test_of_several_trainings_the_runs_count():
     one = find_level_of_runs(
         "ours", {"ours": runs[2:], EDGES: [np.full(40, 0.5)]}, controls=TRIVIAL
     )
-    assert one.mark == "too few cases to be told from edges" and not one.is_above
+    assert one.mark == "undecided against edges" and not one.is_above
 
 
 def test_a_claim_says_which_of_its_methods_are_at_the_level_of_a_control():

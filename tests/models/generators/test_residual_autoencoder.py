@@ -170,3 +170,32 @@ def test_coders_need_two_methods():
         match="model: expected an NNX module with the methods encode and decode, got Linear",
     ):
         coder_of(nnx.Linear(2, 2, rngs=nnx.Rngs(0)))
+
+
+def test_squares_of_pixels_become_channels_and_pixels_again():
+    model = ResidualAutoencoder(
+        width=3,
+        filters=(2, 5),
+        decoder_filters=(4, 3),
+        norms=False,
+        fold_pixels=True,
+        rngs=nnx.Rngs(0),
+    )
+    images, taken = random_images(2, 8, 12, 1), []
+
+    def take(x):
+        taken.append(x)
+        return jnp.zeros((*x.shape[:3], 3))
+
+    stem, model.stem = model.stem, take
+    assert model.encode(images).shape == (2, 2, 3, 5)
+    assert stem.kernel.shape == (3, 3, 4, 3)
+    for row in range(2):  # a square's pixels, row by row
+        for column in range(2):
+            np.testing.assert_array_equal(
+                taken[0][..., 2 * row + column], images[:, row::2, column::2, 0]
+            )
+    model.leave = lambda x: taken[0]
+    np.testing.assert_array_equal(model.decode(jnp.zeros((2, 2, 3, 5))), images)
+    with pytest.raises(InputError, match="expected sides that divide by 4"):
+        model.encode(jnp.zeros((1, 6, 8, 1)))

@@ -20,7 +20,7 @@ from cfx_jax.models import (
 )
 from cfx_jax.models.volumes.build import build_head
 
-TRUNKS = ("slice_resnet50", "slice_small", "half_brain", "half_brain_small")
+TRUNKS = ("slice_resnet50", "slice_small", "half_brain", "half_brain_small", "half_brain_fine")
 
 
 @functools.cache
@@ -98,7 +98,7 @@ def test_other_options_reach_the_model():
 
 def test_unknown_names_list_the_valid_ones():
     message = (
-        r"model: expected one of 'slice_resnet50', .*'half_brain_small',"
+        r"model: expected one of 'slice_resnet50', .*'half_brain_fine',"
         r" 'acat_slice_resnet50', .* got 'resnet50'"
     )
     with pytest.raises(InputError, match=message):

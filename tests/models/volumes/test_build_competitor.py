@@ -45,8 +45,9 @@ def shapes(method, trunk, *, side, **options):
 def test_each_is_built_on_small_trunks(method):
     model, logits = shapes(method, "slice_small", side=(64, 64), num_classes=5)
     assert type(model) is CLASSES[method] and logits.shape == (2, 5)
-    _, logits = shapes(method, "half_brain_small", side=(64, 64))
-    assert isinstance(logits, HalfBrainLogits) and logits.side.shape == (2, 3)
+    for trunk in ("half_brain_small", "half_brain_fine"):
+        _, logits = shapes(method, trunk, side=(64, 64))
+        assert isinstance(logits, HalfBrainLogits) and logits.side.shape == (2, 3)
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from cfx_jax.models import (
     HalfBrainLogits,
     LesionHead,
     SliceWise,
+    half_brain_fine_stages,
     half_brain_small_stages,
     half_brain_stages,
     joint_decision,
@@ -70,6 +71,16 @@ def test_small_one_keeps_pixels_for_small_lesions():
         (2, 16, 8, 32),
         (2, 8, 4, 64),
         (2, 4, 2, 128),
+    ]
+
+
+def test_fine_one_keeps_places_in_its_last_maps():
+    trunk = nnx.eval_shape(lambda: half_brain_fine_stages(rngs=nnx.Rngs(0)))
+    assert stage_shapes(trunk, 1, 1, 64, 64, 1) == [
+        (2, 32, 16, 16),
+        (2, 16, 8, 24),
+        (2, 8, 4, 32),
+        (2, 8, 4, 64),
     ]
 
 
