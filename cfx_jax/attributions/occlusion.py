@@ -53,7 +53,7 @@ def occlusion(
     Example:
         >>> image = jnp.array([[1.0, 0.5, 0.25, 0.0]] * 2)[..., None]
         >>> occlusion(jnp.sum, image, window=2)[0].tolist()
-        [3.0, 2.25, 1.0, 0.25]
+        [3.0, 2.25, 1.0, 0.5]
     """
     check_image(image)
     check_score(score, image)
