@@ -17,7 +17,7 @@ from cfx_jax.report import Claim, format_claims, format_table
 from experiments.shared.folder_images import is_users
 from experiments.shared.notices import keep_notices
 from experiments.shared.report import Table
-from experiments.shared.users_words import without_paper
+from experiments.shared.users_words import as_target, without_paper
 from experiments.shared.workspace import Workspace, fingerprint, source_digest
 
 _STAMP = "drawn_from.txt"
@@ -90,7 +90,9 @@ def run_experiment(
         judged = claims(results)
         depends = fingerprint([config, results.identity, drawing_digest(*code)])
         draw_once(folder, config, depends, lambda: write_report(folder, results, judged))
-        ours = without_paper if is_users(getattr(config, "data", "")) else _unchanged
+        users = is_users(getattr(config, "data", ""))
+        ours = without_paper if users else _unchanged
+        judged = [as_target(claim) for claim in judged] if users else judged
         shown = [
             part if isinstance(part, str) else format_table(*ours(part)) for part in tables(results)
         ]
