@@ -25,7 +25,7 @@ from experiments.shared.folder_images import is_users
 from experiments.shared.notices import keep_notices
 from experiments.shared.report import Table
 from experiments.shared.stages import Stages
-from experiments.shared.users_words import without_paper
+from experiments.shared.users_words import as_target, without_paper
 from experiments.shared.workspace import Workspace, fingerprint, source_digest
 
 _STAMP = "drawn_from.txt"
@@ -111,7 +111,9 @@ def run_experiment(
         draw_once(folder, config, depends, lambda: write_report(place, results, judged))
         if plan is not None:
             plan.end()
-        ours = without_paper if is_users(getattr(config, "data", "")) else _unchanged
+        users = is_users(getattr(config, "data", ""))
+        ours = without_paper if users else _unchanged
+        judged = [as_target(claim) for claim in judged] if users else judged
         shown = [
             part if isinstance(part, str) else format_table(*ours(part)) for part in tables(results)
         ]
