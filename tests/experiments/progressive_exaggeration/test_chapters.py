@@ -26,12 +26,12 @@ from experiments.progressive_exaggeration.chapters.ablation import (
     scaled,
 )
 from experiments.progressive_exaggeration.chapters.attributes import Attributes, Explained
-from experiments.progressive_exaggeration.chapters.bias import (
+from experiments.progressive_exaggeration.chapters.bias import confounded_and_not
+from experiments.progressive_exaggeration.chapters.confounding import (
     BIASED,
     UNBIASED,
     Bias,
     Shown,
-    confounded_and_not,
 )
 from experiments.progressive_exaggeration.chapters.discrimination import Discrimination, Turned
 from experiments.progressive_exaggeration.chapters.oracle import balanced, with_drawings
