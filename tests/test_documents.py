@@ -117,9 +117,11 @@ def test_paths_that_a_document_names_exist(path: Path):
 
 def commands(path: Path) -> list[tuple[str, list[str]]]:
     """The modules that a document starts by ``python -m``, and their arguments."""
-    fences = [code for kind, code in _FENCE.findall(path.read_text()) if kind != "python"]
+    text = path.read_text().replace("\\\n", " ")  # lines that go on
+    fences = [code for kind, code in _FENCE.findall(text) if kind != "python"]
     found = [match for code in (*fences, *inline_codes(path)) for match in _MODULE.findall(code)]
-    return [(module, shlex.split(arguments)) for module, arguments in found]
+    # A command inside of another one ends with that one's quotation mark.
+    return [(module, shlex.split(arguments.rstrip('"'))) for module, arguments in found]
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=named)
@@ -140,7 +142,14 @@ def check_options(module: str, arguments: list[str]) -> None:
         return
     presets = importlib.import_module(f"{module}.presets").PRESETS
     default = presets[arguments[arguments.index("--preset") + 1]]
-    tyro.cli(type(default), args=arguments, default=default)
+    own = without_distributed(arguments)
+    tyro.cli(type(default), args=own, default=default)
+
+
+def without_distributed(arguments: list[str]) -> list[str]:
+    """The arguments without those that say which process of a run this one is, and their values."""
+    told = [n for n, word in enumerate(arguments) if word.startswith("--distributed.")]
+    return [word for n, word in enumerate(arguments) if n not in told and n - 1 not in told]
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=named)

@@ -210,7 +210,7 @@ def _target(text: str) -> str | int:
 
 
 def _shard(text: str) -> tuple[int, int]:
-    """Reads ``I/N``."""
+    """The part of a run and the number of parts, from ``I/N``."""
     index, slash, count = text.partition("/")
     if not (slash and index.isdecimal() and count.isdecimal()):
         raise argparse.ArgumentTypeError(f"expected I/N, such as 1/4, got {text}")
