@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from cfx_jax.errors import InputError
 from cfx_jax.files import read_json, write_text
 from cfx_jax.parallel import is_first_process
-from cfx_jax.training.forecast import describe_time
+from cfx_jax.training import describe_time
 
 _READ_S = 5.0
 """Seconds that a stage is expected to take whose results are there."""

@@ -90,7 +90,7 @@ def test_a_killed_process_ends_the_other_in_one_line_and_the_same_command_goes_o
         " same command again to go on"
     )
     time.sleep(15)  # the service of a first process that is killed serves on for a moment
-    for status, _, errors in ends(start(tmp_path, 2, port=port), seconds=_LIMIT):
+    for status, _, errors in ends(start(tmp_path, 2, "--pause", 3, port=port), seconds=_LIMIT):
         assert status == 0, errors
     assert outcome(tmp_path)[0].keys() == alone[0].keys()
     assert outcome(tmp_path) == alone
