@@ -166,14 +166,15 @@ class ControlMaps:
     Args:
         kind: ``ZERO``, ``SHUFFLED`` or ``NOISE``.
         maps: true ones (n, ...).
+        used: positions of the scans that have a map, among which maps change places.
         seed: of the order and of the noise.
     """
 
-    def __init__(self, kind: str, maps: Rows, *, seed: int) -> None:
+    def __init__(self, kind: str, maps: Rows, used: Int[np.ndarray, " m"], *, seed: int) -> None:
         self.shape = maps.shape
         self._kind, self._maps, self._seed = kind, maps, seed
-        order = np.random.default_rng(seed).permutation(len(maps))
-        self._other = np.empty_like(order)
+        order = np.random.default_rng(seed).permutation(used)
+        self._other = np.arange(len(maps))
         self._other[order] = np.roll(order, 1)  # a single cycle, so that no scan keeps its own
 
     def __len__(self) -> int:

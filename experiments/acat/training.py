@@ -300,7 +300,7 @@ def train_networks(bench: Bench, networks: tuple[Network, ...], task: Task) -> T
     def make_maps(method: str) -> Rows:
         if method not in maps:
             maps[method] = (
-                ControlMaps(method, make_maps(OURS), seed=task.seed)
+                ControlMaps(method, make_maps(OURS), _with_maps(bench, task), seed=task.seed)
                 if method in CONTROLS
                 else _store_maps(bench, explained, method, task)
             )
@@ -370,7 +370,7 @@ def _store_maps(bench: Bench, explained: Explained, method: str, task: Task) -> 
     scans, batch_size = bench.scans, bench.config.batch_size
     identity = [method, bench.explained_by, bench.baseline_identity(task)]
     folder = bench.workspace.folder(f"maps-{scans.name}", identity)
-    used = np.sort(np.concatenate(task.split))
+    wanted = _with_maps(bench, task)
 
     def make(rows: Int[np.ndarray, " m"]) -> Float[np.ndarray, "m s h w 1"]:
         volumes, settings = np.asarray(scans.images[rows]), bench.config.search
@@ -378,4 +378,10 @@ def _store_maps(bench: Bench, explained: Explained, method: str, task: Task) -> 
         return maps[..., None]
 
     label = f"run {task.seed}: maps by {method}"
-    return filled(folder, scans.images.shape, make, wanted=used[~bench.refused[used]], label=label)
+    return filled(folder, scans.images.shape, make, wanted=wanted, label=label)
+
+
+def _with_maps(bench: Bench, task: Task) -> Int[np.ndarray, " m"]:
+    """The positions of the scans of a task that are explained."""
+    used = np.sort(np.concatenate(task.split))
+    return used[~bench.refused[used]]

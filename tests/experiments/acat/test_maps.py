@@ -316,7 +316,7 @@ def test_detection_is_of_located_scans_or_of_the_tests_positive_ones(tmp_path, l
 def test_control_maps_say_nothing_of_their_scans():
     maps = np.random.default_rng(0).random((5, 2, 3, 3, 1)).astype(np.float32)
     zero, shuffled, noise = (
-        ControlMaps(source, maps, seed=0) for source in (ZERO, SHUFFLED, NOISE)
+        ControlMaps(source, maps, np.arange(5), seed=0) for source in (ZERO, SHUFFLED, NOISE)
     )
     everything = np.arange(5)
     assert not zero[everything].any() and zero[0].shape == (2, 3, 3, 1)
@@ -332,6 +332,14 @@ def test_control_maps_say_nothing_of_their_scans():
     np.testing.assert_array_equal(noise[3], drawn_noise[3])
     np.testing.assert_array_equal(noise[np.array([4, 1])], drawn_noise[[4, 1]])
     assert len(noise) == 5 and not np.array_equal(drawn_noise[0], drawn_noise[1])
+
+
+def test_maps_change_places_among_scans_that_have_one():
+    maps = np.zeros((6, 1, 2, 2, 1), np.float32)
+    used = np.array([1, 2, 5])
+    maps[used] = used[:, None, None, None, None]
+    numbers = ControlMaps(SHUFFLED, maps, used, seed=0)[used][:, 0, 0, 0, 0]
+    assert sorted(numbers) == [1, 2, 5] and not (numbers == used).any()
 
 
 def test_every_scan_is_explained_and_scored_with_its_own_facts():
