@@ -113,7 +113,7 @@ def correlation_by_query(
     achieved: Float[np.ndarray, "n k"],
     groups: Shaped[np.ndarray, " n"] | None,
 ) -> Float[np.ndarray, " m"]:
-    """What each query, or group of queries, contributes to Spearman's correlation over all pairs.
+    """The share of each query, or group of queries, in Spearman's correlation over all pairs.
 
     The jackknife's pseudo-values, m r - (m - 1) r_i, with r_i the correlation without unit i: their
     mean is the correlation, less its bias of order 1 / m, and their spread its own.

@@ -1,4 +1,4 @@
-"""What the explanations of the biased and the unbiased classifier show of the confounder.
+"""The confounder in explanations of the biased and of the unbiased classifier.
 
 Table 3, Figure 6, and the claims on them; the trainings are in ``bias``.
 """
