@@ -292,7 +292,7 @@ def _over_trainings(study: LabelStudy, values: Sequence[Float[np.ndarray, " n"]]
 
 
 def _drawn(study: LabelStudy) -> str:
-    """The units that are drawn independently of one another, in words."""
+    """The units that are drawn independently, in words."""
     queries = f"{len(study.subject.queries)} queries drawn with all bins"
     number = len(study.trainings)
     return f"over {queries}" if number == 1 else f"over {number} trainings and {queries}"

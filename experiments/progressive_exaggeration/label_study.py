@@ -86,7 +86,7 @@ class LabelStudy(NamedTuple):
 
     @property
     def trainings(self) -> tuple[Training, ...]:
-        """The trainings of the explainer, the first one first."""
+        """The results of each training of the explainer, the first one's first."""
         return (Training(self.sweeps[0], self.seen_by_judge), *self.further)
 
     @property

@@ -1,4 +1,4 @@
-"""The confounder in the explanations of the biased and of the unbiased classifier.
+"""The confounder in explanations of the biased and of the unbiased classifier.
 
 Table 3, Figure 6, and the claims on them; the trainings are in ``bias``.
 """
