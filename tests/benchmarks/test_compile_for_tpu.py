@@ -27,7 +27,7 @@ def test_collectives_are_counted_by_kind():
 
 
 def test_chips_that_do_not_exist_are_one_line():
-    with pytest.raises(InputError, match="topology: expected libtpu and chips .* got v0:1x1"):
+    with pytest.raises(InputError, match=r"topology: expected libtpu and chips .* got v0:1x1"):
         compile_for_tpu._mesh("v0:1x1")
 
 

@@ -24,8 +24,9 @@ from cfx_jax.explain.generators import draw_generators, draw_pair
 from cfx_jax.models import two_sides
 from cfx_jax.objectives import Classifier
 
-from . import cycle, progressive, short_courses, similar_adversarial
-from .shared import Trainer, train
+from .. import cycle, progressive, similar_adversarial
+from ..shared import Trainer, train
+from . import short_courses
 
 Sides = tuple[tuple[int, ...], tuple[int, ...]]
 
