@@ -229,6 +229,8 @@ def _mean_of_trainings(
     if len(values) == 1:
         return statement.settle_mean({}, values[0], statistic, **study.subject.units, **bounds)
     interval = _over_trainings(study, values)
+    if statistic.startswith("share"):  # Student's interval knows no bounds
+        interval = interval._replace(low=max(interval.low, 0.0), high=min(interval.high, 1.0))
     means = {f"training {number}": float(run.mean()) for number, run in enumerate(values, 1)}
     return statement.settle(
         {}, means, interval, f"{statistic}, {_drawn(study)}", note=OVER_TRAININGS, **bounds
