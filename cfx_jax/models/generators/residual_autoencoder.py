@@ -139,7 +139,7 @@ def _squares_to_channels(images: Float[Array, "n h w 1"]) -> Float[Array, "n fh 
 
 
 def _channels_to_squares(maps: Float[Array, "n fh fw 4"]) -> Float[Array, "n h w 1"]:
-    """Undoes ``_squares_to_channels``."""
+    """Turns each pixel of four channels into a square of 2x2 pixels."""
     number, rows, columns, _ = maps.shape
     squares = maps.reshape(number, rows, columns, _SQUARE, _SQUARE).transpose(0, 1, 3, 2, 4)
     return squares.reshape(number, rows * _SQUARE, columns * _SQUARE, 1)
