@@ -151,7 +151,12 @@ GROUPS: Mapping[str, tuple[Network, ...]] = {
 }
 """The networks besides the baseline and ACAT, by the names of ``--rows``."""
 
-TRIVIAL_NETWORKS = tuple(network.name for network in GROUPS["controls"] if network.maps != PLACES)
+TRIVIAL_NETWORKS = tuple(
+    network.name
+    for group in ("controls", "more_controls")
+    for network in GROUPS[group]
+    if network.maps != PLACES
+)
 """The controls that know nothing of where a finding is."""
 
 IN_TABLE_4 = (BASELINE, *(network.name for network in GROUPS["competitors"]), ACAT)
