@@ -1,6 +1,8 @@
 """Choices that depend on the machine that JAX runs on."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from operator import itemgetter
 from typing import Any
 
@@ -11,6 +13,30 @@ from jax import Array, lax
 from jax.extend.core import Jaxpr, Literal
 from jax.extend.core.primitives import conv_general_dilated_p, jit_p
 
+_PLATFORM: ContextVar[str] = ContextVar("platform", default="")
+
+
+def platform() -> str:
+    """The kind of device that programs are made for: ``"cpu"``, ``"gpu"`` or ``"tpu"``."""
+    return _PLATFORM.get() or jax.default_backend()
+
+
+@contextmanager
+def compiling_for(name: str) -> Iterator[None]:
+    """Makes programs for another kind of device than this machine has.
+
+    What is traced inside is as on that device: JAX keeps traced functions, so use a process of its
+    own.
+
+    Args:
+        name: ``"cpu"``, ``"gpu"`` or ``"tpu"``.
+    """
+    token = _PLATFORM.set(name)
+    try:
+        yield
+    finally:
+        _PLATFORM.reset(token)
+
 
 def scan_unroll() -> bool | int:
     """The ``unroll`` of a short ``lax.scan`` whose body differentiates a convolution.
@@ -18,7 +44,7 @@ def scan_unroll() -> bool | int:
     On a CPU the gradient of a convolution inside a compiled loop runs about ten times slower than
     outside, so short loops are unrolled whole (True); elsewhere they stay loops (1).
     """
-    return True if jax.default_backend() == "cpu" else 1
+    return True if platform() == "cpu" else 1
 
 
 def short_scan(body: Callable[[Any, Any], tuple[Any, Any]], init: Any, xs: Any) -> tuple[Any, Any]:
@@ -35,7 +61,7 @@ def short_scan(body: Callable[[Any, Any], tuple[Any, Any]], init: Any, xs: Any) 
     Returns:
         The last carry, and the values stacked along a new first axis.
     """
-    if jax.default_backend() != "cpu":
+    if platform() != "cpu":
         return lax.scan(body, init, xs)
     carry, values = init, []
     for index in range(len(jax.tree.leaves(xs)[0])):
@@ -49,7 +75,7 @@ def depthwise_as_products() -> bool:
 
     On a CPU the grouped one is ten to forty times slower; elsewhere it is the vendor's own.
     """
-    return jax.default_backend() == "cpu"
+    return platform() == "cpu"
 
 
 def loop_body(fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -69,7 +95,7 @@ def loop_body(fn: Callable[..., Any]) -> Callable[..., Any]:
     Returns:
         The function, to be traced: calling it alone is slower than ``fn``.
     """
-    if jax.default_backend() != "cpu":
+    if platform() != "cpu":
         return fn
 
     def body(*args: Any) -> Any:

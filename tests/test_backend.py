@@ -172,3 +172,13 @@ def cpu_seconds(function, *args):
         jax.block_until_ready(function(*args))
         found.append(time.process_time() - start)
     return min(found)
+
+
+def test_programs_can_be_made_for_another_kind_of_device():
+    here = backend.platform()
+    with backend.compiling_for("tpu"):
+        assert backend.platform() == "tpu" and backend.scan_unroll() == 1
+        assert not backend.depthwise_as_products()
+    with pytest.raises(ZeroDivisionError), backend.compiling_for("tpu"):
+        raise ZeroDivisionError
+    assert backend.platform() == here

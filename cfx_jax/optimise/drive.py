@@ -11,6 +11,7 @@ from jax import Array
 from jax.sharding import Mesh
 
 from cfx_jax import parallel
+from cfx_jax.backend import platform
 from cfx_jax.callables import as_pytree
 from cfx_jax.checks import check_choice
 from cfx_jax.optimise.algorithm import MakeProblem, Result, State, guarded_step, run
@@ -59,7 +60,7 @@ def solve(
     """
     check_choice(loop, ("auto", "host", "scan"), name="loop")
     if loop == "auto":
-        loop = "host" if jax.default_backend() == "cpu" else "scan"
+        loop = "host" if platform() == "cpu" else "scan"
     return (drive if loop == "host" else _scan)(make_problem, shared, examples, **options)
 
 

@@ -175,7 +175,8 @@ def test_a_step_gives_the_kind_of_state_that_it_takes_and_its_frozen_networks_ar
 
 
 def test_every_trainer_is_listed_and_bears_the_name_of_its_file() -> None:
-    modules = [import_module(f"trainers.{module.name}") for module in pkgutil.iter_modules(PATH)]
+    names = [module.name for module in pkgutil.iter_modules(PATH) if not module.ispkg]
+    modules = [import_module(f"trainers.{name}") for name in names if name != "__main__"]
     found = {
         module.__name__: module.TRAINER.name for module in modules if hasattr(module, "TRAINER")
     }

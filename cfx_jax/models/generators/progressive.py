@@ -42,8 +42,9 @@ from cfx_jax.models.layers import batch_norm
 from cfx_jax.models.layers.checks import check_images, check_numbers, check_shares, check_sides
 from cfx_jax.models.views import in_inference_mode
 
-_IN_CHANNELS = 3
-_NUM_BINS = 10
+IN_CHANNELS = 3
+NUM_BINS = 10
+MOMENTUM = 0.9
 
 ProjectionName = Literal["ordinal", "tied", "none"]
 """How the discriminator knows the bin: a direction for each step (the paper), one for all (the
@@ -78,12 +79,12 @@ class ProgressiveGenerator(nnx.Module):
     def __init__(
         self,
         *,
-        in_channels: int = _IN_CHANNELS,
+        in_channels: int = IN_CHANNELS,
         filters: Sequence[int] = (64, 128, 256, 512, 1024, 1024),
-        num_bins: int = _NUM_BINS,
+        num_bins: int = NUM_BINS,
         conditional_encoder: bool = False,
         stem_activation: bool = True,
-        momentum: float = 0.9,
+        momentum: float = MOMENTUM,
         rngs: nnx.Rngs,
     ) -> None:
         check_filters(filters, at_least=2)
@@ -187,11 +188,11 @@ class ProjectionDiscriminator(nnx.Module):
     def __init__(
         self,
         *,
-        in_channels: int = _IN_CHANNELS,
+        in_channels: int = IN_CHANNELS,
         filters: Sequence[int] = (64, 128, 256, 512, 1024),
         last_block: bool = True,
         projection: ProjectionName = "ordinal",
-        num_bins: int = _NUM_BINS,
+        num_bins: int = NUM_BINS,
         rngs: nnx.Rngs,
     ) -> None:
         check_choice(projection, ("ordinal", "tied", "none"), name="projection")

@@ -30,7 +30,14 @@ from cfx_jax.models.generators.layers import (
     mean_halve,
     same_convolution,
 )
-from cfx_jax.models.generators.progressive import EPSILON, check_bins, check_filters
+from cfx_jax.models.generators.progressive import (
+    EPSILON,
+    IN_CHANNELS,
+    MOMENTUM,
+    NUM_BINS,
+    check_bins,
+    check_filters,
+)
 from cfx_jax.models.layers import batch_norm
 from cfx_jax.models.layers.checks import check_images, check_numbers, check_shares, check_sides
 
@@ -78,13 +85,13 @@ class BendingGenerator(nnx.Module):
     def __init__(
         self,
         *,
-        in_channels: int = 3,
+        in_channels: int = IN_CHANNELS,
         filters: Sequence[int] = (16, 32, 64),
-        num_bins: int = 10,
+        num_bins: int = NUM_BINS,
         reach: float = 0.1,
         shade: float = 0.6,
         symmetric: bool = False,
-        momentum: float = 0.9,
+        momentum: float = MOMENTUM,
         rngs: nnx.Rngs,
     ) -> None:
         check_filters(filters, at_least=2)
@@ -265,9 +272,9 @@ class BatchNormDiscriminator(nnx.Module):
     def __init__(
         self,
         *,
-        in_channels: int = 3,
+        in_channels: int = IN_CHANNELS,
         filters: Sequence[int] = (32, 64, 128),
-        num_bins: int = 10,
+        num_bins: int = NUM_BINS,
         rngs: nnx.Rngs,
     ) -> None:
         check_filters(filters, at_least=1)

@@ -206,6 +206,8 @@ SHARED_OURS = {
     "mask_generator.run.seed",
     "num_samples",
     "num_perceptual_steps",
+    "groups",
+    "window",
     "seed",
     "results",
     "work",

@@ -98,7 +98,8 @@ def test_three_classes_need_a_choice(tmp_path):
     config = dataclasses.replace(SMOKE, data=f"folder:{folder}", channels=1)
     with pytest.raises(
         InputError,
-        match=r"expected two classes, found 3 \(a, b, c\): choose two, e.g. --classes a b",
+        match=r"expected two classes, found 3 \(a, b, c\): choose two, or merge some, e\.g\."
+        r" --classes a b\+c=other",
     ):
         load_sources(config, Workspace(tmp_path))
 

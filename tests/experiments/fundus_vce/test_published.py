@@ -140,6 +140,8 @@ OURS = {
         "localisation.quantiles",
         "localisation.radius_factors",
         "batch_size",
+        "groups",
+        "window",
         "seed",
         "results",
         "work",

@@ -101,6 +101,8 @@ PUBLISHED = {
     "chapter_steps": (0, "released: as many steps for every explainer"),
 }
 OURS = {
+    "groups",
+    "window",
     "validation",
     "test",
     "classifier.weights",

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from cfx_jax.losses import CYCE, SYCE, CycleWeights, ProgressiveWeights, SimilarAdversarialWeights
 
-from . import cycle, progressive, similar_adversarial
-from .shared import PlateauSettings, with_run
+from .. import cycle, progressive, similar_adversarial
+from ..shared import PlateauSettings, with_run
 
 _RATE = 7e-4
 _FILTERS = (8, 16, 32, 64)

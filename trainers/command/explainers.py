@@ -23,8 +23,9 @@ from cfx_jax.explain.generators import draw_generators, draw_pair
 from cfx_jax.models import two_sides
 from cfx_jax.objectives import Classifier
 
-from . import cycle, progressive, recipe_settings, similar_adversarial
-from .shared import Trainer, train
+from .. import cycle, progressive, similar_adversarial
+from ..shared import Trainer, train
+from . import recipe_settings
 
 Sides = tuple[tuple[int, ...], tuple[int, ...]]
 

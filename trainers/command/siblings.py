@@ -25,8 +25,8 @@ from cfx_jax.metrics import accuracy, fit_temperature, robustly_correct
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import map_examples
 
-from . import trades
-from .shared import OptimiserSettings, RunSettings, train
+from .. import trades
+from ..shared import OptimiserSettings, RunSettings, train
 
 CONFIG = trades.Config(
     model="the user's",

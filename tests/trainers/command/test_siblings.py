@@ -16,7 +16,7 @@ from cfx_jax.errors import InputError
 from cfx_jax.explain import explain, load_sibling, sibling_of, with_sibling
 from cfx_jax.models import per_image
 from trainers import OptimiserSettings, trades, with_run
-from trainers.siblings import CONFIG, measure_robustness, train_sibling
+from trainers.command.siblings import CONFIG, measure_robustness, train_sibling
 
 PATTERN = np.where(np.arange(8) < 4, 1, -1)[None, :, None] / 8 * np.ones((8, 8, 1))
 RADIUS = 0.2

@@ -24,8 +24,8 @@ from cfx_jax.explain.options import (
 )
 from cfx_jax.objectives import Classifier
 
+from ..shared import RelabelledSource, source_logits
 from .explainers import RECIPES, Sides, train_explainer
-from .shared import RelabelledSource, source_logits
 from .siblings import CONFIG, measure_robustness, train_sibling
 
 _DIAGNOSED = 8

@@ -8,7 +8,8 @@ import pytest
 
 from cfx_jax.explain import load_explanations, load_generator
 from cfx_jax.explain.command import main as cfx
-from trainers.command import choose_sides, main
+from trainers.command import main
+from trainers.command.command import choose_sides
 
 MODEL = """
 import jax.numpy as jnp

@@ -1,0 +1,130 @@
+"""Compiles what the published settings run for TPUs, on a machine that has none.
+
+Each training step and each explanation is compiled for a slice of chips, its batch divided among
+them. A row says how much memory a chip needs, how much arithmetic a call takes, and what the chips
+tell one another. It needs the extra ``tpu``, whose version of libtpu fits the installed JAX.
+
+    python -m benchmarks.compile_for_tpu
+    python -m benchmarks.compile_for_tpu --programs "train trades" --topology v5e:4x4
+"""
+
+import os
+import re
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+from jax.experimental import topologies
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from benchmarks.measure import report
+from benchmarks.tpu_programs import PROGRAMS, Program
+from cfx_jax.backend import compiling_for
+from cfx_jax.checks import check_choice
+from cfx_jax.errors import InputError
+from cfx_jax.report import format_table
+from experiments.shared import cli
+
+
+@dataclass(frozen=True)
+class Config:
+    """Compiles programs for TPUs."""
+
+    programs: tuple[str, ...] = tuple(PROGRAMS)
+    """Which programs, in this order."""
+    topology: str = "v5e:2x2"
+    """Kind and arrangement of the chips; v5e:4x4 are 16 chips of several hosts."""
+    memory: float = 16.0
+    """GiB of a chip (v5e: 16); a program that needs more is marked."""
+    output: str = ""
+    """A JSON file for the figures, in benchmarks/results by custom; empty writes none."""
+
+
+_COLUMNS = [
+    "program",
+    "batch",
+    "GiB of a chip",
+    "of them temporary",
+    "fits",
+    "TFLOP of a chip",
+    "collectives",
+    "compile seconds",
+]
+_GIB, _TERA = 2**30, 1e12
+_COLLECTIVE = re.compile(
+    r"= \S+ (all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute)(?:-start)?\("
+)
+
+
+def main(config: Config) -> None:
+    """Prints a row for each program when it is compiled."""
+    for name in config.programs:
+        check_choice(name, tuple(PROGRAMS), name="programs")
+    # A program of the cache would hide how long compiling takes.
+    jax.config.update("jax_enable_compilation_cache", False)
+    mesh = _mesh(config.topology)
+    rows = []
+    for name in config.programs:
+        with compiling_for("tpu"):
+            rows.append([name, *_compile(PROGRAMS[name](), mesh, config.memory)])
+        print(format_table(_COLUMNS, rows[-1:]), flush=True)
+    report(config, _COLUMNS, rows, config.output)
+
+
+def _mesh(topology: str) -> Mesh:
+    """All chips of a topology in one row."""
+    # libtpu would ask the cloud's own server for these.
+    os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
+    os.environ.setdefault("TPU_WORKER_HOSTNAMES", "localhost")
+    os.environ.setdefault("TPU_ACCELERATOR_TYPE", "v5litepod-4")
+    # No chip is taken, so that others may compile at the same time.
+    os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")
+    try:
+        devices = topologies.get_topology_desc(platform="tpu", topology_name=topology).devices
+    except (RuntimeError, ValueError, ImportError) as error:
+        raise InputError(
+            "topology: expected libtpu and chips that it knows, such as v5e:2x2, got"
+            f" {topology}: {str(error).splitlines()[0]}: pip install '.[tpu]'"
+        ) from error
+    return Mesh(np.array(devices), ("data",))
+
+
+def _compile(program: Program, mesh: Mesh, memory: float) -> list[Any]:
+    """The row of one program without its name."""
+    if program.per_call % mesh.size:
+        raise InputError(
+            f"topology: expected chips that divide {program.per_call} examples, got {mesh.size}"
+        )
+    everywhere, divided = (NamedSharding(mesh, PartitionSpec(*axis)) for axis in ((), ("data",)))
+    start = time.perf_counter()
+    compiled = (
+        jax.jit(program.function, in_shardings=(everywhere, divided))
+        .lower(program.shared, program.examples)
+        .compile()
+    )
+    seconds = time.perf_counter() - start
+    needs, cost = compiled.memory_analysis(), compiled.cost_analysis()
+    temporary = needs.temp_size_in_bytes / _GIB
+    total = temporary + (needs.argument_size_in_bytes + needs.output_size_in_bytes) / _GIB
+    return [
+        program.per_call,
+        round(total, 2),
+        round(temporary, 2),
+        "yes" if total <= memory else "no",
+        round(cost["flops"] / _TERA, 3),
+        _count_collectives(compiled.as_text()),
+        round(seconds, 1),
+    ]
+
+
+def _count_collectives(text: str) -> str:
+    """How often chips tell one another something, by kind."""
+    counts = Counter(_COLLECTIVE.findall(text))
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items())) or "none"
+
+
+if __name__ == "__main__":
+    cli.command(main, Config)
