@@ -10,9 +10,9 @@ from pathlib import Path
 
 from cfx_jax.data.fundus import Job, prepare_files
 from cfx_jax.data.sources.file_tree import FileTree
-from cfx_jax.data.sources.picture_files import find_images
 from cfx_jax.data.sources.picture_headers import SUFFIXES
 from cfx_jax.data.sources.surveying import describe
+from cfx_jax.data.sources.tree_pictures import find_images
 from cfx_jax.data.user_files import is_folder
 from cfx_jax.errors import InputError
 from experiments.shared import cli

@@ -1,8 +1,9 @@
 """The layers of a model while it runs: their names, their values, and what is added to them.
 
 A model shows each layer's value to a *visit*, a function ``(name, value) -> value`` whose result
-takes the value's place. The layers of a framework are objects that are called; where it has no hook
-for these calls, the class's ``__call__`` is exchanged while the model runs.
+takes the value's place. PyTorch has hooks for this (``shown_layers`` of ``torch_callback.py``), and
+Flax Linen interceptors (``flax.py``). For Flax NNX, Equinox and Keras the ``__call__`` of a layer's
+class is exchanged while the model runs (``shown_calls``).
 """
 
 import threading
@@ -101,7 +102,10 @@ def unknown_layer(layer: str, layers: Mapping[str, Any]) -> InputError:
 
 
 def _at_this_level(visit: Visit) -> Visit:
-    """Leaves out what is no floating-point array, and what a loop or ``vmap`` inside computes."""
+    """A visit that passes over values that are no floating-point arrays or lie inside a loop.
+
+    Values inside a loop or ``vmap`` of the model are no values of one batch.
+    """
     level = get_opaque_trace_state(convention="flax")
 
     def look(name: str, value: Any) -> Any:
@@ -140,14 +144,14 @@ def shown_calls(names: Mapping[int, str], kinds: set[type], visit: Visit | None)
 
 @dataclass(frozen=True)
 class _Shown:
-    """The modules whose calls are shown, while they are not running already."""
+    """Shows the calls of modules, of a module that is running already only the outer call."""
 
     names: dict[int, str]
     visit: Visit
     thread: int
 
     def instead_of(self, original: Any) -> Callable[..., Any]:
-        """A method that calls another one and shows what it gives."""
+        """The method that takes the place of a class's ``__call__``: runs it, shows the value."""
 
         @wraps(original)
         def call(module: Any, *arguments: Any, **options: Any) -> Any:

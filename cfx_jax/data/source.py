@@ -1,11 +1,9 @@
 """The protocol of a source of labelled images, and how to read many of its items at once.
 
 A source is random-access: ``len(source)`` items, ``source[i]`` a dict with at least ``image``,
-float32 (h, w,
-c) in [0, 1], and ``label``, the class as an int; ``source.class_names`` names the classes. Anything
-   of that
-form serves; a ``labels`` attribute, an int array of all labels, spares reading every image just to
-learn its class.
+float32 (h, w, c) in [0, 1], and ``label``, the class as an int; ``source.class_names`` names the
+classes. Anything of that form serves. A ``labels`` attribute, an int array of all labels, spares
+reading every image just to learn its class.
 """
 
 import os

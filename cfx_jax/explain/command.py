@@ -14,11 +14,11 @@ from jax.sharding import Mesh
 from cfx_jax.adapters import Adapted
 from cfx_jax.diagnosis import diagnose
 from cfx_jax.errors import InputError
+from cfx_jax.explain.exit_status import status_of
 from cfx_jax.explain.explain import explain
 from cfx_jax.explain.explanations import Explanations, load_explanations
 from cfx_jax.explain.generators import GENERATOR_METHODS
 from cfx_jax.explain.methods import METHODS, Settings
-from cfx_jax.explain.mistakes import status_of
 from cfx_jax.explain.options import (
     add_model_options,
     classifier_of_options,
@@ -205,7 +205,7 @@ def _report(options: argparse.Namespace) -> None:
 
 
 def _target(text: str) -> str | int:
-    """A class by its number or name, or ``runner_up``; ``explain`` reads it in ``_targets``."""
+    """A class by its number or name, or ``runner_up``; ``plan.targets_for`` checks it."""
     return int(text) if text.isdecimal() else text
 
 

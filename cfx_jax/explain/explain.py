@@ -105,7 +105,7 @@ def explain(
         key: for what is random; image i takes ``fold_in(key, i)``. None: ``jax.random.key(0)``.
         folder: where results are written; None keeps them in memory.
         shard: number of this process's part, from 1, and how many parts share the folder.
-        replace: whether results of another run in the folder are removed.
+        replace: whether results that are in the folder, of this run too, are removed first.
         notes: sentences for the page, such as how the images were read.
         batch_size: images computed at once; None takes 8 for each CPU, 32 for each accelerator.
         mesh: the devices; None takes all.
@@ -223,11 +223,11 @@ def _groups_to_do(store: Store, images: Images, part: tuple[int, int]) -> list[i
 
     An image that was skipped is read once more: it may have been mended.
     """
-    done, skipped = store.held()
+    done, skipped = store.find_results()
     for number in skipped:
         if not isinstance(images.image_or_reason(number, store.run.shape), str):
             store.forget_skipped(number)
-    ended = {*done, *store.held()[1]}
+    ended = {*done, *store.find_results()[1]}
     index, count = part
     groups = range(index - 1, store.run.num_groups, count)
     return [group for group in groups if not ended.issuperset(group_members(store.run, group))]

@@ -57,8 +57,8 @@ class Explanation:
         image: (h, w, c), as the classifier was given it.
         logits: (k,), of the image.
         target: the class that counterfactuals were made for.
-        pictures: by method, (h, w, c): a counterfactual in [0, 1], or a signed map of the predicted
-            class.
+        pictures: by method, (h, w, c): a counterfactual in [0, 1], or a map. Maps of ``METHODS``
+            explain the predicted class and have a sign; those of generators are at least 0.
         scores: by method and name of the score.
         sweeps: by method, pictures on the way to the method's own.
     """

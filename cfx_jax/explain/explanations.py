@@ -266,7 +266,7 @@ def load_explanations(folder: str | os.PathLike[str]) -> Explanations:
         InputError: there are none, or a damaged file.
     """
     store = load_store(Path(folder))
-    numbers, skipped = store.held()
+    numbers, skipped = store.find_results()
     if not numbers:
         raise InputError(f"{folder}: expected explanations, found none: explain images first")
     reasons = {store.run.names[number]: reason for number, reason in skipped.items()}

@@ -49,7 +49,7 @@ class Settings:
         p: norm of a counterfactual's change, at least 1 or inf.
         radius: largest norm of the change of ``vce``, above 0, in the units of an image in [0, 1].
         largest_radius: where ``smallest`` stops to look, above 0.
-        probability: of the target class that ``smallest`` looks for, between 0 and 1.
+        probability: what the target class is to reach by ``smallest``, between 0 and 1.
         num_steps: of a search for a counterfactual.
         num_nodes: of integrated gradients.
         num_samples: noisy images of SmoothGrad.
@@ -90,7 +90,7 @@ class Settings:
 
 
 class Example(NamedTuple):
-    """The part of one image in a call of ``explain``.
+    """An image with all that a method is given beside the settings and the classifier.
 
     Attributes:
         image: (h, w, c), in [0, 1].
@@ -124,8 +124,8 @@ class Outcome(NamedTuple):
     """The result of a method for one image.
 
     Attributes:
-        picture: the counterfactual in [0, 1], or the signed map; of the image's shape.
-        scores: numbers about it, by name.
+        picture: the counterfactual in [0, 1], or the map; of the image's shape.
+        scores: numbers about the picture, by name.
         sweep: what a page's knob turns through; None of a method without one.
     """
 
@@ -144,9 +144,10 @@ class Method:
         summary: one sentence.
         compute: (settings, classifier, example) -> outcome, of one image.
         num_gradients: settings -> how many gradients of the classifier an image costs, about; None
-            where that depends on the image or the layer.
+            of a method that needs forward passes alone.
         knob: what the positions of its sweep are called on the page.
-        reading: what the colours of its map say; ``{prediction}`` stands for the class.
+        reading: the caption of its map, which says what the colours mean; ``{prediction}`` stands
+            for the class.
         needs_layer: whether it reads the feature maps of a layer by name.
     """
 

@@ -49,8 +49,8 @@ _WORDS = {
     " exact.",
     "PSNR of the redrawn image (dB)": "how like the image a generator's drawing of it is when"
     " nothing is to change; below about 25 dB part of what differs is only redrawn.",
-    "map": "red raises the predicted class's score, blue lowers it; the strongest 0.5 % of the"
-    " pixels have the strongest colour.",
+    "map": "the line below each map says what red and blue mean; the strongest 0.5 % of the pixels"
+    " have the strongest colour.",
     "change": "red is brighter than in the image, blue is darker.",
 }
 

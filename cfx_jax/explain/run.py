@@ -19,7 +19,7 @@ from cfx_jax.explain.methods import Settings
 _FORMAT = 2
 _CLOSE = 1e-3
 """Logits of one model differ by less between machines, relative to the largest."""
-_TOLD = {
+_WORDS = {
     "names": "the names of the images",
     "labels": "the labels of the images",
     "classes": "the names of the classes",
@@ -47,8 +47,8 @@ class Run:
         shape: (h, w, c), of each image.
         batch_size: images computed at once.
         key: the numbers of the key that random draws come from.
-        first: of the first images, by number, the digest of the pixels and the logits, which tell
-            other images and another model.
+        first: of the first images, by number, a digest of the pixels and the logits. A run with
+            other images or another model differs in them.
         warnings: what a diagnosis found that may be wrong, a line each.
         notes: what a reader of the page should know of the images and the command, a line each.
         skipped: a line for each file that is no image of the run.
@@ -85,9 +85,9 @@ class Run:
         """The first reason why two runs cannot share results, None where there is none.
 
         Args:
-            other: the run now, whose values the sentence names last.
+            other: the run of this call; a reason names its values last.
         """
-        for name, words in _TOLD.items():
+        for name, words in _WORDS.items():
             before, now = getattr(self, name), getattr(other, name)
             if before != now:
                 return f"{words} ({_short(before)} there, {_short(now)} now)"
@@ -136,7 +136,7 @@ def run_of_json(facts: dict[str, Any]) -> Run:
 def first_facts(
     images: Mapping[int, Float[np.ndarray, "h w c"]], logits: Float[np.ndarray, "n k"]
 ) -> dict[str, tuple[str, tuple[float, ...]]]:
-    """Facts that tell other images and another model, as ``Run.first`` keeps it.
+    """Facts in which other images or another model differ, as ``Run.first`` keeps them.
 
     Args:
         images: the first images, by number.

@@ -1,7 +1,8 @@
-"""The folder of a run: one file for each image, written in one move, and the run's own.
+"""The folder of a run: ``run.json`` with what its images share, and a file for each image.
 
-A run that is stopped at any moment leaves whole files only, and the next start computes what is
-missing. Several processes may write into one folder: each writes files of its own.
+Each file is written in one move: a run that is stopped at any moment leaves whole files only, and
+the next start computes what is missing. Several processes may write into one folder: each writes
+files of its own.
 """
 
 import json
@@ -82,7 +83,7 @@ class Store:
         """The explanation of one image, whose pictures are read when they are asked for.
 
         Args:
-            number: of an image that ``held`` lists.
+            number: of an image that ``find_results`` lists.
 
         Raises:
             InputError: the file is missing or damaged.
@@ -99,8 +100,13 @@ class Store:
         name, label = self.run.names[number], self.run.label(number)
         return Explanation(number, name, label, logits, arrays=ByName(names, array), **facts)
 
-    def held(self) -> tuple[list[int], dict[int, str]]:
-        """The numbers of the images that are explained, and of those that are skipped, with why."""
+    def find_results(self) -> tuple[list[int], dict[int, str]]:
+        """Finds which images have a result in the folder.
+
+        Returns:
+            The numbers of the images that are explained, in order; and for each image that is
+            skipped, its number -> the reason.
+        """
         done, skipped = [], {}
         for folder in sorted((self.folder / IMAGES).glob("*/")):
             for entry in os.scandir(folder):

@@ -30,7 +30,7 @@ from cfx_jax.parallel import ExampleMap, example_keys, gather, progress_bar, sha
 NO_LOGITS = "the model's logits are NaN or infinite"
 _THREADS = 4
 _ASSUMED = 20
-"""Gradients that the bar counts for a method whose price depends on the image."""
+"""Gradients that the bar counts for a method that needs forward passes alone."""
 _RUNNER_UP = -1
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -40,9 +40,9 @@ class Group(NamedTuple):
     """Images that are computed at once.
 
     Attributes:
-        numbers: of the images that could be read.
+        numbers: the numbers in the run of the images that could be read.
         images: (size, h, w, c), each image in its place; other places repeat an image.
-        places: of the images that could be read.
+        places: where in ``images`` the images of ``numbers`` are.
         skipped: the images that could not be read.
     """
 
@@ -159,7 +159,8 @@ def stream(
 ) -> Iterator[Explanation | Skipped]:
     """Explains groups of images, one after the other.
 
-    Memory holds the images of three groups and the results of two, however many there are.
+    Memory holds a few groups, however many there are: two that are read ahead, one that is
+    computed, and one whose results are gathered.
 
     Args:
         programs: of the run.

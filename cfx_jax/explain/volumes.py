@@ -1,4 +1,4 @@
-"""Maps and counterfactuals of slices, written back as the volumes that the slices are of."""
+"""Maps and counterfactuals of slices, written as NIfTI volumes on the grid of the scan."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from jaxtyping import Float
 from cfx_jax.data import ImageCollection
 from cfx_jax.explain.explanation import Explanation
 from cfx_jax.explain.explanations import Explanations
-from cfx_jax.explain.methods import METHODS
+from cfx_jax.explain.generators import ALL_METHODS
 from cfx_jax.explain.printing import printable
 
 
@@ -44,7 +44,7 @@ def write_volumes(
             if name_of[place] in numbers
         }
         for method in explanations.run.methods if explained else ():
-            changes = METHODS[method].is_counterfactual
+            changes = ALL_METHODS[method].is_counterfactual
             slices = {place: _grey(item, method) for place, item in explained.items()}
             path = folder / f"{stem}_{method}.nii.gz"
             written.append(collection.write_volume(path, slices, add=changes))
@@ -52,6 +52,6 @@ def write_volumes(
 
 
 def _grey(item: Explanation, method: str) -> Float[np.ndarray, "h w"]:
-    if METHODS[method].is_counterfactual:
+    if ALL_METHODS[method].is_counterfactual:
         return (item.pictures[method] - item.image).mean(2)
     return item.pictures[method].sum(2)

@@ -2,7 +2,7 @@
 
 The first process decides what is stored and writes it; the others wait for its word and read. Every
 process must come to the same agreements in the same order, and finds out when another one does not.
-In a process that runs alone nothing of this does anything. Every wait has a limit.
+A process that runs alone waits for nobody. Every wait has a limit.
 """
 
 import json
@@ -93,7 +93,7 @@ def check_same(what: str, values: Mapping[str, Any]) -> None:
 
 
 def check_same_folder(what: str, folder: str | os.PathLike[str]) -> None:
-    """Checks that all processes see one folder of the first process: it is made where missing.
+    """Checks that all processes see the same folder, which the first one makes where it is missing.
 
     A folder in which the first process cannot write is not checked.
 
@@ -150,8 +150,8 @@ def first_then_others(what: str, make: Callable[[], T]) -> T:
 
     Args:
         what: the work, in words.
-        make: uses no devices of other processes. It decides and writes as in a process that is
-            alone.
+        make: the work, a function without arguments. It must use no devices of other processes.
+            It decides and writes as in a process that runs alone.
 
     Returns:
         Its value, in every process.

@@ -1,8 +1,8 @@
 """Controls of maps: maps that no network had a part in, and how far a method leads on them.
 
-A map that points at a finding no better than one of these has found nothing that an eye without
-training would not find. So every table of maps has them as rows, and a method whose lead on the
-best of them is not sure is said to be at its level, in the table and in the claims about it.
+A method is of use where its maps point at a finding better than edges or dark pixels do. So the
+tables of maps have the controls as rows. Where the interval of a method's lead on the best control
+is not above 0, the method is at the level of that control, and the table and the claims say so.
 
 Images may be pictures ``(h, w, c)`` or volumes ``(s, h, w, c)``; a map has no channels.
 """
@@ -189,8 +189,8 @@ class Level(NamedTuple):
 
     Attributes:
         method: its name.
-        control: the control of the highest mean score.
-        score, best: the mean scores of the method and of that control.
+        control: the control with the best mean score.
+        score, best: the mean scores of the method and of the control.
         lead: the least of the mean leads on all controls, with its interval.
     """
 

@@ -25,7 +25,7 @@ from experiments.shared.folder_images import is_users
 from experiments.shared.notices import keep_notices
 from experiments.shared.report import Table
 from experiments.shared.stages import Stages
-from experiments.shared.users_words import as_target, without_paper
+from experiments.shared.users_report import as_target, without_paper
 from experiments.shared.workspace import Workspace, fingerprint, source_digest
 
 _STAMP = "drawn_from.txt"

@@ -15,7 +15,7 @@ from cfx_jax.files import write_text
 from cfx_jax.report import Claim, Report, write_claims, write_table
 from experiments.shared.folder_images import FolderImages
 from experiments.shared.notices import kept_notices
-from experiments.shared.users_words import (
+from experiments.shared.users_report import (
     Table,
     as_target,
     explain_words,

@@ -1,4 +1,4 @@
-"""The stages of an experiment: told before it starts, counted while it runs, timed for next time.
+"""The stages of an experiment: their plan before it starts, and a bar while it runs.
 
 The times are kept in the work folder by the configuration, with the folders in which each stage
 keeps its results. A stage whose folders are all there is read, and takes seconds.
@@ -38,7 +38,7 @@ class Stages:
     Args:
         names: of the stages.
         folder: of the experiment's work.
-        identity: of the configuration: a name for the file of its times.
+        identity: a digest of the configuration, which names the file of its times.
     """
 
     def __init__(self, names: Sequence[str], folder: Path, identity: str) -> None:
@@ -93,7 +93,7 @@ class Stages:
         if self._now is None:
             return
         seconds = time.monotonic() - self._begun
-        if self._is_read:  # it was read: what counts is the time of its computation
+        if self._is_read:  # keep the time that the computation took
             seconds = self._before[self._now].seconds
         self._took[self._now] = Took(seconds, self._folders)
         self._now = None

@@ -73,7 +73,7 @@ def test_explanations_come_back_whatever_their_names(store, tmp_path):
 
 def test_a_result_ends_an_earlier_skip(store):
     store.write(explanation(1))
-    assert store.held() == ([0, 1, 2, 3], {})
+    assert store.find_results() == ([0, 1, 2, 3], {})
 
 
 def test_damaged_files_are_named(store, tmp_path):

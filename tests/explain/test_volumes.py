@@ -4,12 +4,15 @@ import jax.numpy as jnp
 import nibabel
 import numpy as np
 import pytest
+from flax import nnx
 from PIL import Image
+from small_classifiers import linear_classifier
 
 from cfx_jax.data import open_images
-from cfx_jax.explain import explain, load_explanations
+from cfx_jax.explain import Network, explain, load_explanations, trained_generator
 from cfx_jax.explain.command import main
 from cfx_jax.explain.volumes import write_volumes
+from cfx_jax.models import SingleAE
 
 RNG = np.random.default_rng(0)
 MODEL = """
@@ -77,6 +80,34 @@ def test_maps_are_summed_and_changes_averaged_over_channels(tmp_path, volume):
         changed = (answers.pictures["vce"] - answers.images)[place].mean(2) * before.max()
         np.testing.assert_allclose((vce - before)[..., number].T, changed, atol=1e-3)
     assert not gradient[..., 1].any() and not (vce - before)[..., 1].any()
+
+
+def test_a_generators_picture_is_added_as_a_change_and_its_map_is_written(tmp_path, volume):
+    images = open_images(volume)
+    options = {"in_channels": 1, "filters": [2, 3], "head_filters": [2]}
+    network = SingleAE(**options, rngs=nnx.Rngs(0))
+    generator = trained_generator(
+        "similar_adversarial",
+        [Network("SingleAE", options, network)],
+        linear_classifier,
+        classes=("a", "b"),
+        sides=((0,), (1,)),
+        shape=(8, 8, 1),
+        model="linear",
+        training={},
+    )
+    answers = explain(linear_classifier, images, methods=(), generators=[generator])
+    paths = write_volumes(tmp_path, images, answers)
+    names = ["brain_similar_adversarial.nii.gz", "brain_similar_adversarial_map.nii.gz"]
+    assert [path.name for path in paths] == names
+    before, drawn, heat = (nibabel.load(path).get_fdata()[::-1, ::-1] for path in (volume, *paths))
+    slices = jnp.stack([images[0]["image"], images[1]["image"]])
+    similar, adversarial = network(slices)
+    for place, number in enumerate((0, 2)):
+        change = (adversarial - slices)[place, ..., 0] * before.max()
+        np.testing.assert_allclose((drawn - before)[..., number].T, change, atol=1e-3)
+        difference = jnp.abs(similar - adversarial)[place, ..., 0]
+        np.testing.assert_allclose(heat[..., number].T, difference, atol=1e-5)
 
 
 def test_a_volume_without_explained_slices_is_not_written(tmp_path, volume):

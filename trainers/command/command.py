@@ -15,7 +15,7 @@ from cfx_jax.data import ArraySource, ImageCollection, load_arrays, split
 from cfx_jax.diagnosis import diagnose, diagnose_generators
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.explain import sibling_of, with_sibling
-from cfx_jax.explain.mistakes import status_of
+from cfx_jax.explain.exit_status import status_of
 from cfx_jax.explain.options import (
     add_model_options,
     classifier_of_options,
@@ -39,8 +39,8 @@ _MOST_VALIDATION = 1000
 
 
 @dataclass(frozen=True, eq=False)
-class Decided:
-    """A user's images with what the model makes of them.
+class DecidedImages:
+    """A user's images with the logits of the model.
 
     Attributes:
         source: random-access, its items with ``image``.
@@ -64,13 +64,16 @@ class Decided:
         share: float,
         seed: int,
     ) -> tuple[Int[np.ndarray, " t"], dict[str, np.ndarray]]:
-        """Training places among some, and the other images of these with their places.
+        """Splits images into those to train on and at most 1000 that are held out.
 
         Args:
-            places: the images to split.
-            strata: for each a number; both parts have each number in the same share.
+            places: of the images to split.
+            strata: a number for each image; both parts have each number in the same share.
             share: of the images that are held out, above 0 and below 1.
             seed: fixes the split.
+
+        Returns:
+            The places to train on; and of the images that are held out ``image`` and ``place``.
         """
         parts = split(
             strata,
@@ -114,7 +117,7 @@ def _run(arguments: Sequence[str]) -> None:
 
 
 def _train_explainer(
-    options: argparse.Namespace, config: Any, classifier: Classifier, images: Decided
+    options: argparse.Namespace, config: Any, classifier: Classifier, images: DecidedImages
 ) -> None:
     sides = choose_sides(options.target, options.between, images.classes)
     places = _places_on(sides, images.logits)
@@ -146,7 +149,7 @@ def _train_explainer(
 
 
 def _train_sibling(
-    options: argparse.Namespace, config: Any, classifier: Classifier, images: Decided
+    options: argparse.Namespace, config: Any, classifier: Classifier, images: DecidedImages
 ) -> None:
     labels = _labels(options, images)
     source = RelabelledSource(images.source, np.arange(len(labels)), labels, images.classes)
@@ -179,7 +182,7 @@ def _train_sibling(
     print(f"Explain the ensemble: cfx explain --sibling {options.out} --model {options.model} ...")
 
 
-def _labels(options: argparse.Namespace, images: Decided) -> Int[np.ndarray, " n"]:
+def _labels(options: argparse.Namespace, images: DecidedImages) -> Int[np.ndarray, " n"]:
     """The labels of the files, or the model's own decisions in their place."""
     if options.labels == "decisions":
         return images.logits.argmax(1)
@@ -237,7 +240,9 @@ def _number(name: str, classes: Sequence[str]) -> int:
     raise InputError(f"target: expected one of {', '.join(classes)}, or its number, got {name}")
 
 
-def _decide(options: argparse.Namespace, classifier: Classifier, *, batch_size: int) -> Decided:
+def _decide(
+    options: argparse.Namespace, classifier: Classifier, *, batch_size: int
+) -> DecidedImages:
     """Reads the images, looks for faults of the model, and computes its decisions."""
     collection = images_of_options(options)
     source, places = _source_of(collection)
@@ -250,7 +255,7 @@ def _decide(options: argparse.Namespace, classifier: Classifier, *, batch_size: 
     groups = collection.file_groups if collection.groups is None else collection.groups
     labels = None if collection.labels is None else collection.labels[places]
     classes = _class_names(names, logits.shape[1])
-    return Decided(source, logits, classes, labels, groups[places])
+    return DecidedImages(source, logits, classes, labels, groups[places])
 
 
 def _source_of(collection: ImageCollection) -> tuple[Any, Int[np.ndarray, " n"]]:

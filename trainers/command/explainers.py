@@ -1,5 +1,4 @@
-"""Recipes: a generator trained on the decisions of a user's own model, kept so that ``explain`` can
-use it.
+"""Recipes of ``cfx train``: a generator of a user's own model is trained and stored.
 
 The model may have any number of classes. A generator goes between two sides of them: one class
 against another, or one against all others. Its training sees the model's decisions alone, never the
@@ -26,21 +25,21 @@ from cfx_jax.objectives import Classifier
 
 from .. import cycle, progressive, similar_adversarial
 from ..shared import Trainer, train
-from . import short_courses
+from . import recipe_settings
 
 Sides = tuple[tuple[int, ...], tuple[int, ...]]
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A way to a generator.
+    """How ``cfx train NAME`` trains a generator.
 
     Attributes:
-        summary: one line.
-        trainer: trains it.
-        config: its settings where the user names none.
-        method_of: the method of ``explain`` that a configuration trains for.
-        options_of: what the class of the networks is called with.
+        summary: one line, for the help of the command.
+        trainer: trains the generator.
+        config: the trainer's settings where the user names none, see ``recipe_settings.py``.
+        method_of: a configuration -> the method of ``explain`` that the generator serves.
+        options_of: a configuration -> the options that the class of the networks takes.
     """
 
     summary: str
@@ -67,28 +66,28 @@ RECIPES = {
     "similar_adversarial": Recipe(
         "SAGen: a similar and an adversarial image (Charachon et al. 2020).",
         similar_adversarial.TRAINER,
-        short_courses.SAGEN,
+        recipe_settings.SAGEN_SETTINGS,
         _sagen_method,
         similar_adversarial.generator_options,
     ),
     "syce": Recipe(
         "SyCE: a generator for each decision, that also leads back (Charachon et al. 2021).",
         cycle.TRAINER,
-        short_courses.SYCE_COURSE,
+        recipe_settings.SYCE_SETTINGS,
         _cycle_method,
         cycle.generator_options,
     ),
     "cyce": Recipe(
         "CyCE: a generator for each decision, in a cycle (Charachon et al. 2021).",
         cycle.TRAINER,
-        short_courses.CYCE_COURSE,
+        recipe_settings.CYCE_SETTINGS,
         _cycle_method,
         cycle.generator_options,
     ),
     "progressive": Recipe(
         "Progressive exaggeration: a drawing for each probability (Singla et al. 2020).",
         progressive.TRAINER,
-        short_courses.PROGRESSIVE,
+        recipe_settings.PROGRESSIVE_SETTINGS,
         _progressive_method,
         progressive.generator_options,
     ),

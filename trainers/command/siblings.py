@@ -42,12 +42,13 @@ _ATTACKED = 100
 """Validation images that the robust accuracy is measured on."""
 
 
-class Answers(NamedTuple):
+class Accuracies(NamedTuple):
     """The accuracies of a classifier on validation images, as shares.
 
     Attributes:
         accuracy: images decided as labelled.
-        robust_accuracy: images decided so under every attack within the radius of the training.
+        robust_accuracy: images decided as labelled, also after an attack within the radius of the
+            training.
     """
 
     accuracy: float
@@ -95,7 +96,7 @@ def train_sibling(
         config: None takes ``CONFIG``. Classes and channels are the classifier's and the images'.
         model: what the classifier is called, for messages.
         calibrate: whether both are calibrated on the validation images for their ensemble; not
-            where the labels are the classifier's own decisions, which says nothing on its errors.
+            where the labels are the classifier's own decisions: they do not show its errors.
         progress: shows a progress bar.
 
     Returns:
@@ -144,7 +145,7 @@ def measure_robustness(
     attack: trades.AttackConfig,
     *,
     batch_size: int,
-) -> Answers:
+) -> Accuracies:
     """Measures a classifier on the first validation images, with and without attacks.
 
     Args:
@@ -167,7 +168,7 @@ def measure_robustness(
         num_restarts=1,
         batch_size=batch_size,
     )
-    return Answers(accuracy(logits.argmax(1) == labels), float(robust.mean()))
+    return Accuracies(accuracy(logits.argmax(1) == labels), float(robust.mean()))
 
 
 def _temperature(

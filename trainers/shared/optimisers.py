@@ -1,4 +1,7 @@
-"""How weights move: optimisers, courses of the learning rate, and rates that fall on a plateau."""
+"""Optimisers and schedules of the learning rate, among them rates that fall on a plateau.
+
+``progressive``, ``mask_generator`` and ``segmentation`` make their own optimisers in their files.
+"""
 
 import math
 from collections.abc import Callable

@@ -41,7 +41,7 @@ class ImageCollection:
             the slice or frame.
         class_names: the classes in the order of the labels; none where none are known.
         labels: (n,) the class of each image, from 0; or None.
-        groups: (n,) what belongs together, such as a patient's images, as text; or None.
+        groups: (n,) the name of each image's group, such as its patient; or None.
         splits: (n,) the part that a table puts each image into, as text; or None.
         shape: (h, w, c) of every image.
         skipped: a line for each file that is not used: its name and the reason.
@@ -105,7 +105,7 @@ class ImageCollection:
 
     @property
     def file_groups(self) -> Int[np.ndarray, " n"]:
-        """For each image the place of the first one of its file: groups where none are named."""
+        """Groups by file, (n,): for each image the place of the first image of its file."""
         return np.searchsorted(self._file_of, self._file_of)
 
     @property
@@ -124,7 +124,7 @@ class ImageCollection:
         *,
         add: bool = False,
     ) -> Path:
-        """Writes maps or changes of slices as a NIfTI volume that lies on theirs voxel by voxel.
+        """Writes maps or changes of slices as a NIfTI volume on the grid of the slices' volume.
 
         Args:
             path: the file to write, .nii or .nii.gz.
@@ -156,7 +156,7 @@ class ImageCollection:
             return write_slices(path, scaled, like=like, add=add)
 
     def _of_images(self, values: Sequence[Any], dtype: Any) -> np.ndarray | None:
-        """The value of each image's file; None where a file has none."""
+        """For each image the value of its file, (n,); None if any file has none."""
         if any(value is None for value in values):
             return None
         return np.array(values, dtype)[self._file_of]

@@ -1,4 +1,4 @@
-"""The header of a picture file, read before its pixels are decoded: its kind, size and end."""
+"""The kinds of pictures that can be decoded, and what a picture's header says of its pixels."""
 
 import struct
 from typing import NamedTuple

@@ -1,6 +1,6 @@
-"""By what a classifier is known again: its logits of some pictures.
+"""The fingerprint of a classifier: its logits of some pictures, by which it is recognised.
 
-The pictures are drawn at random, so that no image of a user's is kept.
+The pictures are drawn at random, so that no image of a user's is stored.
 """
 
 from typing import NamedTuple

@@ -1,9 +1,10 @@
 """Generators trained on a classifier's decisions, and the folder that holds one.
 
 A folder has ``generator.json`` (what was trained, on what, as it is told below) and
-``generator.npz`` (the networks' arrays). It is complete in itself: no code of the training is
-needed to explain by it. The images of the training are not in it. So that a generator is not used
-with another classifier, it keeps the classifier's fingerprint.
+``generator.npz`` (the networks' arrays). The files are written and read by ``storage.py``; the
+networks are built again by ``models/generators/stored.py``. The folder is complete in itself: no
+code of the training is needed to explain by it. It holds no images of the training. It holds the
+fingerprint of the classifier, so that the generator is not used with another one.
 """
 
 import hashlib
@@ -18,7 +19,7 @@ from flax import nnx
 
 from cfx_jax.errors import InputError
 from cfx_jax.explain.trained.fingerprints import Fingerprint, check_same_model, take_fingerprint
-from cfx_jax.explain.trained.kept import keep, kept
+from cfx_jax.explain.trained.storage import read_trained, write_trained
 from cfx_jax.models import arrays_of, rebuild
 from cfx_jax.objectives import Classifier
 
@@ -27,7 +28,7 @@ METHODS_OF_GENERATORS = ("similar_adversarial", "naive_adversarial", "syce", "cy
 
 
 class Network(NamedTuple):
-    """A network by which it can be built again.
+    """A network with all that it is built again from.
 
     Attributes:
         name: of its class, see ``models.rebuild``.
@@ -138,7 +139,7 @@ def save_generator(folder: str | os.PathLike[str], generator: TrainedGenerator) 
         "model": generator.model,
         "training": generator.training,
     }
-    return keep(folder, _NAME, facts=facts, arrays=arrays)
+    return write_trained(folder, _NAME, facts=facts, arrays=arrays)
 
 
 def load_generator(folder: str | os.PathLike[str]) -> TrainedGenerator:
@@ -150,7 +151,7 @@ def load_generator(folder: str | os.PathLike[str]) -> TrainedGenerator:
     Raises:
         InputError: no generator there, a training that is not finished, or damaged files.
     """
-    with kept(folder, _NAME, made_by="cfx train") as (facts, arrays):
+    with read_trained(folder, _NAME, made_by="cfx train") as (facts, arrays):
         return TrainedGenerator(
             method=_known_method(facts["method"]),
             networks=[

@@ -17,7 +17,7 @@ from jaxtyping import Float
 
 from cfx_jax.adapters import trainable
 from cfx_jax.explain.trained.fingerprints import Fingerprint, check_same_model, take_fingerprint
-from cfx_jax.explain.trained.kept import keep, kept
+from cfx_jax.explain.trained.storage import read_trained, write_trained
 from cfx_jax.models import calibrated, ensemble
 from cfx_jax.objectives import Classifier
 
@@ -87,7 +87,7 @@ def save_sibling(folder: str | os.PathLike[str], sibling: Sibling) -> Path:
         "temperatures": sibling.temperatures,
         "training": sibling.training,
     }
-    return keep(folder, _NAME, facts=facts, arrays=arrays)
+    return write_trained(folder, _NAME, facts=facts, arrays=arrays)
 
 
 def load_sibling(folder: str | os.PathLike[str]) -> Sibling:
@@ -99,7 +99,7 @@ def load_sibling(folder: str | os.PathLike[str]) -> Sibling:
     Raises:
         InputError: no sibling there, a training that is not finished, or damaged files.
     """
-    with kept(folder, _NAME, made_by="cfx train trades") as (facts, arrays):
+    with read_trained(folder, _NAME, made_by="cfx train trades") as (facts, arrays):
         names = facts["parameters"]
         return Sibling(
             {name: arrays[f"parameter {place}"] for place, name in enumerate(names)},

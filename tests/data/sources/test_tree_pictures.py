@@ -1,5 +1,5 @@
 from cfx_jax.data.sources.file_tree import FileTree
-from cfx_jax.data.sources.picture_files import find_images
+from cfx_jax.data.sources.tree_pictures import find_images
 
 IMAGE = b"not decoded here"
 

@@ -1,4 +1,7 @@
-"""The files of a tree that are pictures which can be decoded here."""
+"""The pictures of a file tree, by name or content, for the preparation of fundus photographs.
+
+``picture_headers.py`` knows the kinds of pictures; ``opening.py`` finds all other users' images.
+"""
 
 from collections import Counter
 from pathlib import PurePosixPath

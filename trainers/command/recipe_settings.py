@@ -1,10 +1,10 @@
-"""Settings for a user's own images of about 64 to 128 pixels and an hour, where the papers' take
-days.
+"""The settings with which ``cfx train`` trains generators: an hour, where the papers' take days.
 
-All numbers are ours, chosen by what the experiments' demonstrations reach on validation images. The
-generators add their output to the image, so that no step is spent on learning to copy it, and the
-classifier has more to say than in the papers, whose prices of its answers teach nothing so soon.
-The papers' settings are the defaults of each trainer's ``Config``.
+They are meant for a user's own images of about 64 to 128 pixels. All numbers are ours, chosen by
+what the experiments' demonstrations reach on validation images. The generators add their output to
+the image, so that no step is spent on learning to copy it. The losses of the classifier's decision
+weigh more than in the papers, with whose weights so few steps teach nothing. The papers' settings
+are the defaults of each trainer's ``Config``.
 """
 
 from dataclasses import replace
@@ -18,7 +18,7 @@ _RATE = 7e-4
 _FILTERS = (8, 16, 32, 64)
 _SCHEDULE = {"evaluate_every": 200, "checkpoint_every": 200, "log_every": 25}
 
-SAGEN = with_run(
+SAGEN_SETTINGS = with_run(
     similar_adversarial.Config(
         filters=_FILTERS,
         head_filters=(16, 8),
@@ -49,16 +49,16 @@ def _cycle(released: cycle.Config, weights: CycleWeights, num_steps: int) -> cyc
     return with_run(config, num_steps=num_steps, batch_size=8, **_SCHEDULE)
 
 
-SYCE_COURSE = _cycle(
+SYCE_SETTINGS = _cycle(
     cycle.Config(), replace(SYCE, adversarial_class=0.5, symmetric_class=0.2), 1600
 )
-CYCE_COURSE = _cycle(cycle.CYCE_CONFIG, replace(CYCE, adversarial_class=0.5), 1600)
+CYCE_SETTINGS = _cycle(cycle.CYCE_CONFIG, replace(CYCE, adversarial_class=0.5), 1600)
 
-PROGRESSIVE = with_run(
+PROGRESSIVE_SETTINGS = with_run(
     progressive.Config(
         filters=(24, 48),
         discriminator_filters=(8, 16, 32, 64),
-        stem_activation=False,  # it takes away what is dark
+        stem_activation=False,  # a ReLU there takes dark pixels away
         weights=ProgressiveWeights(adversarial=0.1, reconstruction=2.0, cycle=2.0),
         critic_steps=1,
         learning_rate=2e-3,

@@ -1,4 +1,4 @@
-"""Something trained as two files of a folder: facts as JSON, and arrays that belong to them."""
+"""How a trained generator or sibling is stored: two files, facts as JSON and arrays as ``.npz``."""
 
 import json
 import os
@@ -16,14 +16,16 @@ _TRAINING = "training.json"
 """What the folder of a training has from its first step on."""
 
 
-def keep(
+def write_trained(
     folder: str | os.PathLike[str],
     name: str,
     *,
     facts: Mapping[str, Any],
     arrays: Mapping[str, np.ndarray],
 ) -> Path:
-    """Writes ``NAME.json`` and ``NAME.npz``, each in one move; a reader notices files of two runs.
+    """Writes ``NAME.json`` and ``NAME.npz``, each in one move.
+
+    The facts hold a digest of the arrays: ``read_trained`` notices files of two trainings.
 
     Args:
         folder: made where it is missing; other files in it stay.
@@ -47,14 +49,14 @@ def keep(
 
 
 @contextmanager
-def kept(
+def read_trained(
     folder: str | os.PathLike[str], name: str, *, made_by: str
 ) -> Iterator[tuple[dict[str, Any], dict[str, np.ndarray]]]:
-    """Reads what ``keep`` wrote; what is raised of it in the block is told as damage.
+    """Reads what ``write_trained`` wrote; an error in the ``with`` block counts as damaged files.
 
     Args:
         folder: the folder.
-        name: as in ``keep``.
+        name: as in ``write_trained``.
         made_by: the command that makes such a folder.
 
     Yields:

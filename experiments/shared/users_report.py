@@ -1,4 +1,4 @@
-"""A report on a user's own images: without the paper's figures, and with what its words mean."""
+"""The words of a report on a user's own images: no figures of the paper, and a list of terms."""
 
 import re
 from dataclasses import replace
@@ -19,7 +19,7 @@ _WORDS = {
     "APGD": "a search for the worst small change by the gradient.",
     "accuracy": "the share of images whose class is told rightly.",
     "adversarial image": "a generated image that resembles the original and is decided otherwise.",
-    "always the commoner class": "what a classifier reaches that looks at no image.",
+    "always the commoner class": "the accuracy of a classifier that looks at no image.",
     "AUC": "the area under the ROC curve: the share of pairs of two images of different classes"
     " that are put in the right order; 0.5 is chance.",
     "balanced": "the mean over the classes of the share of right answers.",
@@ -33,10 +33,10 @@ _WORDS = {
     "completeness residual": "the sum of a map minus the change of the score that it explains.",
     "counterfactual": "the image with a change that lets the classifier answer otherwise.",
     "ensemble": "the mean of the probabilities of several networks.",
-    "FDR": "the share of a map's strongest pixels that lie outside of what is marked.",
+    "FDR": "the share of a map's strongest pixels that are not marked; 0 is best.",
     "Fréchet distance": "how far two sets of images are from each other in the features of a"
     " network; 0 is the same.",
-    "IoU": "intersection over union of a map's strongest pixels with what is marked; 1 is best.",
+    "IoU": "intersection over union of a map's strongest pixels with the marked ones; 1 is best.",
     "PSNR": "peak signal-to-noise ratio in dB: the higher, the nearer are two images.",
     "robust accuracy": "the share of images whose class is told rightly even after the worst small"
     " change that is found.",
@@ -88,7 +88,7 @@ def without_places(text: str) -> str:
 
 
 def explain_words(texts: str) -> str:
-    """A list of what the words mean that occur in texts; empty where none does."""
+    """A list with the meaning of each term that occurs in texts; empty where none occurs."""
     return "\n".join(
         f"- {word}: {meaning}" for word, meaning in _WORDS.items() if _occurs(word, texts)
     )

@@ -4,7 +4,7 @@ import re
 import pytest
 
 from cfx_jax.report import Claim
-from experiments.shared.users_words import (
+from experiments.shared.users_report import (
     _WORDS,
     as_target,
     explain_words,
