@@ -64,7 +64,7 @@ def load_model(
     Raises:
         InputError: no such module, function or file, a file of another kind, or code that raises.
     """
-    facts = {"settings": settings or {}, "outputs": outputs}
+    facts: dict[str, Any] = {"settings": settings or {}, "outputs": outputs}
     module, colon, function = name.partition(":")
     if colon and not Path(name).exists():
         return _made(_function(module, function), name, facts)
