@@ -25,6 +25,7 @@ from cfx_jax.explain.options import (
     first_images,
     images_of_options,
 )
+from cfx_jax.explain.printing import printable
 from cfx_jax.explain.store import PAGE, TABLE, clear_folder, prepare_folder
 from cfx_jax.explain.volumes import write_volumes
 from cfx_jax.parallel import (
@@ -74,13 +75,15 @@ def _explain(options: argparse.Namespace) -> None:
         raise InputError(f"seed: expected a number from 0 to {2**32 - 1}, got {options.seed}")
     shard, mesh, replace = _own_part(options)
     pictures = images_of_options(options)
+    if pictures.volumes:
+        _check_outside(options.out, options.images)
     classifier = classifier_of_options(options)
     command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
     answers = explain(
         classifier,
         pictures,
         methods=options.methods,
-        targets=_target(options.target),
+        targets=_target(options.target, pictures.class_names if options.classes else ()),
         classes=pictures.class_names if options.classes else None,
         p=options.norm,
         radius="auto" if options.radius is None else options.radius,
@@ -108,6 +111,16 @@ def _explain(options: argparse.Namespace) -> None:
     if options.shard[1] == 1:
         for path in write_volumes(options.out, pictures, answers):
             print(f"Volume: {path.resolve()}")
+
+
+def _check_outside(out: Path, images: Sequence[str]) -> None:
+    """Checks that volumes are not written where the same command looks for images."""
+    for folder in map(Path, images):
+        if folder.is_dir() and out.resolve().is_relative_to(folder.resolve()):
+            raise InputError(
+                f"--out: expected a folder outside of {printable(str(folder))}, got"
+                f" {printable(str(out))}: the maps of volumes would be taken for images next time"
+            )
 
 
 def _own_part(options: argparse.Namespace) -> tuple[tuple[int, int], Mesh | None, bool]:
@@ -204,9 +217,12 @@ def _report(options: argparse.Namespace) -> None:
         _write_report(load_explanations(options.folder), options.folder)
 
 
-def _target(text: str) -> str | int:
-    """A class by its number or name, or ``runner_up``; ``plan.targets_for`` checks it."""
-    return int(text) if text.isdecimal() else text
+def _target(text: str, names: Sequence[str]) -> str | int:
+    """A class by its name or else its number, or ``runner_up``: what ``explain`` takes.
+
+    A name comes first: of the classes ``1 0`` the target ``1`` is the first.
+    """
+    return int(text) if text.isdecimal() and text not in names else text
 
 
 def _shard(text: str) -> tuple[int, int]:

@@ -4,7 +4,7 @@ import importlib
 import inspect
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,11 @@ from cfx_jax.adapters import (
 from cfx_jax.errors import InputError, reason_of
 from cfx_jax.objectives import Classifier
 
+
+def _from_torch_file(path: Path, **facts: Any) -> Classifier:
+    return from_torch(load_torch(path), **facts)
+
+
 _ADAPTERS: tuple[tuple[str, str, Callable[..., Classifier]], ...] = (
     ("keras", "Model", from_keras),
     ("torch", "nn.Module", from_torch),
@@ -28,10 +33,10 @@ _ADAPTERS: tuple[tuple[str, str, Callable[..., Classifier]], ...] = (
 )
 """The classes of models that a function may return in place of a classifier."""
 _FILES: dict[str, Callable[..., Classifier]] = {
-    ".pt": lambda path, **facts: from_torch(load_torch(path), **facts),
-    ".pth": lambda path, **facts: from_torch(load_torch(path), **facts),
-    ".ts": lambda path, **facts: from_torch(load_torch(path), **facts),
-    ".pt2": lambda path, **facts: from_torch(load_torch(path), **facts),
+    ".pt": _from_torch_file,
+    ".pth": _from_torch_file,
+    ".ts": _from_torch_file,
+    ".pt2": _from_torch_file,
     ".keras": from_keras,
     ".jax": from_exported,
     ".bin": from_exported,
@@ -39,7 +44,7 @@ _FILES: dict[str, Callable[..., Classifier]] = {
 
 
 def load_model(
-    name: str, *, inputs: Inputs | None = None, outputs: Outputs | None = None
+    name: str, *, settings: Mapping[str, Any] | None = None, outputs: Outputs | None = None
 ) -> Classifier:
     """Loads a classifier by its name.
 
@@ -48,8 +53,9 @@ def load_model(
             or a model of PyTorch, Keras or Flax NNX, which its adapter takes; the module is looked
             for in the current folder too. Or a file: ``.pt``, ``.pt2`` (PyTorch), ``.keras``,
             ``.jax`` (``jax.export``).
-        inputs: how the model of a file, or of a framework, expects its images; None takes the
-            default of its framework.
+        settings: attributes of ``Inputs``, how the model of a file, or of a framework, expects
+            its images; where no ``layout`` is among them it is that of the framework. None or empty
+            takes the default of its framework.
         outputs: what its values mean; None: logits.
 
     Returns:
@@ -58,7 +64,7 @@ def load_model(
     Raises:
         InputError: no such module, function or file, a file of another kind, or code that raises.
     """
-    facts = {"inputs": inputs, "outputs": outputs}
+    facts: dict[str, Any] = {"settings": settings or {}, "outputs": outputs}
     module, colon, function = name.partition(":")
     if colon and not Path(name).exists():
         return _made(_function(module, function), name, facts)
@@ -67,7 +73,20 @@ def load_model(
         raise InputError(
             f"model: expected module:function or a file ({', '.join(_FILES)}), got {name}"
         )
-    return _FILES[path.suffix](path, **facts)
+    return _adapted(_FILES[path.suffix], path, **facts)
+
+
+def _adapted(
+    adapt: Callable[..., Classifier],
+    model: Any,
+    *,
+    settings: Mapping[str, Any],
+    outputs: Outputs | None,
+) -> Classifier:
+    """Adapts a model or a file; images are channels first for PyTorch alone."""
+    layout = "channels_first" if adapt in (from_torch, _from_torch_file) else "channels_last"
+    inputs = Inputs(**{"layout": layout, **settings}) if settings else None
+    return adapt(model, inputs=inputs, outputs=outputs)
 
 
 def _function(module: str, name: str) -> Callable[[], Any]:
@@ -116,12 +135,12 @@ def _made(function: Callable[[], Any], name: str, facts: dict[str, Any]) -> Clas
     for library, kind, adapt in _ADAPTERS:
         framework = sys.modules.get(library)  # a model of it has imported it
         if framework is not None and isinstance(model, attrgetter(kind)(framework)):
-            return adapt(model, **facts)
+            return _adapted(adapt, model, **facts)
     if not callable(model):
         raise InputError(
             f"model: expected {name} to return a classifier, got {type(model).__name__}"
         )
-    if facts["inputs"] is None and facts["outputs"] is None:
+    if not facts["settings"] and facts["outputs"] is None:
         return model
     raise InputError(
         f"model: expected no settings of inputs and outputs, since {name} returns a classifier of"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from cfx_jax.adapters import Inputs, Outputs
+from cfx_jax.adapters import Outputs
 from cfx_jax.data import ImageCollection, open_images
 from cfx_jax.errors import InputError
 from cfx_jax.explain.models import load_model
@@ -78,14 +78,10 @@ def classifier_of_options(options: argparse.Namespace) -> Any:
         "std": options.std and tuple(options.std),
     }
     given = {name: value for name, value in inputs.items() if value is not None}
-    if given and "layout" not in given:
-        is_torch = options.model.endswith((".pt", ".pth", ".ts", ".pt2")) or ":" in options.model
-        given["layout"] = "channels_first" if is_torch else "channels_last"
     outputs = None
     if options.outputs is not None or options.label is not None:
         outputs = Outputs(options.outputs or "logits", options.label)
-    facts = Inputs(**given) if given else None
-    classifier = load_model(options.model, inputs=facts, outputs=outputs)
+    classifier = load_model(options.model, settings=given, outputs=outputs)
     if options.sibling is None:
         return classifier
     return with_sibling(load_sibling(options.sibling), classifier)

@@ -1,5 +1,7 @@
 """Maps and counterfactuals of slices, written as NIfTI volumes on the grid of the scan."""
 
+from collections.abc import Iterable
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,9 @@ def write_volumes(
     folder: Path, collection: ImageCollection, explanations: Explanations
 ) -> list[Path]:
     """Writes explanations of slices as NIfTI volumes, ``NAME_METHOD.nii.gz``.
+
+    Where several volumes would have one name, as ``a/b.nii`` and ``a_b.nii``, all but the first get
+    a number: ``a_b_2``.
 
     A map is the sum over channels. A counterfactual is its volume with the changes of its slices,
     each the mean over channels, since a slice is grey.
@@ -36,8 +41,8 @@ def write_volumes(
     name_of = tuple(map(printable, collection.names))
     numbers = {name: number for number, name in enumerate(explanations.names)}
     written = []
-    for name, places in collection.volumes.items():
-        stem = name.replace("/", "_").removesuffix(".gz").removesuffix(".nii")
+    volumes = collection.volumes
+    for places, stem in zip(volumes.values(), _stems(volumes), strict=True):
         explained = {
             place: explanations[numbers[name_of[place]]]
             for place in map(int, places)
@@ -49,6 +54,19 @@ def write_volumes(
             path = folder / f"{stem}_{method}.nii.gz"
             written.append(collection.write_volume(path, slices, add=changes))
     return written
+
+
+def _stems(names: Iterable[str]) -> list[str]:
+    """A name without an ending for each volume, all different in any case of letters."""
+    stems = list[str]()
+    taken = set[str]()
+    for name in names:
+        plain = name.replace("/", "_").removesuffix(".gz").removesuffix(".nii")
+        numbered = (plain if number == 1 else f"{plain}_{number}" for number in count(1))
+        stem = next(one for one in numbered if one.casefold() not in taken)
+        taken.add(stem.casefold())
+        stems.append(stem)
+    return stems
 
 
 def _grey(item: Explanation, method: str) -> Float[np.ndarray, "h w"]:

@@ -4,8 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
+from cfx_jax.adapters import Inputs
 from cfx_jax.explain import load_explanations
 from cfx_jax.explain.command import main
+from cfx_jax.explain.models import load_model
 
 MODEL = """
 import jax.numpy as jnp
@@ -58,6 +60,18 @@ def run(*arguments):
 
 
 EXPLAIN = ("explain", "--model", "own_model:classifier", "--num-steps", "4")
+
+
+def test_a_target_is_a_name_before_it_is_a_number(folder):
+    options = ("--images", "images", "--methods", "gradient", "--classes", "1", "0")
+    assert run(*EXPLAIN, *options, "--out", "out", "--target", "1") == 0
+    np.testing.assert_array_equal(load_explanations("out").targets, 0)
+
+
+def test_the_layout_of_a_function_s_model_is_that_of_its_framework(folder):
+    facts = {"mean": [0.5], "std": [0.25], "value_range": [0.0, 255.0]}
+    model = load_model("own_model:network", settings=facts)
+    assert model.inputs == Inputs(mean=(0.5,), std=(0.25,), value_range=(0, 255))
 
 
 def test_one_command_from_a_model_and_a_folder_to_a_page(folder, capsys):

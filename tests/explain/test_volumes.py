@@ -110,6 +110,27 @@ def test_a_generators_picture_is_added_as_a_change_and_its_map_is_written(tmp_pa
         np.testing.assert_allclose(heat[..., number].T, difference, atol=1e-5)
 
 
+def test_volumes_whose_names_coincide_are_written_apart(tmp_path, volume):
+    (tmp_path / "scans/a").mkdir(parents=True)
+    scan = nibabel.load(volume)
+    for place, name in enumerate(("a.nii", "a.nii.gz", "a/b.nii", "a_b.nii")):
+        shifted = np.diag([1.0, 1, 3, 1])
+        shifted[0, 3] = place
+        nibabel.save(nibabel.Nifti1Image(scan.get_fdata(), shifted), tmp_path / "scans" / name)
+    images = open_images(tmp_path / "scans")
+    answers = explain(lambda image: image[:2, 0, 0], images, methods=["gradient"])
+    paths = write_volumes(tmp_path, images, answers)
+    assert len({str(path).casefold() for path in paths}) == 4
+    assert {nibabel.load(path).affine[0, 3] for path in paths} == {0, 1, 2, 3}
+
+
+def test_maps_are_not_written_among_the_volumes_that_are_explained(volume, model, capsys):
+    folder = str(volume.parent)
+    given = ("explain", "--model", model, "--methods", "gradient", "--images", folder)
+    assert main([*given, "--out", f"{folder}/out"]) == 2
+    assert "--out: expected a folder outside of" in capsys.readouterr().err
+
+
 def test_a_volume_without_explained_slices_is_not_written(tmp_path, volume):
     images = open_images(volume)
     answers = explain(lambda image: image[:2, 0, 0], images, methods=["gradient"])

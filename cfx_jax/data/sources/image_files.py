@@ -25,12 +25,16 @@ from cfx_jax.data.sources.picture_headers import (
 )
 from cfx_jax.data.sources.resizing import resize
 from cfx_jax.data.sources.stored_files import StoredFile
+from cfx_jax.data.sources.tiff_layout import tiff_layout
 from cfx_jax.data.user_files import DamagedFile, check_unpacked, damage
 from cfx_jax.errors import import_extra
 
 _HEADER = 2**16  # bytes in which most pictures tell their size
 _TURNED = 5  # from this number on, a camera's orientation swaps height and width
 _ORIENTATION = 0x112
+_EXIF = {"JPEG": b"Exif", "PNG": b"eXIf", "WebP": b"EXIF"}
+"""What stands before a camera's orientation, by the kind of picture."""
+_WEBP_EXIF = 0x08  # the bit of a WebP file's flags that announces EXIF data
 _DEPTHS = (10, 12, 14)
 _LUMINANCE = np.array([[0.299], [0.587], [0.114]], np.float32)  # ITU-R BT.601
 
@@ -199,6 +203,7 @@ def read_mask(file: StoredFile, contents: Contents, number: int) -> Shaped[np.nd
 
 def _survey_picture(file: StoredFile, kind: str, start: bytes) -> Contents:
     header = _header_of(start, kind) if len(start) == _HEADER else None
+    content = start
     if header is None:
         content = file.read() if len(start) == _HEADER else start
         with damage(lambda reason: DamagedFile(f"cannot be decoded ({reason})")):
@@ -209,7 +214,9 @@ def _survey_picture(file: StoredFile, kind: str, start: bytes) -> Contents:
                 raise DamagedFile("cannot be decoded")
     check_unpacked(header.unpacked)
     height, width = header.height, header.width
-    if kind == "JPEG" and _is_turned(start):
+    if kind == "WebP" and _has_exif_behind(start):
+        content = file.read()
+    if _is_turned(content, kind):
         height, width = width, height
     return Contents("picture", height, width, header.channels, bits=header.bits)
 
@@ -223,13 +230,25 @@ def _header_of(start: bytes, kind: str) -> Header | None:
     return header if header.height and header.width else None
 
 
-def _is_turned(start: bytes) -> bool:
-    """Tells whether a camera's orientation swaps the height and width of a JPEG file."""
-    if b"Exif" not in start:
+def _has_exif_behind(start: bytes) -> bool:
+    """Tells whether a WebP file announces EXIF data, which lie behind its pixels."""
+    return start[12:16] == b"VP8X" and bool(start[20] & _WEBP_EXIF)
+
+
+def _is_turned(content: bytes, kind: str) -> bool:
+    """Tells whether a camera's orientation swaps a picture's height and width.
+
+    Args:
+        content: the file's content, as far as its header.
+        kind: see ``kind_of``.
+    """
+    if kind == "TIFF":
+        return tiff_layout(content).orientation >= _TURNED
+    if kind not in _EXIF or _EXIF[kind] not in content:
         return False
     pillow = import_extra("PIL.Image", "reading image files")
     try:
-        with pillow.open(io.BytesIO(start)) as picture:
+        with pillow.open(io.BytesIO(content)) as picture:
             return int(picture.getexif().get(_ORIENTATION, 1)) >= _TURNED
     except Exception:  # of nearly any kind, where the orientation is damaged
         return False

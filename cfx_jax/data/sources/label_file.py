@@ -1,13 +1,14 @@
 """A table of images: a CSV file with a path in each line, and what is known of the image.
 
 Columns, in any order and letters of any case: ``path``, and optionally ``label``, ``group``,
-``split`` and ``mask``. Paths are relative to the file. Columns are separated by commas, semicolons
-or tabs.
+``split`` and ``mask``. Paths are relative to the file; backslashes may separate their parts.
+Columns are separated by commas, semicolons or tabs.
 """
 
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from os.path import normpath
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,17 +56,20 @@ def read_label_file(path: Path, *, group_column: str | None = None) -> LabelFile
     missing = list[str]()
     for row in rows:
         cells = {name: row[place].strip() for name, place in columns.items() if place < len(row)}
+        cells |= {
+            name: _found(path.parent, cells[name]) for name in ("path", "mask") if cells.get(name)
+        }
         name = cells.get("path", "")
         if not name:
             skipped.append(f"{shown}: a line without a path")
-        elif name in seen:
+        elif normpath(name) in seen:
             skipped.append(f"{name}: listed before")
         elif not is_regular(path.parent / name):
             missing.append(name)
             skipped.append(f"{name}: no such file")
         else:
             entries.append(_entry(path, cells))
-        seen.add(name)
+        seen.add(normpath(name))
     note = _missing_note(missing, len(rows), shown)
     if not entries:
         raise InputError(
@@ -127,6 +131,12 @@ def _entry(table: Path, cells: Mapping[str, str]) -> Entry:
         split=cells.get("split") or None,
         mask=StoredFile(folder / mask) if mask else None,
     )
+
+
+def _found(folder: Path, name: str) -> str:
+    """A path as a table writes it, with slashes where it is found only so, as of Windows."""
+    slashed = name.replace("\\", "/")
+    return name if is_regular(folder / name) or not is_regular(folder / slashed) else slashed
 
 
 def _missing_note(missing: Sequence[str], total: int, shown: str) -> str:

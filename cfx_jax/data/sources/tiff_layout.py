@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _WIDTH, _HEIGHT, _BITS, _COLOUR, _SAMPLES, _PLANES, _FORMAT = 256, 257, 258, 262, 277, 284, 339
+_ORIENTATION = 274
 _PLACES = (273, 279, 324, 325)  # offsets and lengths of strips, and of tiles
 _CODES = {1: "B", 3: "H", 4: "I", 16: "Q"}  # kinds of whole numbers
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB = 0, 1, 2
@@ -20,6 +21,7 @@ class TiffLayout(NamedTuple):
         colour: the number of the photometric interpretation, such as ``WHITE_IS_ZERO``; -1 where
             there is none.
         planar: whether each of several samples is stored as an image of its own.
+        orientation: the number of a camera's orientation; 1 is upright.
     """
 
     height: int
@@ -28,6 +30,7 @@ class TiffLayout(NamedTuple):
     samples: int
     colour: int
     planar: bool
+    orientation: int
 
 
 class _Entry(NamedTuple):
@@ -57,7 +60,13 @@ def tiff_layout(data: bytes) -> TiffLayout:
     samples = first(_SAMPLES, 1)
     planar = samples > 1 and first(_PLANES, 1) == 2
     return TiffLayout(
-        first(_HEIGHT, 0), first(_WIDTH, 0), first(_BITS, 1), samples, first(_COLOUR, -1), planar
+        first(_HEIGHT, 0),
+        first(_WIDTH, 0),
+        first(_BITS, 1),
+        samples,
+        first(_COLOUR, -1),
+        planar,
+        first(_ORIENTATION, 1),
     )
 
 

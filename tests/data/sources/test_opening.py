@@ -180,11 +180,12 @@ def test_images_of_several_sizes_need_a_size(make_folder):
     assert open_images(folder, size=3)[1]["image"].shape == (3, 3, 1)
 
 
-def test_a_camera_that_was_turned_swaps_height_and_width(make_folder):
+@pytest.mark.parametrize("kind", ["jpg", "png", "webp", "tif"])
+def test_a_camera_that_was_turned_swaps_height_and_width(make_folder, kind):
     folder = make_folder({"1.jpg": COLOUR})
     exif = Image.Exif()
     exif[0x112] = 6
-    Image.fromarray(COLOUR.transpose(1, 0, 2)).save(folder / "2.jpg", exif=exif)
+    Image.fromarray(COLOUR.transpose(1, 0, 2)).save(folder / f"2.{kind}", exif=exif)
     source = open_images(folder)
     assert source.shape == (6, 8, 3) and source[1]["image"].shape == (6, 8, 3)
 
@@ -352,6 +353,15 @@ class TestTable:
         with pytest.raises(InputError, match=message) as caught:
             open_images(table(folder, text), **options)
         assert len(str(caught.value).splitlines()) == 1
+
+    def test_paths_of_windows_are_found_and_one_file_written_twice_is_taken_once(
+        self, folder, make_folder
+    ):
+        make_folder({"b/1.png": GREY, "b/2.png": GREY, "b/mask.png": GREY})
+        text = "path,label,mask\nb\\1.png,x,b\\mask.png\n./b/1.png,y,\nb/2.png,y,\n"
+        images = open_images(table(folder, text))
+        assert images.labels.tolist() == [0, 1] and images[0]["mask"].any()
+        assert images.skipped == ("./b/1.png: listed before",)
 
     def test_a_table_that_is_no_text_or_not_there_is_explained(self, folder):
         (folder / "labels.csv").write_bytes(b"path\n\xff.png\n")
