@@ -106,7 +106,9 @@ def _compile(program: Program, mesh: Mesh, memory: float) -> list[Any]:
         .compile()
     )
     seconds = time.perf_counter() - start
-    needs, cost = compiled.memory_analysis(), compiled.cost_analysis()
+    needs, cost, text = compiled.memory_analysis(), compiled.cost_analysis(), compiled.as_text()
+    if needs is None or cost is None or text is None:
+        raise InputError("topology: expected a compiler that tells what a program needs")
     temporary = needs.temp_size_in_bytes / _GIB
     total = temporary + (needs.argument_size_in_bytes + needs.output_size_in_bytes) / _GIB
     return [
@@ -115,7 +117,7 @@ def _compile(program: Program, mesh: Mesh, memory: float) -> list[Any]:
         round(temporary, 2),
         "yes" if total <= memory else "no",
         round(cost["flops"] / _TERA, 3),
-        _count_collectives(compiled.as_text()),
+        _count_collectives(text),
         round(seconds, 1),
     ]
 

@@ -238,7 +238,8 @@ def _sweep() -> Program:
     shared = exaggerator_of(networks.generator), _classifier_of(paper.classifier.model)
 
     def explain(shared: Any, images: Array) -> Any:
-        return jax.vmap(lambda image: progressive(*shared, image))(images)
+        explainer, classifier = shared
+        return jax.vmap(lambda image: progressive(explainer, classifier, image))(images)
 
     return Program(explain, shared, shape_of(_EXPLAINED, *_FACE), _EXPLAINED)
 
@@ -252,9 +253,12 @@ def _latent() -> Program:
     count = 4
 
     def explain(shared: Any, examples: tuple[Array, Array]) -> Any:
+        coder, classifier = shared
+
         def one(volume: Array, target: Array) -> Any:
             return latent_counterfactual(
-                *shared,
+                coder,
+                classifier,
                 volume,
                 target,
                 penalty=search.penalty,
