@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 
@@ -63,10 +64,15 @@ def ends(
         processes: that were started.
         seconds: after which those that still run are killed and the test fails.
     """
+
+    def wait(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+        output, errors = process.communicate(timeout=seconds)
+        return process.returncode, output, errors
+
     try:
-        return [
-            (process.wait(seconds), *process.communicate(timeout=seconds)) for process in processes
-        ]
+        # All at once: a process stops where nobody reads what it prints.
+        with ThreadPoolExecutor(len(processes)) as readers:
+            return list(readers.map(wait, processes))
     finally:
         for process in processes:
             process.kill()
