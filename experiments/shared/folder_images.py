@@ -140,9 +140,10 @@ def users_images(images: ImageSet) -> FolderImages | None:
     return images.source if isinstance(images.source, FolderImages) else None
 
 
-def is_users(data: str) -> bool:
-    """Tells whether ``--data`` names a user's own images."""
-    return data.partition(":")[0] in USERS_KINDS
+def is_users(data: str | Sequence[str]) -> bool:
+    """Tells whether ``--data`` names a user's own images; an experiment may take several data."""
+    named = [data] if isinstance(data, str) else data
+    return any(name.partition(":")[0] in USERS_KINDS for name in named)
 
 
 def folder_note(images: ImageSet) -> str:

@@ -10,6 +10,7 @@ from cfx_jax.data import shared_copies, split
 from cfx_jax.errors import InputError
 from experiments.prepare_fundus import find_photographs
 from experiments.shared import FolderOptions, folder_note, load_folder, split_images
+from experiments.shared.folder_images import is_users
 
 OPTIONS = {"size": 8, "channels": 1, "classes": ("sad", "glad")}
 
@@ -139,3 +140,19 @@ def test_photographs_are_found_by_content_and_in_linked_folders(tmp_path):
     assert [job.name for job in jobs] == ["DR/scan"] and np.all(
         cv2.imread(str(jobs[0].image)) is not None
     )
+
+
+@pytest.mark.parametrize(
+    ("data", "users"),
+    [
+        ("folder:scans", True),
+        ("csv:table.csv", True),
+        ("brain", False),
+        ("rsna:folder", False),
+        (("stroke", "lung"), False),
+        (("stroke", "folder:scans"), True),
+        ("", False),
+    ],
+)
+def test_a_users_own_images_are_told_by_their_kind(data, users):
+    assert is_users(data) is users
