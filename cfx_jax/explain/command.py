@@ -197,10 +197,8 @@ def _methods(options: argparse.Namespace) -> None:
 
 
 def _layers(options: argparse.Namespace) -> None:
-    classifier, image = (
-        classifier_of_options(options),
-        first_images(images_of_options(options), most=1)[0],
-    )
+    classifier = classifier_of_options(options)
+    image = first_images(images_of_options(options), most=1)[0]
     if not isinstance(classifier, Adapted):
         raise InputError(
             f"model: expected one from cfx_jax.adapters, whose layers have names, got"
