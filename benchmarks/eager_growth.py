@@ -21,7 +21,7 @@ import jax.numpy as jnp
 
 from benchmarks.measure import memory_in_use, report, seconds
 from cfx_jax.checks import check_choice, check_count
-from cfx_jax.programs import num_mappings
+from cfx_jax.compilation import num_mappings
 from cfx_jax.report import format_table
 from experiments.shared import cli
 

@@ -22,10 +22,10 @@ from jax.scipy.ndimage import map_coordinates
 from jaxtyping import Float, Shaped
 
 from cfx_jax.checks import check_count, check_image, check_num_steps, check_positive
+from cfx_jax.compilation import compiled
 from cfx_jax.errors import InputError
 from cfx_jax.maps import smooth
 from cfx_jax.optimise import from_optax, run
-from cfx_jax.programs import compiled
 
 
 class _Cosines(NamedTuple):

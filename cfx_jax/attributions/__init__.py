@@ -39,6 +39,6 @@ from cfx_jax.attributions.slices import over_slices as over_slices
 from cfx_jax.attributions.smooth_grad import Attribution as Attribution
 from cfx_jax.attributions.smooth_grad import smooth_grad as smooth_grad
 from cfx_jax.attributions.vce_saliency import vce_saliency as vce_saliency
-from cfx_jax.faces import public as _public
+from cfx_jax.public_names import public as _public
 
 __all__, __dir__ = _public(globals())

@@ -23,8 +23,8 @@ from cfx_jax.attributions.moves import (
 from cfx_jax.attributions.smooth_grad import Attribution
 from cfx_jax.attributions.summation import sum_over
 from cfx_jax.checks import check_callable, check_count, check_image, check_integer, check_key
+from cfx_jax.compilation import compiled
 from cfx_jax.errors import InputError
-from cfx_jax.programs import compiled
 
 
 def augment_average(

@@ -8,7 +8,7 @@ from jax import Array, lax
 from jaxtyping import Float, Int
 
 from cfx_jax.backend import loop_body, varying_like
-from cfx_jax.programs import compiled
+from cfx_jax.compilation import compiled
 
 
 def sum_over(

@@ -1,6 +1,5 @@
 """Iterative minimisers of one example, and the loops that run them over one or many."""
 
-from cfx_jax.faces import public as _public
 from cfx_jax.optimise.algorithm import Algorithm as Algorithm
 from cfx_jax.optimise.algorithm import MakeProblem as MakeProblem
 from cfx_jax.optimise.algorithm import Problem as Problem
@@ -15,5 +14,6 @@ from cfx_jax.optimise.from_optax import from_optax as from_optax
 from cfx_jax.optimise.gradient_descent import gradient_descent as gradient_descent
 from cfx_jax.optimise.gradient_descent import proximal_gradient as proximal_gradient
 from cfx_jax.optimise.gradient_descent import soft_threshold as soft_threshold
+from cfx_jax.public_names import public as _public
 
 __all__, __dir__ = _public(globals())

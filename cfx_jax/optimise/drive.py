@@ -12,10 +12,9 @@ from jax.sharding import Mesh
 
 from cfx_jax import parallel
 from cfx_jax.backend import platform
-from cfx_jax.callables import as_pytree
 from cfx_jax.checks import check_choice
+from cfx_jax.compilation import as_pytree, let_go_of_programs, with_values_if_asked
 from cfx_jax.optimise.algorithm import MakeProblem, Result, State, guarded_step, run
-from cfx_jax.programs import let_go_of_programs, with_values_if_asked
 
 Finish = Callable[[Any, Any, Result], Any]
 

@@ -21,11 +21,11 @@ from jaxtyping import PRNGKeyArray
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.parallel import local_copy, replicate, shard, shard_local
 from cfx_jax.training.checkpoint import CheckpointStore
-from cfx_jax.training.clock import Durations, StepClock
-from cfx_jax.training.finite import FiniteGuard, MetricsWindow
-from cfx_jax.training.forecast import Forecast, step_memory
+from cfx_jax.training.cost_forecast import Forecast, step_memory
+from cfx_jax.training.finite_checks import FiniteGuard, MetricsWindow
 from cfx_jax.training.metrics_writer import MetricsWriter
 from cfx_jax.training.selection import Selection, Ties, copy_state
+from cfx_jax.training.step_clock import Durations, StepClock
 from cfx_jax.training.workdir import training_alone
 
 Step = Callable[[Any, PRNGKeyArray, Any], tuple[Any, Mapping[str, Array]]]

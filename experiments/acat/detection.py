@@ -13,7 +13,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Bool, Float, Int
 
-from cfx_jax.arrays import AnyArray
+from cfx_jax.array_types import AnyArray
 from cfx_jax.metrics import hit_score, rank_correlation, volume_overlap
 from experiments.acat.config import Config
 from experiments.acat.data import ChosenFacts, FactsOfScans, Scans

@@ -17,7 +17,7 @@ from jax import Array
 from jax.tree_util import Partial
 from jaxtyping import Float, Int
 
-from cfx_jax.arrays import AnyArray
+from cfx_jax.array_types import AnyArray
 from cfx_jax.attributions import (
     difference_saliency,
     grad_cam,
@@ -28,7 +28,7 @@ from cfx_jax.attributions import (
     over_slices,
     score_cam,
 )
-from cfx_jax.callables import call
+from cfx_jax.compilation import call
 from cfx_jax.counterfactuals import LatentCounterfactual, LatentShift
 from cfx_jax.maps import channel_sum
 from cfx_jax.models import Parts, with_saliency

@@ -10,7 +10,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
-from cfx_jax.callables import shape_of
+from cfx_jax.compilation import shape_of
 from cfx_jax.counterfactuals import (
     LatentCounterfactual,
     LatentShift,
@@ -18,7 +18,7 @@ from cfx_jax.counterfactuals import (
     latent_counterfactual_batch,
     latent_shift_batch,
 )
-from cfx_jax.generators import Coder
+from cfx_jax.generator_interfaces import Coder
 from cfx_jax.objectives import Classifier, class_score
 from cfx_jax.parallel import map_examples
 from experiments.acat.config import SearchConfig

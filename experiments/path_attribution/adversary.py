@@ -7,7 +7,7 @@ import numpy as np
 from jax.tree_util import Partial
 from jaxtyping import Float, Int
 
-from cfx_jax.callables import call
+from cfx_jax.compilation import call
 from cfx_jax.counterfactuals import fixed_point
 from cfx_jax.models import translation_of
 from cfx_jax.objectives import Classifier

@@ -8,7 +8,7 @@ import numpy as np
 from jax.tree_util import Partial
 from jaxtyping import Float
 
-from cfx_jax.callables import call
+from cfx_jax.compilation import call
 from cfx_jax.counterfactuals import SimilarAdversarial, cyce, syce
 from cfx_jax.models import Generator, generator_of
 from cfx_jax.parallel import map_examples

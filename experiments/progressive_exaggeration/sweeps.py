@@ -15,7 +15,7 @@ from flax import nnx
 from jax.tree_util import Partial
 from jaxtyping import Bool, Float, Int
 
-from cfx_jax.callables import call
+from cfx_jax.compilation import call
 from cfx_jax.counterfactuals import Exaggeration, Exaggerator, progressive, xgem_batch
 from cfx_jax.data import calibrated_sample, probability_bins
 from cfx_jax.losses import ProgressiveWeights

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from cfx_jax.callables import call
+from cfx_jax.compilation import call
 from cfx_jax.data import ImageSource, labels_of, load_arrays, split
 from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier, decision

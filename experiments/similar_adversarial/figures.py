@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import ndimage
 
-from cfx_jax.callables import as_pytree, call
+from cfx_jax.compilation import as_pytree, call
 from cfx_jax.metrics import above_percentile, psnr
 from cfx_jax.parallel import map_examples
 from cfx_jax.report import (

@@ -15,11 +15,11 @@ from flax import nnx
 from jax.tree_util import Partial
 from jaxtyping import Float, Int
 
-from cfx_jax.callables import as_pytree
+from cfx_jax.compilation import as_pytree
 from cfx_jax.diagnosis import GeneratorAnswers, generator_answers
 from cfx_jax.errors import InputError
 from cfx_jax.explain import Network, TrainedGenerator, save_generator, trained_generator
-from cfx_jax.explain.generators import draw_generators, draw_pair
+from cfx_jax.explain.generator_methods import draw_generators, draw_pair
 from cfx_jax.models import two_sides
 from cfx_jax.objectives import Classifier
 

@@ -18,8 +18,8 @@ from jax import Array
 from jaxtyping import Float, Int
 
 from cfx_jax.adapters import Trainable, trainable
-from cfx_jax.callables import as_pytree, call
 from cfx_jax.checks import num_classes
+from cfx_jax.compilation import as_pytree, call
 from cfx_jax.explain import Sibling, make_sibling, save_sibling
 from cfx_jax.metrics import accuracy, fit_temperature, robustly_correct
 from cfx_jax.objectives import Classifier

@@ -12,7 +12,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Float
 
-from cfx_jax.callables import as_pytree
+from cfx_jax.compilation import as_pytree
 from cfx_jax.objectives import Classifier
 
 _DESCRIBED = 16  # images whose logits tell functions apart

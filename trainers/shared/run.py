@@ -37,7 +37,7 @@ from cfx_jax.training.checkpoint import has_checkpoint
 from cfx_jax.training.loop import Batches
 from cfx_jax.training.selection import Ties
 
-from .identity import (
+from .fingerprints import (
     describe_augmentation,
     describe_classifier,
     describe_encoder,
@@ -45,7 +45,7 @@ from .identity import (
     digest,
 )
 from .networks import Evaluate, ModelFactory, State, Step
-from .settings import RunConfig, count_steps, restore_config
+from .run_settings import RunConfig, count_steps, restore_config
 
 
 class TrainerConfig(RunConfig, Protocol):

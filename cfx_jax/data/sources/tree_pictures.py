@@ -6,9 +6,9 @@
 from collections import Counter
 from pathlib import PurePosixPath
 
-from cfx_jax.data.sources.file_tree import FileTree
+from cfx_jax.data.sources.file_listing import is_hidden
+from cfx_jax.data.sources.folder_or_zip import FileTree
 from cfx_jax.data.sources.picture_headers import DECODED, START, SUFFIXES, kind_of
-from cfx_jax.data.sources.stored_files import is_hidden
 from cfx_jax.data.user_files import printable
 
 

@@ -15,6 +15,6 @@ from cfx_jax.explain.trained.siblings import make_sibling as make_sibling
 from cfx_jax.explain.trained.siblings import save_sibling as save_sibling
 from cfx_jax.explain.trained.siblings import sibling_of as sibling_of
 from cfx_jax.explain.trained.siblings import with_sibling as with_sibling
-from cfx_jax.faces import public as _public
+from cfx_jax.public_names import public as _public
 
 __all__, __dir__ = _public(globals())

@@ -26,7 +26,7 @@ from jaxtyping import Array, Float, Int
 
 from cfx_jax.checks import check_choice, check_integer, is_concrete
 from cfx_jax.errors import InputError
-from cfx_jax.generators import Exaggerator
+from cfx_jax.generator_interfaces import Exaggerator
 from cfx_jax.losses import ordinal_code
 from cfx_jax.models.generators.layers import (
     ConditionalBatchNorm,

@@ -19,7 +19,7 @@ from jax.tree_util import Partial
 from jaxtyping import Bool, Float, Int
 
 from cfx_jax.attributions import grad_cam, gradient, integrated_gradients, random_map
-from cfx_jax.callables import call
+from cfx_jax.compilation import call
 from cfx_jax.maps import channel_sum
 from cfx_jax.metrics import (
     area_under_perturbation_curve,

@@ -1,4 +1,4 @@
-from cfx_jax.data.sources.file_tree import FileTree
+from cfx_jax.data.sources.folder_or_zip import FileTree
 from cfx_jax.data.sources.tree_pictures import find_images
 
 IMAGE = b"not decoded here"

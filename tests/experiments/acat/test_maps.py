@@ -11,7 +11,7 @@ from compilations import counted_traces
 from flax import nnx
 from scipy.special import expit
 
-from cfx_jax.callables import as_pytree
+from cfx_jax.compilation import as_pytree
 from cfx_jax.counterfactuals import latent_shift_batch
 from cfx_jax.metrics import volume_overlap
 from experiments.acat.config import SearchConfig

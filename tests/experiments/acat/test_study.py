@@ -9,7 +9,7 @@ import pytest
 import toy_coder
 from flax import nnx
 
-from cfx_jax.callables import as_pytree
+from cfx_jax.compilation import as_pytree
 from cfx_jax.errors import InputError
 from cfx_jax.models import HalfBrainLogits, LesionHead, parts, per_image
 from experiments.acat import study as studies

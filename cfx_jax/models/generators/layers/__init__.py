@@ -1,6 +1,5 @@
 """Layers of the networks that draw images."""
 
-from cfx_jax.faces import public as _public
 from cfx_jax.models.generators.layers.conditional_norm import (
     ConditionalBatchNorm as ConditionalBatchNorm,
 )
@@ -30,5 +29,6 @@ from cfx_jax.models.generators.layers.spectral_norm import power_step as power_s
 from cfx_jax.models.generators.layers.transposed import (
     TransposedConvolution as TransposedConvolution,
 )
+from cfx_jax.public_names import public as _public
 
 __all__, __dir__ = _public(globals())

@@ -15,7 +15,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Bool, Float
 
-from cfx_jax.callables import call
+from cfx_jax.compilation import call
 from cfx_jax.metrics import dice
 from cfx_jax.models import per_image
 from cfx_jax.parallel import map_examples, progress_bar

@@ -1,0 +1,447 @@
+"""Intervals over images and over runs: how sure a reported number is.
+
+Over images: the percentile bootstrap (Efron and Tibshirani 1993, "An Introduction to the
+Bootstrap", chapter 13). Draw the images again with replacement, compute the statistic on each draw,
+and take the central ``level`` share of the results. Everything is NumPy on the host: the inputs are
+one number per image, computed already.
+
+Methods that are compared on the same images are compared in pairs (``paired_difference_interval``):
+the spread over images that both share cancels. Images that belong together (two eyes of one
+patient, images of one training seed) are drawn together (``groups``), or the interval would be too
+narrow. What is drawn at once is called a unit: a group, or an image where there are no groups.
+
+A resample shows no spread that the sample does not have. So shares of yes and no have Wilson's
+interval (and pairs of them Newcombe's), which is never of width zero. Where too few units or equal
+values say nothing about the spread, the ends are NaN, which leaves a claim undecided.
+
+Over runs: how sure a number is that a training gives, and that another training would give again
+(``interval_over_runs``, ``mean_and_standard_error``).
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Num, Shaped
+
+from cfx_jax.errors import InputError, import_extra
+from cfx_jax.metrics.checks import as_numbers, as_vector, check_same_shape
+from cfx_jax.metrics.proportion_intervals import (
+    LEVEL,
+    Interval,
+    check_level,
+    difference_of_shares,
+    interval_at_bound,
+    newcombe_interval,
+    wilson_interval,
+)
+from cfx_jax.metrics.resampling import Units
+
+Statistic = Literal["mean", "median"] | Callable[[Any], Any]
+_STATISTIC: Statistic = "mean"
+_NUM_RESAMPLES = 2000
+
+
+def bootstrap_interval(
+    values: Num[np.ndarray, "n ..."],
+    *,
+    statistic: Statistic = _STATISTIC,
+    level: float = LEVEL,
+    num_resamples: int = _NUM_RESAMPLES,
+    seed: int = 0,
+    groups: Shaped[np.ndarray, "n"] | None = None,
+    strata: Shaped[np.ndarray, "n"] | None = None,
+    bounds: tuple[float, float] | None = None,
+) -> Interval:
+    """Computes the interval of a statistic over images.
+
+    It is the percentile bootstrap, or Wilson's interval for a share of yes and no.
+
+    Args:
+        values: ``(n,)`` one number per image, or ``(n, ...)`` for a callable statistic of several
+            numbers per image (``lambda v: v[:, 0].mean() / v[:, 1].mean()``); finite, at least one
+            image. The mean of values that are all 0 or 1 counts as a share. Differences of two
+            measures may happen to be all 0 or 1: give them to ``paired_difference_interval``.
+        statistic: ``"mean"``, ``"median"``, or a function of the drawn values ``(m, ...)`` that
+            returns a scalar.
+        level: the interval's coverage, strictly between 0 and 1.
+        num_resamples: how many times the images are drawn again, at least 100.
+        seed: seed of NumPy's random generator; the same seed gives the same interval.
+        groups: ``(n,)`` names of the groups that are drawn as a unit; each image is a unit where
+            None.
+        strata: ``(n,)`` kinds of images, such as labels. Each resample has as many units of each
+            kind as the sample, so that a ROC-AUC is defined on all of them. Groups of mixed kinds
+            are a kind of their own.
+        bounds: the least and the largest value that the statistic can have, where it is a mean of
+            values between them (a ROC-AUC: 0 and 1). An interval of width zero at a bound becomes
+            Wilson's, as a share of it.
+
+    Returns:
+        The statistic of ``values`` with the ends of its interval. A share has Wilson's interval;
+        with groups, the bootstrap's, but Wilson's for as many answers as groups where that has
+        width zero or the groups are too few. Otherwise the ends are NaN for an interval of width
+        zero, and for fewer units than an exact sign test needs to decide anything at this level
+        (six for 0.95).
+
+    Raises:
+        InputError: there is no image, a value that is not finite, a statistic that is not finite on
+            a resample, or an option out of range.
+
+    Source: Efron and Tibshirani (1993), chapter 13; for ``groups``, the cluster bootstrap of
+    Davison and Hinkley (1997), section 3.8; Wilson (1927) for shares.
+
+    >>> scores = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8])
+    >>> interval = bootstrap_interval(scores)
+    >>> round(interval.estimate, 3), round(interval.low, 2), round(interval.high, 2)
+    (0.45, 0.29, 0.6)
+    """
+    values = np.asarray(values)
+    _check_options(level, num_resamples)
+    _check_values(values)
+    units = Units.of(len(values), groups, strata)
+    measure = _named_statistic(statistic)
+    estimate = float(measure(values))
+    is_share = statistic == "mean" and values.ndim == 1 and bool(np.isin(values, (0, 1)).all())
+    if is_share and groups is None and strata is None:
+        return wilson_interval(float(values.sum()), len(values), level=level)
+    if units.number < _fewest_units(level):
+        low, high = math.nan, math.nan
+    else:
+        drawn = [float(measure(values[index])) for index in units.draws(num_resamples, seed)]
+        _check_statistics(drawn)
+        low, high = map(float, np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2]))
+    if high - low > _ROUNDING * max(1.0, abs(estimate)):
+        return Interval(estimate, low, high)
+    return interval_at_bound(
+        estimate, (0.0, 1.0) if is_share else bounds, units.smallest, level, is_share
+    )
+
+
+def paired_difference_interval(
+    first: Float[np.ndarray, "n"],
+    second: Float[np.ndarray, "n"],
+    *,
+    statistic: Statistic = _STATISTIC,
+    level: float = LEVEL,
+    num_resamples: int = _NUM_RESAMPLES,
+    seed: int = 0,
+    groups: Shaped[np.ndarray, "n"] | None = None,
+) -> Interval:
+    """Computes the interval of ``first - second``, measured on the same images in the same order.
+
+    Args:
+        first: ``(n,)`` one number per image.
+        second: ``(n,)`` the number it is compared with, for the same images.
+        statistic: as in ``bootstrap_interval``; it sees the differences, so ``"median"`` is the
+            median of the differences, not the difference of the medians.
+        level: the interval's coverage, strictly between 0 and 1.
+        num_resamples: how many times the images are drawn again.
+        seed: seed of NumPy's random generator.
+        groups: ``(n,)`` names of the groups that are drawn as a unit.
+
+    Returns:
+        The statistic of the differences with the ends of its interval; above 0 where ``first`` is
+        the larger. The mean difference of answers that are all 0 or 1 has Newcombe's interval; with
+        groups, the bootstrap's, but Newcombe's for as many pairs as groups where that says nothing.
+        Otherwise as ``bootstrap_interval``.
+
+    Raises:
+        InputError: the shapes differ, or as in ``bootstrap_interval``.
+
+    Source: Newcombe (1998), "Improved confidence intervals for the difference between binomial
+    proportions based on paired data", method 10.
+
+    >>> first, second = np.array([1, 1, 1, 1, 0]), np.array([1, 0, 0, 1, 0])
+    >>> tuple(round(end, 2) for end in paired_difference_interval(first, second))
+    (0.4, -0.16, 0.73)
+    """
+    first, second = np.asarray(first, float), np.asarray(second, float)
+    if first.shape != second.shape:
+        raise InputError(
+            f"a paired difference needs the same images on both sides, got {first.shape} and"
+            f" {second.shape}"
+        )
+    pairs = np.stack([first, second])
+    are_answers = (
+        statistic == "mean"
+        and first.ndim == 1
+        and len(first) > 0
+        and bool(np.isin(pairs, (0, 1)).all())
+    )
+    if are_answers and groups is None:
+        _check_options(level, num_resamples)
+        return newcombe_interval(pairs, len(first), level)
+    interval = bootstrap_interval(
+        first - second,
+        statistic=_mean if statistic == "mean" else statistic,
+        level=level,
+        num_resamples=num_resamples,
+        seed=seed,
+        groups=groups,
+    )
+    if are_answers and math.isnan(interval.low):
+        return newcombe_interval(pairs, len(np.unique(np.asarray(groups))), level)
+    return interval
+
+
+def unpaired_difference_interval(
+    first: Float[np.ndarray, "n"],
+    second: Float[np.ndarray, "m"],
+    *,
+    level: float = LEVEL,
+    num_resamples: int = _NUM_RESAMPLES,
+    seed: int = 0,
+) -> Interval:
+    """Computes the interval of a difference of means, ``first`` less ``second``.
+
+    The two are measured on different images.
+
+    Args:
+        first: ``(n,)`` one number per image.
+        second: ``(m,)`` one number for each of other images.
+        level: the interval's coverage, strictly between 0 and 1.
+        num_resamples: how many times the images of both sets are drawn again.
+        seed: seed of NumPy's random generator.
+
+    Returns:
+        The difference with its interval: Newcombe's where all numbers are 0 or 1, else the
+        bootstrap's, with NaN ends where a set has fewer images than ``bootstrap_interval`` needs.
+
+    Raises:
+        InputError: a set has no image, or as in ``bootstrap_interval``.
+
+    Source: Newcombe (1998), "Interval estimation for the difference between independent
+    proportions", method 10.
+
+    >>> interval = unpaired_difference_interval(np.array([1, 1, 1, 0]), np.array([0, 0, 1, 0]))
+    >>> [round(float(end), 2) for end in interval]
+    [0.5, -0.14, 0.79]
+    """
+    first, second = np.asarray(first, float), np.asarray(second, float)
+    _check_options(level, num_resamples)
+    for values in (first, second):
+        _check_values(values)
+    if bool(np.isin(first, (0, 1)).all() and np.isin(second, (0, 1)).all()):
+        one, other = (
+            wilson_interval(values.sum(), len(values), level=level) for values in (first, second)
+        )
+        return difference_of_shares(one, other, 0.0)
+    difference = float(first.mean() - second.mean())
+    if min(len(first), len(second)) < _fewest_units(level):
+        return Interval(difference, math.nan, math.nan)
+    is_first = np.repeat([True, False], [len(first), len(second)])
+    return bootstrap_interval(
+        np.stack([np.concatenate([first, second]), is_first], axis=1),
+        statistic=_difference_of_means,
+        level=level,
+        num_resamples=num_resamples,
+        seed=seed,
+        strata=is_first,
+    )
+
+
+class MeanOfRuns(NamedTuple):
+    """A mean over runs and its standard error. Unpacks as a plain ``(mean, standard_error)``."""
+
+    mean: float
+    """The mean over runs."""
+    standard_error: float
+    """The runs' standard deviation over the root of their number, in their unit."""
+
+
+def mean_and_standard_error(runs: Float[np.ndarray, " runs"], *, ddof: int = 1) -> MeanOfRuns:
+    """Computes the mean of a number over runs with different seeds, and its standard error.
+
+    Args:
+        runs: the number that each run gave, say an accuracy; finite.
+        ddof: 1 for the usual, unbiased variance; 0 for the one that Fontanella et al. 2023 report,
+            a fifth smaller for three runs.
+
+    Returns:
+        The mean and its standard error, 0 for equal runs.
+
+    Raises:
+        InputError: there are no more runs than ``ddof``, ``ddof`` is neither 0 nor 1, or a
+            number is NaN or infinite.
+
+    >>> mean_and_standard_error(np.array([0.5, 0.75, 1.0])).mean
+    0.75
+    """
+    runs = as_numbers(runs, name="runs")
+    if ddof not in (0, 1):
+        raise InputError(f"ddof: expected 0 or 1, got {ddof!r}")
+    if len(runs) <= ddof:
+        raise InputError(f"runs: expected at least two for a standard error, got {len(runs)}")
+    return MeanOfRuns(float(runs.mean()), float(runs.std(ddof=ddof) / np.sqrt(len(runs))))
+
+
+def interval_over_runs(
+    runs: Sequence[Float[np.ndarray, " cases"]],
+    *,
+    cases: Sequence[Shaped[np.ndarray, " cases"]] | None = None,
+    level: float = LEVEL,
+) -> Interval:
+    """Computes the interval of a mean over trainings and over test cases.
+
+    It says what other trainings and other cases would give. A statement about a method has two
+    sources of chance: the training (its seed, its split) and the cases on which it is tested. Their
+    variances are estimated apart and added; the interval is Student's, with Satterthwaite's degrees
+    of freedom. To compare two methods, give the differences of their answers.
+
+    Args:
+        runs: for each training, one finite number for each of its test cases, at least one; a row
+            of a matrix where all are tested on the same cases in the same order.
+        cases: for each training, the names of what its numbers are of (a patient, or a scan), in
+            the same shape. Numbers of one name are averaged. None where all trainings are tested on
+            the same cases, in the same order. Where no case has two trainings, the spread of the
+            trainings holds that of the cases already.
+        level: the interval's coverage, strictly between 0 and 1.
+
+    Returns:
+        The mean of the trainings' means with its interval. Both ends are NaN for a single training,
+        and where nothing varies.
+
+    Raises:
+        InputError: there is no training, a training without cases, trainings of different numbers
+            of cases without names, not one name for each case, or a
+            level out of range.
+
+    Source: Satterthwaite (1946), "An approximate distribution of estimates of variance components";
+    both factors as random effects, the residual counted twice, which makes the interval never too
+    narrow.
+
+    >>> runs = np.array([[0.0, 1.0, 1.0], [0.0, 1.0, 0.0], [1.0, 1.0, 0.0]])
+    >>> round(interval_over_runs(runs).estimate, 3)
+    0.556
+    """
+    check_level(level)
+    if len(runs) == 0:
+        raise InputError("runs: expected at least one training, got none")
+    values = [as_numbers(run, name="runs") for run in runs]
+    names = _named_cases(values, cases)
+    means = np.array([_mean_of_names(run, name) for run, name in zip(values, names, strict=True)])
+    estimate = float(means.mean())
+    if len(means) < 2:
+        return Interval(estimate, math.nan, math.nan)
+    parts = [(means.var(ddof=1) / len(means), len(means) - 1), *_variance_of_cases(values, names)]
+    variance = sum(part for part, _ in parts)
+    largest = max(float(np.abs(run).max()) for run in values)
+    if not variance > (_ROUNDING_OF_MEANS * largest) ** 2:
+        return Interval(estimate, math.nan, math.nan)
+    freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
+    quantile = float(
+        import_extra("scipy.special", "intervals over runs").stdtrit(freedom, (1 + level) / 2)
+    )
+    half = quantile * math.sqrt(variance)
+    return Interval(estimate, estimate - half, estimate + half)
+
+
+def _fewest_units(level: float) -> int:
+    """Computes the fewest units from which a sign test can decide anything at this level.
+
+    With n equal signs its p-value is 2 / 2^n, which must be at most 1 - level.
+    """
+    return math.ceil(1 - math.log2(1 - level) - _ROUNDING)
+
+
+def _mean(values: np.ndarray) -> float:
+    """Computes the mean; not by name, since differences that are all 0 and 1 are no shares."""
+    return float(np.mean(values))
+
+
+def _difference_of_means(pairs: Float[np.ndarray, "n 2"]) -> float:
+    """Computes the mean of the values marked by 1 less the mean of those marked by 0."""
+    values, is_first = pairs[:, 0], pairs[:, 1] == 1
+    return float(values[is_first].mean() - values[~is_first].mean())
+
+
+def _named_statistic(statistic: Statistic) -> Callable[[np.ndarray], Any]:
+    if callable(statistic):
+        return statistic
+    if statistic not in _STATISTICS:
+        raise InputError(
+            f"unknown statistic {statistic!r}: choose {', '.join(_STATISTICS)}, or pass a function"
+        )
+    return _STATISTICS[statistic]
+
+
+def _check_options(level: float, num_resamples: int) -> None:
+    check_level(level)
+    if num_resamples < 100:
+        raise InputError(
+            f"num_resamples must be at least 100 for an interval's ends, got {num_resamples}"
+        )
+
+
+def _check_values(values: np.ndarray) -> None:
+    if values.ndim == 0 or len(values) == 0:
+        raise InputError(
+            f"an interval needs one value for each of at least one image, got shape {values.shape}"
+        )
+    if values.dtype.kind in "cmMOSU":
+        raise InputError(f"values must be real numbers, got dtype {values.dtype}")
+    bad = int(np.sum(~np.isfinite(values)))
+    if bad:
+        raise InputError(
+            f"values must be finite, {bad} of {values.size} are not: leave those images out and say"
+            " how many"
+        )
+
+
+def _check_statistics(drawn: list[float]) -> None:
+    bad = int(np.sum(~np.isfinite(drawn)))
+    if bad:
+        raise InputError(
+            f"the statistic was not finite in {bad} of {len(drawn)} resamples: use one defined on"
+            " every draw"
+        )
+
+
+def _named_cases(values: list[np.ndarray], cases: Sequence[np.ndarray] | None) -> list[np.ndarray]:
+    if cases is None:
+        lengths = {len(run) for run in values}
+        if len(lengths) > 1:
+            raise InputError(
+                "cases: expected names, as the trainings have different numbers of cases:"
+                f" {lengths}"
+            )
+        return [np.arange(len(run)) for run in values]
+    if len(cases) != len(values):
+        raise InputError(
+            f"cases: expected names for each of the {len(values)} trainings, got {len(cases)}"
+        )
+    names = [as_vector(name, name="cases") for name in cases]
+    for run, name in zip(values, names, strict=True):
+        check_same_shape(run, name, names=("runs", "cases"))
+    return names
+
+
+def _mean_of_names(run: np.ndarray, names: np.ndarray) -> float:
+    """Computes the mean over cases of each case's mean."""
+    inverse = np.unique(names, return_inverse=True)[1]
+    return float((np.bincount(inverse, run) / np.bincount(inverse)).mean())
+
+
+def _variance_of_cases(
+    values: list[np.ndarray], names: list[np.ndarray]
+) -> list[tuple[float, int]]:
+    """Computes the variance that the cases add, and its degrees of freedom.
+
+    Gives nothing where each case has one training.
+    """
+    distinct = [np.unique(name) for name in names]
+    every, inverse = np.unique(np.concatenate(names), return_inverse=True)
+    if len(every) == sum(map(len, distinct)) or len(every) < 2:
+        return []
+    means = np.bincount(inverse, np.concatenate(values)) / np.bincount(inverse)
+    return [(float(means.var(ddof=1) / len(every)), len(every) - 1)]
+
+
+_STATISTICS: dict[str, Callable[[np.ndarray], Any]] = {"mean": np.mean, "median": np.median}
+
+_ROUNDING = 1e-9
+"""A narrower interval, relative to the estimate, has width zero but for rounding."""
+
+_ROUNDING_OF_MEANS = 1e-12
+"""The rounding of a mean of equal numbers, as a share of them."""

@@ -1,0 +1,313 @@
+"""Examples over devices: the batch axis over all of them, weights on each.
+
+Every process passes the same examples and gets the whole result; each computes its own part.
+Results do not depend on the number of devices or on the batch size, up to the rounding of
+differently shaped programs.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Int, PRNGKeyArray
+
+from cfx_jax.array_types import AnyArray
+from cfx_jax.checks import check_count
+from cfx_jax.compilation import as_pytree, compiled_in, let_go_of_programs, needs_values
+from cfx_jax.errors import InputError, import_extra
+
+AXIS = "data"
+
+
+def data_mesh(*, devices: Sequence[jax.Device] | None = None) -> Mesh:
+    """A mesh with the one axis ``"data"``.
+
+    Args:
+        devices: which devices; None takes all, of every process.
+    """
+    return Mesh(np.asarray(jax.devices() if devices is None else devices), (AXIS,))
+
+
+def is_local(mesh: Mesh | None) -> bool:
+    """Tells whether all devices are of this process.
+
+    Args:
+        mesh: from ``data_mesh``; None is all devices.
+    """
+    devices = jax.devices() if mesh is None else mesh.devices.flat
+    return all(device.process_index == jax.process_index() for device in devices)
+
+
+def replicate(tree: Any, mesh: Mesh) -> Any:
+    """The same arrays on every device of the mesh."""
+    return jax.tree.map(lambda leaf: _place(leaf, NamedSharding(mesh, PartitionSpec())), tree)
+
+
+def shard(tree: Any, mesh: Mesh) -> Any:
+    """Spreads the leading axis of every leaf over the devices of a mesh.
+
+    Its length must be a multiple of the mesh's size.
+
+    Args:
+        tree: the whole batch, the same in every process.
+        mesh: from ``data_mesh``.
+
+    Raises:
+        InputError: a leading axis that the devices cannot share evenly.
+    """
+    length = num_examples(tree)
+    if length % mesh.size:
+        raise InputError(
+            f"shard: expected a multiple of {mesh.size} devices, got {length} examples: pad the"
+            " batch"
+        )
+    return jax.tree.map(lambda leaf: _place(leaf, NamedSharding(mesh, PartitionSpec(AXIS))), tree)
+
+
+def shard_local(tree: Any, mesh: Mesh) -> Any:
+    """A global batch, from the part that each process has loaded for itself.
+
+    A grain pipeline that is sharded by process loads such parts.
+    """
+    sharding = NamedSharding(mesh, PartitionSpec(AXIS))
+    return jax.tree.map(
+        lambda leaf: jax.make_array_from_process_local_data(sharding, np.asarray(leaf)), tree
+    )
+
+
+def gather(tree: Any) -> Any:
+    """The whole of a sharded pytree as NumPy arrays, in every process."""
+    if all(getattr(leaf, "is_fully_addressable", True) for leaf in jax.tree.leaves(tree)):
+        return jax.tree.map(np.asarray, tree)
+    from jax.experimental import multihost_utils
+
+    return jax.tree.map(np.asarray, multihost_utils.process_allgather(tree, tiled=True))
+
+
+def local_copy(tree: Any) -> Any:
+    """Copies arrays that are the same on all devices to a device of this process.
+
+    Where it is alone the arrays stay as they are.
+    """
+    if jax.process_count() == 1:
+        return tree
+
+    def copy(leaf: Any) -> Any:
+        if _is_key(leaf):
+            data = jnp.asarray(np.asarray(jax.random.key_data(leaf)))
+            return jax.random.wrap_key_data(data, impl=jax.random.key_impl(leaf))
+        return jnp.asarray(np.asarray(leaf))
+
+    return jax.tree.map(copy, tree)
+
+
+class Batch(NamedTuple):
+    """A padded batch on the devices, ``examples``, of which the first ``num_real`` are real."""
+
+    examples: Any
+    num_real: int
+
+
+class Batches:
+    """The batches of a set of examples, placed on the devices one by one as they are asked for."""
+
+    def __init__(self, examples: Any, *, batch_size: int | None, mesh: Mesh) -> None:
+        self._examples = jax.tree.map(
+            lambda leaf: leaf if _is_key(leaf) else np.asarray(leaf), examples
+        )
+        self._count = num_examples(examples)
+        self._mesh = mesh
+        check_count(batch_size, name="batch_size", or_none=True)
+        size = self._count if batch_size is None else batch_size
+        self._size = -(-min(size, self._count) // mesh.size) * mesh.size
+
+    def __len__(self) -> int:
+        return -(-self._count // self._size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for start in range(0, self._count, self._size):
+            # The last batch repeats its last example, so that every batch has one shape and
+            # compiles once.
+            index = np.minimum(np.arange(start, start + self._size), self._count - 1)
+            part = jax.tree.map(lambda leaf, index=index: leaf[index], self._examples)
+            yield Batch(shard(part, self._mesh), min(self._size, self._count - start))
+
+
+def batches(examples: Any, *, batch_size: int | None, mesh: Mesh) -> Batches:
+    """Cuts examples into padded, sharded batches of one shape.
+
+    Args:
+        examples: a pytree whose leaves have a leading axis over examples.
+        batch_size: at least 1, rounded up to a multiple of the mesh's size; None makes one batch.
+        mesh: from ``data_mesh``.
+
+    Raises:
+        InputError: a batch size below 1, no examples, or leaves of different lengths.
+    """
+    return Batches(examples, batch_size=batch_size, mesh=mesh)
+
+
+def map_examples(
+    fn: Callable[[Any, Any], Any],
+    shared: Any,
+    examples: Any,
+    *,
+    batch_size: int | None = None,
+    mesh: Mesh | None = None,
+    progress: bool | str = False,
+) -> Any:
+    """``jax.vmap(fn, (None, 0))(shared, examples)`` in compiled micro-batches over all devices.
+
+    Args:
+        fn: ``(shared, example) -> result`` of ONE example; functions of one code with equal
+            contents compile once.
+        shared: a pytree that all examples share, such as a classifier.
+        examples: a pytree whose leaves have a leading axis over examples.
+        batch_size: examples computed at once; None takes all. Changes nothing but memory and speed.
+        mesh: the devices; None takes all.
+        progress: shows a bar over batches; a text is its label.
+
+    Returns:
+        The results as NumPy arrays with a leading axis over examples.
+
+    Raises:
+        InputError: a batch size below 1, no examples, or leaves of different lengths.
+    """
+    mesh = mesh or data_mesh()
+    parts = batches(examples, batch_size=batch_size, mesh=mesh)
+    program = ExampleMap(fn, shared, mesh=mesh)
+    results = []
+    with progress_bar(len(parts), progress) as bar:
+        for part in parts:
+            result = gather(program(part.examples))
+            results.append(jax.tree.map(lambda leaf, n=part.num_real: leaf[:n], result))
+            bar.update(1)
+    return concatenate(results)
+
+
+class ExampleMap:
+    """``jax.vmap(fn, (None, 0))`` over all devices, for examples that come batch by batch.
+
+    What the examples share is placed on the devices once. Batches of one shape share one program.
+    """
+
+    def __init__(self, fn: Callable[[Any, Any], Any], shared: Any, *, mesh: Mesh) -> None:
+        """Places on the devices what the examples share.
+
+        Args:
+            fn: ``(shared, example) -> result`` of ONE example.
+            shared: a pytree that all examples share, such as a classifier.
+            mesh: from ``data_mesh``.
+        """
+        let_go_of_programs()
+        self._mesh, self._asked = mesh, (as_pytree(fn), shared)
+        self._placed = replicate(self._asked, mesh)
+
+    def __call__(self, examples: Any) -> Any:
+        """The results of a batch, on the devices, perhaps before they are computed.
+
+        Where a callable asks for the values of its arrays, they are compiled in from then on.
+
+        Args:
+            examples: a batch from ``batches`` or ``shard``.
+        """
+        try:
+            return _map_batch(*self._placed, examples)
+        except Exception as error:
+            if not needs_values(error):
+                raise
+        self._placed = replicate(compiled_in(self._asked), self._mesh)
+        return _map_batch(*self._placed, examples)
+
+
+@jax.jit
+def _map_batch(fn: Callable[[Any, Any], Any], shared: Any, examples: Any) -> Any:
+    return jax.vmap(fn, (None, 0))(shared, examples)
+
+
+def example_keys(key: PRNGKeyArray, indices: Int[AnyArray, " n"]) -> PRNGKeyArray:
+    """The keys of examples, each from the key and the example's index alone, whatever the batch.
+
+    Args:
+        key: of all examples.
+        indices: of the examples.
+
+    Returns:
+        One key for each index, ``(n,)``.
+
+    Example:
+        >>> keys = example_keys(jax.random.key(0), jnp.arange(3))
+        >>> bool(keys[2] == jax.random.fold_in(jax.random.key(0), 2))
+        True
+    """
+    return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.asarray(indices))
+
+
+def num_examples(examples: Any) -> int:
+    """The common length of all leaves' leading axes.
+
+    Raises:
+        InputError: there is no example, or the lengths differ.
+    """
+    lengths = {
+        leaf.shape[0] if getattr(leaf, "ndim", 0) else None for leaf in jax.tree.leaves(examples)
+    }
+    if len(lengths) != 1 or None in lengths:
+        raise InputError(
+            "examples: expected leaves with one common leading axis, got lengths"
+            f" {sorted(map(str, lengths))}"
+        )
+    (length,) = lengths
+    if not length:
+        raise InputError("examples: expected at least one example, got none")
+    return length
+
+
+def concatenate(parts: Sequence[Any]) -> Any:
+    """Joins pytrees of arrays along their leading axis."""
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
+
+
+def progress_bar(
+    total: int, progress: bool | str, *, unit: str | None = None
+) -> AbstractContextManager[Any]:
+    """A tqdm bar with a method ``update(n)``, in process 0 where asked for.
+
+    Elsewhere it is something silent with the same method.
+
+    Args:
+        total: number of steps.
+        progress: whether to show it; a text is its label.
+        unit: of steps that are done in parts, such as ``"images"``: the bar then shows how many are
+            done, and the time that is left.
+    """
+    if not progress or jax.process_index() > 0:
+        return nullcontext(SimpleNamespace(update=lambda count: None))
+    label = progress if isinstance(progress, str) else None
+    shown = None
+    if unit is not None:
+        shown = f"{{l_bar}}{{bar}}| {{n:.0f}} of {{total}} {unit}, {{remaining}} left"
+    return import_extra("tqdm", "progress bars").tqdm(
+        total=total, desc=label, leave=False, dynamic_ncols=True, bar_format=shown
+    )
+
+
+def _is_key(leaf: Any) -> bool:
+    return isinstance(leaf, Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def _place(leaf: Any, sharding: NamedSharding) -> Array:
+    if jax.process_count() == 1:
+        return jax.device_put(leaf, sharding)
+    if _is_key(leaf):
+        return jax.random.wrap_key_data(
+            _place(jax.random.key_data(leaf), sharding), impl=jax.random.key_impl(leaf)
+        )
+    host = np.asarray(leaf)
+    return jax.make_array_from_callback(host.shape, sharding, lambda index: host[index])
