@@ -3,10 +3,10 @@
 Selvaraju et al. 2017, Chattopadhay et al. 2018, and Jiang et al. 2021 ("LayerCAM: exploring
 hierarchical class activation maps for localization").
 
-All see a layer of the classifier through a tap (``layer_taps``), which ``models.parts(model)`` gives of a
-network of this library, ``classifier.tap(name)`` of a layer of a model from ``adapters``. Of
-two classes explain the predicted one: the logit of the other class falls with what the network has
-seen, and its map may be empty.
+All see a layer of the classifier through a tap (``layer_taps``): ``models.parts(model)`` gives
+that of a network of this library, ``classifier.tap(name)`` that of a layer of a model from
+``adapters``. Of two classes explain the predicted one: the logit of the other class falls with what
+the network has seen, and its map may be empty.
 
 Deviation: Grad-CAM++ counts a channel's sum as at least 0. After a ReLU, as published, it is; of
 other activations the formula would divide by zero or a negative number.

@@ -17,6 +17,7 @@ from cfx_jax.array_types import AnyArray
 from cfx_jax.metrics import hit_score, rank_correlation, volume_overlap
 from experiments.acat.config import Config
 from experiments.acat.data import ChosenFacts, FactsOfScans, Scans
+from experiments.acat.latent_searches import Explained, Traces, remove_finding, walk
 from experiments.acat.map_names import (
     BRIGHTEST,
     CHANGE,
@@ -30,7 +31,6 @@ from experiments.acat.map_names import (
     WITH_ACAT,
 )
 from experiments.acat.maps import Explanations, explain, explain_network
-from experiments.acat.searches import Explained, Traces, remove_finding, walk
 from experiments.shared import Arrays, Workspace, controls
 from experiments.shared.array_store import row_bytes, row_slices
 

@@ -35,6 +35,15 @@ from cfx_jax.models import Parts, with_saliency
 from cfx_jax.objectives import class_score
 from cfx_jax.parallel import map_examples
 from experiments.acat.config import SearchConfig
+from experiments.acat.latent_searches import (
+    WITH,
+    WITHOUT,
+    Explained,
+    Traces,
+    remove_finding,
+    search,
+    shift,
+)
 from experiments.acat.map_names import (
     GRAD_CAM,
     GRAD_CAM_PP,
@@ -46,15 +55,6 @@ from experiments.acat.map_names import (
     SCORE_CAM,
     SHUFFLED,
     ZERO,
-)
-from experiments.acat.searches import (
-    WITH,
-    WITHOUT,
-    Explained,
-    Traces,
-    remove_finding,
-    search,
-    shift,
 )
 from experiments.shared.array_store import Rows
 

@@ -23,19 +23,19 @@ from cfx_jax.report import (
     counterfactual_grid,
     saliency_grid,
 )
-from experiments import charachon
-from experiments.charachon import AVERAGED
+from experiments import charachon_shared
+from experiments.charachon_shared import AVERAGED
 from experiments.shared import PaperReport
-from experiments.similar_adversarial.rows import NAIVE, OURS
+from experiments.similar_adversarial.compared_generators import NAIVE, OURS
 from experiments.similar_adversarial.study import Marked, Study
 
 _SHOWN = (
-    charachon.GRADIENT,
-    charachon.INTEGRATED_GRADIENTS,
-    charachon.GRAD_CAM,
-    charachon.BBMP,
-    charachon.PERCEPTUAL,
-    charachon.MASK_GENERATOR,
+    charachon_shared.GRADIENT,
+    charachon_shared.INTEGRATED_GRADIENTS,
+    charachon_shared.GRAD_CAM,
+    charachon_shared.BBMP,
+    charachon_shared.PERCEPTUAL,
+    charachon_shared.MASK_GENERATOR,
     NAIVE,
     OURS,
     OURS + AVERAGED,
