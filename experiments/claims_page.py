@@ -1,8 +1,8 @@
 """Writes one page with every claim of the five papers, its verdict, and why it fails.
 
 ``python -m experiments.claims_page --results results`` reads every ``claims.json`` below a folder
-of results and writes ``docs/results/claims.md``. The words that no run can write, why a claim fails,
-stay in ``docs/results/reasons.toml``, so the command can be run again at any time.
+of results and writes ``docs/results/claims.md``. The words that no run can write, why a claim
+fails, stay in ``docs/results/reasons.toml``, so the command can be run again at any time.
 """
 
 import json

@@ -390,7 +390,7 @@ class TestDepth:
         assert source.depth is None and source.notes == ()
 
     def test_a_value_beyond_what_the_others_use_is_refused(self, make_folder, monkeypatch):
-        monkeypatch.setattr("cfx_jax.data.sources.open_images._SAMPLE", 2)
+        monkeypatch.setattr("cfx_jax.data.sources.opening._SAMPLE", 2)
         dark, bright = np.full((6, 8), 900, np.uint16), np.full((6, 8), 60_000, np.uint16)
         source = open_images(make_folder({"1.png": dark, "2.png": bright, "3.png": dark}))
         assert source[0]["image"].max() == pytest.approx(900 / 1023)
