@@ -145,16 +145,6 @@ def test_only_the_first_process_shows_a_bar(two_processes):
     assert "explain" in first and "explain" not in second
 
 
-def test_a_label_names_the_progress_bar(capsys):
-    numbers = np.arange(5.0)
-    parallel.map_examples(jnp.multiply, 2.0, numbers, batch_size=2, progress="doubling")
-    assert "doubling" in capsys.readouterr().err
-    parallel.map_examples(jnp.multiply, 2.0, numbers, batch_size=2, progress=True)
-    assert "0/3" in capsys.readouterr().err
-    parallel.map_examples(jnp.multiply, 2.0, numbers, batch_size=2)
-    assert capsys.readouterr().err == ""
-
-
 def test_the_last_batch_is_padded_with_its_last_example():
     first, second = parallel.batches(
         np.arange(5), batch_size=3, mesh=parallel.data_mesh(devices=jax.devices()[:1])
