@@ -17,7 +17,7 @@ from jaxtyping import Int, PRNGKeyArray
 from cfx_jax.array_types import AnyArray
 from cfx_jax.checks import check_count
 from cfx_jax.compilation import as_pytree, compiled_in, let_go_of_programs, needs_values
-from cfx_jax.parallel.progress_bar import progress_bar
+from cfx_jax.parallel.progress import progress_bar
 from cfx_jax.parallel.sharding import data_mesh, gather, is_key, num_examples, replicate, shard
 
 
