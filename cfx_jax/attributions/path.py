@@ -22,8 +22,8 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
+from cfx_jax.attributions.bounded_memory_sum import sum_over
 from cfx_jax.attributions.gradient import Score, slope
-from cfx_jax.attributions.summation import sum_over
 from cfx_jax.checks import (
     check_choice,
     check_count,

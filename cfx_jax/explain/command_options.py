@@ -14,7 +14,7 @@ from jaxtyping import Float
 from cfx_jax.adapters import Outputs
 from cfx_jax.data import ImageCollection, open_images
 from cfx_jax.errors import InputError
-from cfx_jax.explain.model_loading import load_model
+from cfx_jax.explain.model_argument import load_model
 from cfx_jax.explain.trained import load_sibling, with_sibling
 
 

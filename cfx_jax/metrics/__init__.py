@@ -3,6 +3,13 @@
 from cfx_jax.metrics.activation_variances import (
     pre_activation_variances as pre_activation_variances,
 )
+from cfx_jax.metrics.bootstrap import bootstrap_interval as bootstrap_interval
+from cfx_jax.metrics.bootstrap import (
+    paired_difference_interval as paired_difference_interval,
+)
+from cfx_jax.metrics.bootstrap import (
+    unpaired_difference_interval as unpaired_difference_interval,
+)
 from cfx_jax.metrics.calibration import CompatibilityCurve as CompatibilityCurve
 from cfx_jax.metrics.calibration import ReliabilityCurve as ReliabilityCurve
 from cfx_jax.metrics.calibration import compatibility_curve as compatibility_curve
@@ -20,16 +27,6 @@ from cfx_jax.metrics.classification import decision_counts as decision_counts
 from cfx_jax.metrics.classification import roc_auc as roc_auc
 from cfx_jax.metrics.classification import sensitivity as sensitivity
 from cfx_jax.metrics.classification import specificity as specificity
-from cfx_jax.metrics.confidence_intervals import MeanOfRuns as MeanOfRuns
-from cfx_jax.metrics.confidence_intervals import bootstrap_interval as bootstrap_interval
-from cfx_jax.metrics.confidence_intervals import interval_over_runs as interval_over_runs
-from cfx_jax.metrics.confidence_intervals import mean_and_standard_error as mean_and_standard_error
-from cfx_jax.metrics.confidence_intervals import (
-    paired_difference_interval as paired_difference_interval,
-)
-from cfx_jax.metrics.confidence_intervals import (
-    unpaired_difference_interval as unpaired_difference_interval,
-)
 from cfx_jax.metrics.confounding import Confounding as Confounding
 from cfx_jax.metrics.confounding import class_discrimination_matrix as class_discrimination_matrix
 from cfx_jax.metrics.confounding import confounding as confounding
@@ -68,6 +65,9 @@ from cfx_jax.metrics.localisation import precision as precision
 from cfx_jax.metrics.localisation import recall as recall
 from cfx_jax.metrics.localisation import relevance_mass as relevance_mass
 from cfx_jax.metrics.localisation import top_pixels as top_pixels
+from cfx_jax.metrics.means_of_runs import MeanOfRuns as MeanOfRuns
+from cfx_jax.metrics.means_of_runs import interval_over_runs as interval_over_runs
+from cfx_jax.metrics.means_of_runs import mean_and_standard_error as mean_and_standard_error
 from cfx_jax.metrics.parameter_randomisation import ParameterRandomisation as ParameterRandomisation
 from cfx_jax.metrics.parameter_randomisation import (
     parameter_randomisation as parameter_randomisation,

@@ -4,8 +4,8 @@ import numpy as np
 
 from experiments.acat.config import Config
 from experiments.acat.data import Scans, StoredFacts
-from experiments.acat.detection import FIELDS, OVERLAPS, Detection
 from experiments.acat.latent_searches import Traces
+from experiments.acat.localisation import FIELDS, OVERLAPS, Detection
 from experiments.acat.map_names import METHODS, OURS, REFERENCES
 from experiments.acat.networks import (
     ACAT,

@@ -16,8 +16,8 @@ from cfx_jax.counterfactuals import latent_shift_batch
 from cfx_jax.metrics import volume_overlap
 from experiments.acat.config import SearchConfig
 from experiments.acat.data import Scans, StoredFacts
-from experiments.acat.detection import detect, explain_all
 from experiments.acat.latent_searches import Explained, Traces, remove_finding, search, walk
+from experiments.acat.localisation import detect, explain_all
 from experiments.acat.map_names import (
     CONSTANT,
     GRAD_CAM,

@@ -16,10 +16,10 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float
 
 from cfx_jax.compilation import call
+from cfx_jax.image_registration import register, warp
 from cfx_jax.metrics import dice
 from cfx_jax.models import per_image
 from cfx_jax.parallel import map_examples, progress_bar
-from cfx_jax.registration import register, warp
 from experiments.progressive_exaggeration.chapters.heart.organ_masks import (
     ORGANS,
     classes_of,

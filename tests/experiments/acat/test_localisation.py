@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments.acat.detection import same_side, score, score_references
+from experiments.acat.localisation import same_side, score, score_references
 from experiments.acat.map_names import (
     BRIGHTEST,
     CHANGE,

@@ -7,8 +7,8 @@ import pytest
 import scipy.ndimage
 
 from cfx_jax.errors import InputError
+from cfx_jax.image_registration import register, warp
 from cfx_jax.metrics import dice
-from cfx_jax.registration import register, warp
 
 SIDE = 48
 ROWS, COLUMNS = np.mgrid[:SIDE, :SIDE].astype(np.float32)

@@ -5,7 +5,7 @@ import pytest
 
 from cfx_jax.data import SyntheticCT, load_arrays
 from cfx_jax.data.worlds.ct import TERRITORIES
-from cfx_jax.data.worlds.ct.source import draw
+from cfx_jax.data.worlds.ct.synthetic_ct import draw
 from cfx_jax.errors import InputError
 
 KINDS = ("stroke", "lung")

@@ -8,7 +8,7 @@ from scipy import ndimage, stats
 from small_classifiers import images
 
 from cfx_jax.attributions import AugmentationRanges
-from cfx_jax.attributions.moves import Move, apply_move, draw_move, invert, is_read_inside
+from cfx_jax.attributions.affine_moves import Move, apply_move, draw_move, invert, is_read_inside
 from cfx_jax.errors import InputError
 
 NOTHING = AugmentationRanges(0, 0, 0, (1, 1), False, False)

@@ -5,7 +5,7 @@ import pytest
 
 from cfx_jax.data import SyntheticFaces, load_arrays
 from cfx_jax.data.worlds.face import ATTRIBUTES
-from cfx_jax.data.worlds.face.source import draw
+from cfx_jax.data.worlds.face.synthetic_faces import draw
 from cfx_jax.errors import InputError
 
 NUMBER = 60

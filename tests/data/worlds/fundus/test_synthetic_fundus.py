@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from cfx_jax.data import ArraySource, SyntheticFundus, load_arrays, training_batches
-from cfx_jax.data.worlds.fundus.source import draw
+from cfx_jax.data.worlds.fundus.synthetic_fundus import draw
 from cfx_jax.errors import InputError
 
 NUMBER = 150

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cfx_jax.attributions.summation import sum_over
+from cfx_jax.attributions.bounded_memory_sum import sum_over
 from cfx_jax.checks import check_count
 from cfx_jax.errors import InputError
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from cfx_jax.data import SyntheticBrain, load_arrays
-from cfx_jax.data.worlds.brain.source import draw
+from cfx_jax.data.worlds.brain.synthetic_brain import draw
 from cfx_jax.errors import InputError
 
 NUMBER = 100

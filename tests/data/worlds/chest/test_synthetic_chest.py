@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from cfx_jax.data import SyntheticChest, load_arrays
-from cfx_jax.data.worlds.chest.source import draw
+from cfx_jax.data.worlds.chest.synthetic_chest import draw
 from cfx_jax.errors import InputError
 
 NUMBER = 100

@@ -1,9 +1,9 @@
-"""Intervals over images and over runs: how sure a reported number is.
+"""Bootstrap intervals over images: how sure a reported number is.
 
-Over images: the percentile bootstrap (Efron and Tibshirani 1993, "An Introduction to the
-Bootstrap", chapter 13). Draw the images again with replacement, compute the statistic on each draw,
-and take the central ``level`` share of the results. Everything is NumPy on the host: the inputs are
-one number per image, computed already.
+The percentile bootstrap (Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter
+13): draw the images again with replacement, compute the statistic on each draw, and take the
+central ``level`` share of the results. Everything is NumPy on the host: the inputs are one number
+per image, computed already.
 
 Methods that are compared on the same images are compared in pairs (``paired_difference_interval``):
 the spread over images that both share cancels. Images that belong together (two eyes of one
@@ -13,20 +13,16 @@ narrow. What is drawn at once is called a unit: a group, or an image where there
 A resample shows no spread that the sample does not have. So shares of yes and no have Wilson's
 interval (and pairs of them Newcombe's), which is never of width zero. Where too few units or equal
 values say nothing about the spread, the ends are NaN, which leaves a claim undecided.
-
-Over runs: how sure a number is that a training gives, and that another training would give again
-(``interval_over_runs``, ``mean_and_standard_error``).
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Num, Shaped
 
-from cfx_jax.errors import InputError, import_extra
-from cfx_jax.metrics.checks import as_numbers, as_vector, check_same_shape
+from cfx_jax.errors import InputError
 from cfx_jax.metrics.proportion_intervals import (
     LEVEL,
     Interval,
@@ -36,7 +32,6 @@ from cfx_jax.metrics.proportion_intervals import (
     newcombe_interval,
     wilson_interval,
 )
-from cfx_jax.metrics.resampling import Units
 
 Statistic = Literal["mean", "median"] | Callable[[Any], Any]
 _STATISTIC: Statistic = "mean"
@@ -99,7 +94,7 @@ def bootstrap_interval(
     values = np.asarray(values)
     _check_options(level, num_resamples)
     _check_values(values)
-    units = Units.of(len(values), groups, strata)
+    units = _Units.of(len(values), groups, strata)
     measure = _named_statistic(statistic)
     estimate = float(measure(values))
     is_share = statistic == "mean" and values.ndim == 1 and bool(np.isin(values, (0, 1)).all())
@@ -241,100 +236,77 @@ def unpaired_difference_interval(
     )
 
 
-class MeanOfRuns(NamedTuple):
-    """A mean over runs and its standard error. Unpacks as a plain ``(mean, standard_error)``."""
+class _Units(NamedTuple):
+    """The units that a resample draws: groups of images, or images where there are no groups."""
 
-    mean: float
-    """The mean over runs."""
-    standard_error: float
-    """The runs' standard deviation over the root of their number, in their unit."""
+    members: list[np.ndarray] | None
+    """The images of each unit, by their numbers; None where each image is a unit."""
+    kinds: list[np.ndarray]
+    """The units of each kind, by their numbers. A resample has as many of each as the sample."""
+
+    @classmethod
+    def of(cls, n: int, groups: np.ndarray | None, strata: np.ndarray | None) -> "_Units":
+        """Makes the units of n images.
+
+        Args:
+            n: number of images.
+            groups: ``(n,)`` name of each image's group; None where each image is a unit.
+            strata: ``(n,)`` kind of each image; None for one kind. Groups of mixed kinds are a kind
+                of their own.
+
+        Raises:
+            InputError: there is not one name for each image.
+        """
+        members = None if groups is None else _members(n, np.asarray(groups), "groups")
+        count = n if members is None else len(members)
+        if strata is None:
+            return cls(members, [np.arange(count)])
+        stratum = np.empty(n, int)
+        for number, images in enumerate(_members(n, np.asarray(strata), "strata")):
+            stratum[images] = number
+        held = (
+            [(kind,) for kind in stratum]
+            if members is None
+            else [tuple(np.unique(stratum[images])) for images in members]
+        )
+        numbers = {kind: number for number, kind in enumerate(dict.fromkeys(held))}
+        return cls(members, _members(count, np.asarray([numbers[kind] for kind in held]), "strata"))
+
+    @property
+    def number(self) -> int:
+        """Number of units in all."""
+        return sum(map(len, self.kinds))
+
+    @property
+    def smallest(self) -> int:
+        """Number of units of the rarest kind."""
+        return min(map(len, self.kinds))
+
+    def draws(self, num_resamples: int, seed: int) -> Iterator[np.ndarray]:
+        """Yields the numbers of the images of each resample.
+
+        It yields one resample at a time: all of them would not fit into memory for large sets.
+        """
+        rng = np.random.default_rng(seed)
+        for _ in range(num_resamples):
+            drawn = np.concatenate(
+                [kind[rng.integers(len(kind), size=len(kind))] for kind in self.kinds]
+            )
+            yield (
+                drawn
+                if self.members is None
+                else np.concatenate([self.members[unit] for unit in drawn])
+            )
 
 
-def mean_and_standard_error(runs: Float[np.ndarray, " runs"], *, ddof: int = 1) -> MeanOfRuns:
-    """Computes the mean of a number over runs with different seeds, and its standard error.
-
-    Args:
-        runs: the number that each run gave, say an accuracy; finite.
-        ddof: 1 for the usual, unbiased variance; 0 for the one that Fontanella et al. 2023 report,
-            a fifth smaller for three runs.
-
-    Returns:
-        The mean and its standard error, 0 for equal runs.
-
-    Raises:
-        InputError: there are no more runs than ``ddof``, ``ddof`` is neither 0 nor 1, or a
-            number is NaN or infinite.
-
-    >>> mean_and_standard_error(np.array([0.5, 0.75, 1.0])).mean
-    0.75
-    """
-    runs = as_numbers(runs, name="runs")
-    if ddof not in (0, 1):
-        raise InputError(f"ddof: expected 0 or 1, got {ddof!r}")
-    if len(runs) <= ddof:
-        raise InputError(f"runs: expected at least two for a standard error, got {len(runs)}")
-    return MeanOfRuns(float(runs.mean()), float(runs.std(ddof=ddof) / np.sqrt(len(runs))))
-
-
-def interval_over_runs(
-    runs: Sequence[Float[np.ndarray, " cases"]],
-    *,
-    cases: Sequence[Shaped[np.ndarray, " cases"]] | None = None,
-    level: float = LEVEL,
-) -> Interval:
-    """Computes the interval of a mean over trainings and over test cases.
-
-    It says what other trainings and other cases would give. A statement about a method has two
-    sources of chance: the training (its seed, its split) and the cases on which it is tested. Their
-    variances are estimated apart and added; the interval is Student's, with Satterthwaite's degrees
-    of freedom. To compare two methods, give the differences of their answers.
-
-    Args:
-        runs: for each training, one finite number for each of its test cases, at least one; a row
-            of a matrix where all are tested on the same cases in the same order.
-        cases: for each training, the names of what its numbers are of (a patient, or a scan), in
-            the same shape. Numbers of one name are averaged. None where all trainings are tested on
-            the same cases, in the same order. Where no case has two trainings, the spread of the
-            trainings holds that of the cases already.
-        level: the interval's coverage, strictly between 0 and 1.
-
-    Returns:
-        The mean of the trainings' means with its interval. Both ends are NaN for a single training,
-        and where nothing varies.
-
-    Raises:
-        InputError: there is no training, a training without cases, trainings of different numbers
-            of cases without names, not one name for each case, or a
-            level out of range.
-
-    Source: Satterthwaite (1946), "An approximate distribution of estimates of variance components";
-    both factors as random effects, the residual counted twice, which makes the interval never too
-    narrow.
-
-    >>> runs = np.array([[0.0, 1.0, 1.0], [0.0, 1.0, 0.0], [1.0, 1.0, 0.0]])
-    >>> round(interval_over_runs(runs).estimate, 3)
-    0.556
-    """
-    check_level(level)
-    if len(runs) == 0:
-        raise InputError("runs: expected at least one training, got none")
-    values = [as_numbers(run, name="runs") for run in runs]
-    names = _named_cases(values, cases)
-    means = np.array([_mean_of_names(run, name) for run, name in zip(values, names, strict=True)])
-    estimate = float(means.mean())
-    if len(means) < 2:
-        return Interval(estimate, math.nan, math.nan)
-    parts = [(means.var(ddof=1) / len(means), len(means) - 1), *_variance_of_cases(values, names)]
-    variance = sum(part for part, _ in parts)
-    largest = max(float(np.abs(run).max()) for run in values)
-    if not variance > (_ROUNDING_OF_MEANS * largest) ** 2:
-        return Interval(estimate, math.nan, math.nan)
-    freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
-    quantile = float(
-        import_extra("scipy.special", "intervals over runs").stdtrit(freedom, (1 + level) / 2)
-    )
-    half = quantile * math.sqrt(variance)
-    return Interval(estimate, estimate - half, estimate + half)
+def _members(n: int, names: np.ndarray, argument: str) -> list[np.ndarray]:
+    """Lists the numbers of the images that share a name, for each name."""
+    if names.shape != (n,):
+        raise InputError(
+            f"{argument} must name one for each of the {n} images, got shape {names.shape}"
+        )
+    inverse = np.unique(names, return_inverse=True)[1]
+    return [np.flatnonzero(inverse == number) for number in range(inverse.max() + 1)]
 
 
 def _fewest_units(level: float) -> int:
@@ -398,50 +370,7 @@ def _check_statistics(drawn: list[float]) -> None:
         )
 
 
-def _named_cases(values: list[np.ndarray], cases: Sequence[np.ndarray] | None) -> list[np.ndarray]:
-    if cases is None:
-        lengths = {len(run) for run in values}
-        if len(lengths) > 1:
-            raise InputError(
-                "cases: expected names, as the trainings have different numbers of cases:"
-                f" {lengths}"
-            )
-        return [np.arange(len(run)) for run in values]
-    if len(cases) != len(values):
-        raise InputError(
-            f"cases: expected names for each of the {len(values)} trainings, got {len(cases)}"
-        )
-    names = [as_vector(name, name="cases") for name in cases]
-    for run, name in zip(values, names, strict=True):
-        check_same_shape(run, name, names=("runs", "cases"))
-    return names
-
-
-def _mean_of_names(run: np.ndarray, names: np.ndarray) -> float:
-    """Computes the mean over cases of each case's mean."""
-    inverse = np.unique(names, return_inverse=True)[1]
-    return float((np.bincount(inverse, run) / np.bincount(inverse)).mean())
-
-
-def _variance_of_cases(
-    values: list[np.ndarray], names: list[np.ndarray]
-) -> list[tuple[float, int]]:
-    """Computes the variance that the cases add, and its degrees of freedom.
-
-    Gives nothing where each case has one training.
-    """
-    distinct = [np.unique(name) for name in names]
-    every, inverse = np.unique(np.concatenate(names), return_inverse=True)
-    if len(every) == sum(map(len, distinct)) or len(every) < 2:
-        return []
-    means = np.bincount(inverse, np.concatenate(values)) / np.bincount(inverse)
-    return [(float(means.var(ddof=1) / len(every)), len(every) - 1)]
-
-
 _STATISTICS: dict[str, Callable[[np.ndarray], Any]] = {"mean": np.mean, "median": np.median}
 
 _ROUNDING = 1e-9
 """A narrower interval, relative to the estimate, has width zero but for rounding."""
-
-_ROUNDING_OF_MEANS = 1e-12
-"""The rounding of a mean of equal numbers, as a share of them."""
