@@ -86,7 +86,7 @@ def test_imports_across_packages_go_through_the_face(package):
 
 
 def test_imports_by_relative_names_are_looked_at_too():
-    node = ast.parse("from ..shared.run import train").body[0]
+    node = ast.parse("from ..shared.trainer import train").body[0]
     assert imported_module(node, "trainers.other") == "trainers.shared.trainer"
     assert imported_module(ast.parse("from . import train").body[0], "trainers") == "trainers"
     assert home("trainers", "train") == "trainers.shared.trainer"
