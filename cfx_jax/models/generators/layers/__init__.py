@@ -17,6 +17,9 @@ from cfx_jax.models.generators.layers.progressive_blocks import SpectralBlock as
 from cfx_jax.models.generators.layers.progressive_blocks import (
     SpectralIdentityBlock as SpectralIdentityBlock,
 )
+from cfx_jax.models.generators.layers.progressive_blocks import (
+    conditional_blocks as conditional_blocks,
+)
 from cfx_jax.models.generators.layers.progressive_blocks import mean_halve as mean_halve
 from cfx_jax.models.generators.layers.resampling import Doubling as Doubling
 from cfx_jax.models.generators.layers.resampling import Halving as Halving
