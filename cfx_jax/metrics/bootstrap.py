@@ -16,7 +16,7 @@ values say nothing about the spread, the ends are NaN, which leaves a claim unde
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Literal, NamedTuple
 
 import numpy as np

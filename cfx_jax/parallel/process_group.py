@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, NoReturn
 import jax
 
 from cfx_jax.locks import release_all
-from cfx_jax.parallel.coordinator import FAILED
+from cfx_jax.parallel.coordination_service import FAILED
 
 BEAT_S = 1.0
 SILENCE_S = 30

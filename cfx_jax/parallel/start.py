@@ -15,7 +15,7 @@ import jax
 from jax._src import clusters, distributed  # JAX shows neither the store of keys nor the clusters
 
 from cfx_jax.errors import InputError
-from cfx_jax.parallel import coordinator
+from cfx_jax.parallel import coordination_service
 from cfx_jax.parallel.consensus import wait_for_all
 from cfx_jax.parallel.process_group import SILENCE_S, join_run, this_run
 
@@ -78,7 +78,7 @@ def start_distributed(
             heartbeat_timeout_seconds=_HEARTBEAT_S,
         )
     except (ValueError, RuntimeError) as error:
-        close(coordinator.FAILED)
+        close(coordination_service.FAILED)
         raise InputError(_cannot_start(coordinator, num_processes, index, error)) from error
     client = distributed.global_state.client
     _check_new(client, place)
@@ -160,7 +160,7 @@ def _serve(place: _Place) -> Callable[[str], None]:
     address = os.environ.get("JAX_COORDINATOR_BIND_ADDRESS", f"[::]:{port}")
     settings = [address, place.num_processes, _HEARTBEAT_S, _LINGER_S]
     server = subprocess.Popen(
-        [sys.executable, str(Path(coordinator.__file__)), *map(str, settings)],
+        [sys.executable, str(Path(coordination_service.__file__)), *map(str, settings)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -168,7 +168,7 @@ def _serve(place: _Place) -> Callable[[str], None]:
     )
     assert server.stdin is not None and server.stdout is not None
     answer = server.stdout.readline().strip()
-    if answer != coordinator.READY:
+    if answer != coordination_service.READY:
         raise InputError(
             f"coordinator: expected a free port of this host, {place.coordinator} cannot be used"
             f" ({answer or 'the service ended'}): choose another port"
@@ -207,4 +207,4 @@ def _leave() -> None:
         wait_for_all("the end of the run")
         run.watch.stop()
         jax.distributed.shutdown()
-        run.close(coordinator.DONE)
+        run.close(coordination_service.DONE)

@@ -4,7 +4,7 @@ JAX would have process 0 serve the others. Where that process is killed, JAX end
 with a trace of the stack, and none can say who is missing. This program serves in its place, and
 for a while after process 0 has gone. It imports no JAX, so that it starts within a second.
 
-python coordinator.py ADDRESS NUM_PROCESSES HEARTBEAT_TIMEOUT LINGER
+python coordination_service.py ADDRESS NUM_PROCESSES HEARTBEAT_TIMEOUT LINGER
 """
 
 import signal
