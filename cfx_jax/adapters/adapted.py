@@ -10,8 +10,8 @@ from jaxtyping import Array, Float
 
 from cfx_jax.adapters.inputs_outputs import Inputs, Outputs
 from cfx_jax.errors import InputError, reason_of
+from cfx_jax.layer_taps import Tapped
 from cfx_jax.models import guided_classifier
-from cfx_jax.taps import Tapped
 
 _NO_LAYERS = (
     "layer: expected a model with layers by name, got {}, which has none: give the model itself to"
