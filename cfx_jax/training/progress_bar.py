@@ -12,7 +12,7 @@ class StepBar:
     """A bar over the steps of a training, in the first process alone; a context manager."""
 
     def __init__(self, first: int, num_steps: int, *, progress: bool) -> None:
-        """Opens the bar.
+        """Opens the bar at the steps that are done.
 
         Args:
             first: steps that are done already.

@@ -38,7 +38,7 @@ ATTACK = tuple(
     for name in (
         "metrics.robustness",
         "objectives",
-        "callables",
+        "compilation",
         "optimise",
         "geometry",
         "models.views.ensemble",

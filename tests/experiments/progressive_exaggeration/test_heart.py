@@ -12,7 +12,7 @@ from scipy import stats
 from cfx_jax.counterfactuals import Exaggeration
 from cfx_jax.errors import InputError
 from experiments.progressive_exaggeration import published
-from experiments.progressive_exaggeration.chapters.heart import Heart
+from experiments.progressive_exaggeration.chapters.heart import Heart, heart_sizes
 from experiments.progressive_exaggeration.chapters.heart.chapter import all_series
 from experiments.progressive_exaggeration.chapters.heart.claims import make_claims
 from experiments.progressive_exaggeration.chapters.heart.figures import heart_outlines

@@ -43,7 +43,8 @@ PERCENTILES = published.PERCENTILES
 @pytest.fixture(autouse=True)
 def few_resamples(monkeypatch):
     few = {"num_resamples": 200}
-    for place in ("shared.claims", "charachon.tables", "similar_adversarial.comparisons"):
+    places = "shared.claims", "charachon_shared.tables", "similar_adversarial.claim_comparisons"
+    for place in places:
         monkeypatch.setattr(
             f"experiments.{place}.bootstrap_interval", partial(bootstrap_interval, **few)
         )
