@@ -17,12 +17,14 @@ from .networks import ModelFactory as ModelFactory
 from .networks import State as State
 from .networks import Step as Step
 from .networks import classifier_of as classifier_of
+from .networks import computed_as as computed_as
 from .networks import descend as descend
 from .networks import descent_step as descent_step
 from .networks import evaluation_view as evaluation_view
 from .networks import first_state as first_state
 from .networks import graph_of as graph_of
 from .networks import join_parts as join_parts
+from .networks import mean_gradients as mean_gradients
 from .networks import trained_network as trained_network
 from .networks import training_view as training_view
 from .networks import variables_of as variables_of
@@ -39,6 +41,7 @@ from .run import TrainingBatches as TrainingBatches
 from .run import load as load
 from .run import train as train
 from .settings import RunSettings as RunSettings
+from .settings import as_stored as as_stored
 from .settings import count_steps as count_steps
 from .settings import describe_length as describe_length
 from .settings import images_per_epoch as images_per_epoch
