@@ -70,15 +70,14 @@ def test_images_and_latents_of_generators_are_float32():
 
 
 def test_maps_of_a_bfloat16_network_agree_with_those_of_float32():
-    """A ReLU near 0 may turn round, so that a single gradient differs most, and the mean over a
-    path less.
+    """In the length of their difference, as a share of the map's own. A ReLU near 0 may turn round,
+    so that a single gradient differs most, and the mean over a path less.
     """
     network = resnet()
     exact, rounded = (maps_of(model) for model in (network, computing_in(network, "bfloat16")))
     assert kinds(rounded) == {"float32"}
-    for name, tolerance in {"gradient": 0.2, "integrated": 0.2, "cam": 0.05}.items():
+    for name, tolerance in {"gradient": 0.25, "integrated": 0.12, "cam": 0.02}.items():
         difference = jnp.linalg.norm(rounded[name] - exact[name]) / jnp.linalg.norm(exact[name])
-        print(name, difference)
         assert 0 < difference < tolerance, name
 
 
