@@ -222,7 +222,7 @@ def make_step(config: Config, inputs: Inputs) -> Step:
         InputError: as ``check``.
     """
     check(config, inputs)
-    graphdef = graph_of(inputs.choose(build, config))
+    graphdef = graph_of(inputs.choose(build, config), remat=config.run.remat)
 
     def step(
         frozen: Classifier, state: State, key: PRNGKeyArray, batch: Batch
@@ -352,6 +352,7 @@ TRAINER = Trainer(
     finish=finish,
     needs=("classifier",),
     takes=("model", "augment"),
+    accumulates=False,
 )
 
 

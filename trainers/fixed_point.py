@@ -194,7 +194,8 @@ def make_step(config: Config, inputs: Inputs) -> Step:
         InputError: a number out of its range.
     """
     check(config, inputs)
-    graphdef, optimisers = graph_of(inputs.choose(build, config)), _make_optimisers(config)
+    graphdef = graph_of(inputs.choose(build, config), remat=config.run.remat)
+    optimisers = _make_optimisers(config)
 
     def step(
         frozen: Classifier, state: State, key: PRNGKeyArray, batch: Batch
@@ -326,6 +327,7 @@ TRAINER = Trainer(
     finish=finish,
     needs=("classifier",),
     takes=("model", "augment"),
+    accumulates=False,
 )
 
 

@@ -315,7 +315,8 @@ def make_step(config: Config, inputs: Inputs) -> Step:
         InputError: as ``check``.
     """
     check(config, inputs)
-    graphdef, adam = graph_of(inputs.choose(build, config)), make_optimiser(config)
+    graphdef = graph_of(inputs.choose(build, config), remat=config.run.remat)
+    adam = make_optimiser(config)
     critic_adam = make_optimiser(config, updates=config.critic_steps)
 
     def step(
@@ -430,6 +431,7 @@ TRAINER = Trainer(
     finish=finish,
     needs=("classifier",),
     takes=("model", "start", "augment"),
+    accumulates=False,
 )
 
 

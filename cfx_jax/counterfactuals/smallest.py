@@ -340,7 +340,7 @@ def _restarted(
     algorithm = problem(classifier, example._replace(radius=radius, key=None)).algorithm
 
     def line(x: Float[Array, "h w c"]) -> Float[Array, ""]:
-        return _UNKNOWN + jnp.vdot(bracket.gradient, x - start)
+        return _UNKNOWN + (bracket.gradient * (x - start)).sum()
 
     return algorithm.init(line, start)
 

@@ -4,6 +4,7 @@ import argparse
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from importlib.metadata import EntryPoint, entry_points
 from itertools import islice
 from pathlib import Path
@@ -79,29 +80,30 @@ def _explain(options: argparse.Namespace) -> None:
         _check_outside(options.out, options.images)
     classifier = classifier_of_options(options)
     command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
-    answers = explain(
-        classifier,
-        pictures,
-        methods=options.methods,
-        targets=_target(options.target, pictures.class_names if options.classes else ()),
-        classes=pictures.class_names if options.classes else None,
-        p=options.norm,
-        radius="auto" if options.radius is None else options.radius,
-        radii=options.radii,
-        probability=options.probability,
-        num_steps=options.num_steps,
-        generators=options.generator,
-        layer=options.layer,
-        occlusion_window=options.occlusion_window,
-        key=jax.random.key(options.seed),
-        folder=options.out,
-        shard=shard,
-        replace=replace,
-        mesh=mesh,
-        notes=(f"command: {command}", *pictures.notes),
-        batch_size=options.batch_size,
-        progress=True,
-    )
+    with _precision(options.matmul_precision):
+        answers = explain(
+            classifier,
+            pictures,
+            methods=options.methods,
+            targets=_target(options.target, pictures.class_names if options.classes else ()),
+            classes=pictures.class_names if options.classes else None,
+            p=options.norm,
+            radius="auto" if options.radius is None else options.radius,
+            radii=options.radii,
+            probability=options.probability,
+            num_steps=options.num_steps,
+            generators=options.generator,
+            layer=options.layer,
+            occlusion_window=options.occlusion_window,
+            key=jax.random.key(options.seed),
+            folder=options.out,
+            shard=shard,
+            replace=replace,
+            mesh=mesh,
+            notes=(f"command: {command}", *pictures.notes),
+            batch_size=options.batch_size,
+            progress=True,
+        )
     if not is_alone():
         wait_for_all("the end of all shards")
         if not is_first_process():
@@ -111,6 +113,17 @@ def _explain(options: argparse.Namespace) -> None:
     if options.shard[1] == 1:
         for path in write_volumes(options.out, pictures, answers):
             print(f"Volume: {path.resolve()}")
+
+
+def _precision(asked: str | None) -> AbstractContextManager[None]:
+    """The precision of the model's products while it is explained.
+
+    Where nothing is asked for and JAX's settings name none, it is ``high``: one bfloat16 product,
+    which TPUs take by default, has gradients of two or three digits.
+    """
+    if asked is None:
+        asked = jax.config.jax_default_matmul_precision or "high"  # type: ignore[attr-defined]
+    return jax.default_matmul_precision(None if asked == "default" else asked)
 
 
 def _check_outside(out: Path, images: Sequence[str]) -> None:
@@ -293,6 +306,13 @@ def _parser(further: Mapping[str, EntryPoint]) -> argparse.ArgumentParser:
         default=(1, 1),
         metavar="I/N",
         help="compute part I of N; start each part as a process of its own, then 'cfx report'",
+    )
+    command.add_argument(
+        "--matmul-precision",
+        choices=("default", "high", "highest"),
+        help="of the model's products on accelerators: highest is float32; high is TensorFloat-32"
+        " on GPUs, three bfloat16 products on TPUs; default is JAX's own, one bfloat16 product on"
+        " TPUs; without it: what JAX_DEFAULT_MATMUL_PRECISION says, else high",
     )
     command.add_argument("--seed", type=int, default=0, help="of what is random")
     command.set_defaults(run=_explain)

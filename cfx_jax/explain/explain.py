@@ -25,7 +25,7 @@ from cfx_jax.explain.images import Images, images_of
 from cfx_jax.explain.methods import Settings, with_layer
 from cfx_jax.explain.printing import printable
 from cfx_jax.explain.result_folder import Skipped, Store, open_store, prepare_folder
-from cfx_jax.explain.run_manifest import Run, first_facts, provenance
+from cfx_jax.explain.run_manifest import Run, first_facts, matmul_precision, provenance
 from cfx_jax.explain.trained import TrainedGenerator
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import ExampleMap, data_mesh, is_local
@@ -73,7 +73,8 @@ def explain(
 
     An image's result depends on the model, the image, its number and the settings. It has the same
     bits in every shard and after every stop; another number of devices or another ``batch_size``
-    changes it by rounding.
+    changes it by rounding. On accelerators the model's matrix products are as exact as JAX makes
+    them by default, or as ``jax.default_matmul_precision`` says around the call.
 
     Args:
         classifier: one image -> logits ``(k,)``, from ``adapters``, ``models.per_image`` or your
@@ -185,6 +186,7 @@ def explain(
         skipped=given.skipped,
         extra={f"generator {one.method}": one.digest for one in trained},
         made=provenance(),
+        matmul_precision=matmul_precision(mesh),
     )
     programs = Programs(decision, shared, run, key=key, mesh=mesh)
     if place is None:

@@ -436,4 +436,4 @@ def change_scores(
 
 def _cosine(first: Float[Array, "h w c"], second: Float[Array, "h w c"]) -> Float[Array, ""]:
     norms = jnp.linalg.norm(first.ravel()) * jnp.linalg.norm(second.ravel())
-    return jnp.where(norms > 0, jnp.vdot(first, second) / jnp.where(norms > 0, norms, 1), 0)
+    return jnp.where(norms > 0, (first * second).sum() / jnp.where(norms > 0, norms, 1), 0)

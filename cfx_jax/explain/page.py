@@ -123,6 +123,7 @@ def _texts(answers: "Explanations", count: int) -> Texts:
         **{f"note {number}": note for number, note in enumerate(run.notes, start=1)},
         **{f"skipped {number}": line for number, line in enumerate(run.skipped[:_MOST_NAMED], 1)},
         **{name: str(value) for name, value in asdict(run.settings).items()},
+        **({"matmul_precision": run.matmul_precision} if run.matmul_precision else {}),
     }
     return Texts(
         title="Explanations",

@@ -58,6 +58,7 @@ from cfx_jax.models.views import PreActivations as PreActivations
 from cfx_jax.models.views import Thresholded as Thresholded
 from cfx_jax.models.views import TwoSides as TwoSides
 from cfx_jax.models.views import calibrated as calibrated
+from cfx_jax.models.views import computing_in as computing_in
 from cfx_jax.models.views import ensemble as ensemble
 from cfx_jax.models.views import guided as guided
 from cfx_jax.models.views import guided_classifier as guided_classifier

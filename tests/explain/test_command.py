@@ -1,6 +1,7 @@
 import sys
 
 import cv2
+import jax
 import numpy as np
 import pytest
 
@@ -31,6 +32,19 @@ def network():
 
 def raises():
     raise RuntimeError("first line")
+"""
+
+PRECISE = """
+import jax
+import jax.numpy as jnp
+
+SEEN = []
+
+def classifier():
+    def classify(image):
+        SEEN.append(jax.config.jax_default_matmul_precision)
+        return image.reshape(-1)[:4] @ jnp.eye(4, 2)
+    return classify
 """
 
 
@@ -72,6 +86,24 @@ def test_the_layout_of_a_function_s_model_is_that_of_its_framework(folder):
     facts = {"mean": [0.5], "std": [0.25], "value_range": [0.0, 255.0]}
     model = load_model("own_model:network", settings=facts)
     assert model.inputs == Inputs(mean=(0.5,), std=(0.25,), value_range=(0, 255))
+
+
+@pytest.mark.parametrize(
+    ("options", "setting", "precision"),
+    [
+        ((), None, "high"),
+        ((), "highest", "highest"),
+        (("--matmul-precision", "highest"), None, "highest"),
+        (("--matmul-precision", "default"), "highest", None),
+    ],
+)
+def test_the_precision_of_products_reaches_the_model(folder, options, setting, precision):
+    """The model is traced anew for each, and sees the precision that its products take."""
+    (folder / "own_model.py").write_text(PRECISE)
+    arguments = ("--images", "images/2.png", "--methods", "gradient", "--out", "out")
+    with jax.default_matmul_precision(setting):
+        assert run(*EXPLAIN, *arguments, *options) == 0
+    assert set(sys.modules["own_model"].SEEN) == {precision}
 
 
 def test_one_command_from_a_model_and_a_folder_to_a_page(folder, capsys):

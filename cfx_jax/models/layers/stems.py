@@ -8,10 +8,11 @@ channels are what makes a small network slow on a CPU.
 from flax import nnx
 from jaxtyping import Array, Float
 
+from cfx_jax.models.layers.block import Block
 from cfx_jax.models.layers.convolution import Activation, Norm, batch_norm, convolution, he_fan_out
 
 
-class ImagenetStem(nnx.Module):
+class ImagenetStem(Block):
     """A 7x7 convolution with stride 2, batch norm, activation, 3x3 max pooling with stride 2."""
 
     def __init__(self, in_channels: int, width: int, *, act: Activation, rngs: nnx.Rngs) -> None:
@@ -25,7 +26,7 @@ class ImagenetStem(nnx.Module):
         return nnx.max_pool(y, (3, 3), strides=(2, 2), padding=((1, 1), (1, 1)))
 
 
-class ConvolutionStem(nnx.Module):
+class ConvolutionStem(Block):
     """A 3x3 convolution with stride 2, batch norm and activation."""
 
     def __init__(
@@ -46,7 +47,7 @@ class ConvolutionStem(nnx.Module):
         return self.act(self.norm(self.conv(x)))
 
 
-class PatchStem(nnx.Module):
+class PatchStem(Block):
     """A 4x4 convolution with stride 4 (disjoint patches), batch norm and activation."""
 
     def __init__(
