@@ -6,8 +6,7 @@ differently shaped programs.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from types import SimpleNamespace
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -20,7 +19,9 @@ from jaxtyping import Int, PRNGKeyArray
 from cfx_jax.arrays import AnyArray
 from cfx_jax.callables import as_pytree, compiled_in, needs_values
 from cfx_jax.checks import check_count
-from cfx_jax.errors import InputError, import_extra
+from cfx_jax.costs import program_memory
+from cfx_jax.errors import InputError
+from cfx_jax.parallel.progress import progress_bar, tell_memory
 from cfx_jax.programs import let_go_of_programs
 
 AXIS = "data"
@@ -172,7 +173,7 @@ def map_examples(
         examples: a pytree whose leaves have a leading axis over examples.
         batch_size: examples computed at once; None takes all. Changes nothing but memory and speed.
         mesh: the devices; None takes all.
-        progress: shows a bar over batches; a text is its label.
+        progress: prints the memory of a batch, and shows a bar over batches; a text is its label.
 
     Returns:
         The results as NumPy arrays with a leading axis over examples.
@@ -185,7 +186,9 @@ def map_examples(
     program = ExampleMap(fn, shared, mesh=mesh)
     results = []
     with progress_bar(len(parts), progress) as bar:
-        for part in parts:
+        for number, part in enumerate(parts):
+            if progress and number == 0:
+                tell_memory(bar, progress, program.memory(part.examples))
             result = gather(program(part.examples))
             results.append(jax.tree.map(lambda leaf, n=part.num_real: leaf[:n], result))
             bar.update(1)
@@ -218,13 +221,24 @@ class ExampleMap:
         Args:
             examples: a batch from ``batches`` or ``shard``.
         """
+        return self._call(_map_batch, examples)
+
+    def memory(self, examples: Any) -> str:
+        """The memory that a batch takes on each device, in words; the program is compiled for it.
+
+        Args:
+            examples: as in a call.
+        """
+        return self._call(partial(program_memory, _map_batch), examples)
+
+    def _call(self, function: Callable[..., Any], examples: Any) -> Any:
         try:
-            return _map_batch(*self._placed, examples)
+            return function(*self._placed, examples)
         except Exception as error:
             if not needs_values(error):
                 raise
         self._placed = replicate(compiled_in(self._asked), self._mesh)
-        return _map_batch(*self._placed, examples)
+        return function(*self._placed, examples)
 
 
 @jax.jit
@@ -273,30 +287,6 @@ def num_examples(examples: Any) -> int:
 def concatenate(parts: Sequence[Any]) -> Any:
     """Joins pytrees of arrays along their leading axis."""
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
-
-
-def progress_bar(
-    total: int, progress: bool | str, *, unit: str | None = None
-) -> AbstractContextManager[Any]:
-    """A tqdm bar with a method ``update(n)``, in process 0 where asked for.
-
-    Elsewhere it is something silent with the same method.
-
-    Args:
-        total: number of steps.
-        progress: whether to show it; a text is its label.
-        unit: of steps that are done in parts, such as ``"images"``: the bar then shows how many are
-            done, and the time that is left.
-    """
-    if not progress or jax.process_index() > 0:
-        return nullcontext(SimpleNamespace(update=lambda count: None))
-    label = progress if isinstance(progress, str) else None
-    shown = None
-    if unit is not None:
-        shown = f"{{l_bar}}{{bar}}| {{n:.0f}} of {{total}} {unit}, {{remaining}} left"
-    return import_extra("tqdm", "progress bars").tqdm(
-        total=total, desc=label, leave=False, dynamic_ncols=True, bar_format=shown
-    )
 
 
 def _is_key(leaf: Any) -> bool:

@@ -204,7 +204,7 @@ def _leave() -> None:
     """Ends the run at the end of this process, when all have come to theirs."""
     run = this_run()
     if run is not None:
-        wait_for_all("the end of the run")
+        wait_for_all("the end of the run", each_works=True)
         run.watch.stop()
         jax.distributed.shutdown()
         run.close(meeting_point.DONE)

@@ -18,12 +18,13 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jax.tree_util import Partial
 from jaxtyping import PRNGKeyArray
 
+from cfx_jax.costs import program_memory
 from cfx_jax.errors import InputError, import_extra
-from cfx_jax.parallel import local_copy, replicate, shard, shard_local
+from cfx_jax.parallel import local_copy, replicate, shard, shard_local, tell
 from cfx_jax.training.checkpoint import CheckpointStore
 from cfx_jax.training.clock import Durations, StepClock
 from cfx_jax.training.finite import FiniteGuard, MetricsWindow
-from cfx_jax.training.forecast import Forecast, step_memory
+from cfx_jax.training.forecast import Forecast
 from cfx_jax.training.metrics_writer import MetricsWriter
 from cfx_jax.training.selection import Selection, Ties, copy_state
 from cfx_jax.training.workdir import training_alone
@@ -142,14 +143,15 @@ def fit(
                 done, batch = index + 1, _next(batches, index, num_steps, mesh)
                 step_key = jax.random.fold_in(key, index)
                 if index == first and progress:
-                    _tell(bar, _plan(first, num_steps, step_memory(step, state, step_key, batch)))
+                    memory = program_memory(step, state, step_key, batch)
+                    tell(bar, _plan(first, num_steps, memory))
                 state, metrics = clock.step(step, state, step_key, batch)
                 if index == first:
                     _check_kept(kind, _kind(state))
                 window.add(done, metrics)
                 _advance(bar, window)
                 if progress:
-                    _tell(bar, forecast.after(done, metrics))
+                    tell(bar, forecast.after(done, metrics))
                 if due.line(done):
                     line = window.mean()
                     if evaluate is not None and due.evaluation(done):
@@ -319,12 +321,6 @@ def _is_shown(progress: bool) -> bool:
 def _plan(first: int, num_steps: int, memory: str) -> str:
     takes = f"; a step takes {memory} on each device" if memory else ""
     return f"steps {first + 1} to {num_steps}{takes}"
-
-
-def _tell(bar: Any, text: str) -> None:
-    """Prints a line above the bar, where there is one."""
-    if text and not bar.disable:
-        bar.write(text, file=sys.stderr)
 
 
 def _advance(bar: Any, window: MetricsWindow) -> None:
