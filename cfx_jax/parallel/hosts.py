@@ -6,17 +6,19 @@ import os
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 from jax._src import clusters, distributed  # JAX shows neither the store of keys nor the clusters
 
 from cfx_jax.errors import InputError
 from cfx_jax.parallel import meeting_point
 from cfx_jax.parallel.agreement import wait_for_all
+from cfx_jax.parallel.examples import data_mesh, gather, shard
 from cfx_jax.parallel.run import SILENCE_S, join_run, this_run
 
 DISTRIBUTED_HELP = (
@@ -48,8 +50,8 @@ def start_distributed(
     """Joins this process to the others of a run; call it before any other use of JAX.
 
     Under SLURM, Open MPI and on TPU pods leave all arguments out. On CPU devices processes talk
-    through Gloo. From here on a process that fails or is lost ends all the others, each with one
-    line.
+    through Gloo; how many devices each has must be set before. From here on a process that fails or
+    is lost ends all the others, each with one line.
 
     Args:
         coordinator: ``host:port`` of process 0, a free port.
@@ -84,6 +86,7 @@ def start_distributed(
     _check_new(client, place)
     join_run(client, place.process, place.num_processes, close)
     atexit.register(_leave)
+    _connect()
 
 
 def start_from_arguments(arguments: Sequence[str]) -> list[str]:
@@ -194,6 +197,32 @@ def _check_new(client: Any, place: _Place) -> None:
             file=sys.stderr,
         )
         os._exit(2)  # at once: that run's service waits for processes that have gone
+
+
+def _connect() -> None:
+    """Connects the devices of all processes while all of them are here.
+
+    Gloo connects at the first computation, and gives up where a process comes half a minute after
+    another one, as it may when both compile before.
+    """
+    wait_for_all("the start of the run")
+    mesh = data_mesh()
+    with _silent_output():  # Gloo says on the standard output that it is connected
+        gather(shard(np.zeros(mesh.size, np.float32), mesh))
+
+
+@contextmanager
+def _silent_output() -> Iterator[None]:
+    """Throws away what libraries print past Python while the block runs."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def _nothing(how: str) -> None:
