@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax._src import clusters, distributed  # JAX shows neither the store of keys nor the clusters
+from jax.sharding import NamedSharding, PartitionSpec
 
 from cfx_jax.errors import InputError
 from cfx_jax.parallel import meeting_point
 from cfx_jax.parallel.agreement import wait_for_all
-from cfx_jax.parallel.examples import data_mesh, gather, shard
+from cfx_jax.parallel.examples import data_mesh, shard
 from cfx_jax.parallel.run import SILENCE_S, join_run, this_run
 
 DISTRIBUTED_HELP = (
@@ -203,12 +205,15 @@ def _connect() -> None:
     """Connects the devices of all processes while all of them are here.
 
     Gloo connects at the first computation, and gives up where a process comes half a minute after
-    another one, as it may when both compile before.
+    another one, as it may when it compiles before. This computation is compiled before all meet.
     """
-    wait_for_all("the start of the run")
     mesh = data_mesh()
+    numbers = shard(np.zeros(mesh.size, np.float32), mesh)
+    add = jax.jit(jnp.sum, out_shardings=NamedSharding(mesh, PartitionSpec()))
+    program = add.lower(numbers).compile()
+    wait_for_all("the start of the run")
     with _silent_output():  # Gloo says on the standard output that it is connected
-        gather(shard(np.zeros(mesh.size, np.float32), mesh))
+        jax.block_until_ready(program(numbers))
 
 
 @contextmanager
