@@ -25,7 +25,14 @@ from cfx_jax.explain.methods import Example, Outcome
 from cfx_jax.explain.result_folder import Skipped
 from cfx_jax.explain.run_manifest import Run
 from cfx_jax.objectives import Classifier
-from cfx_jax.parallel import ExampleMap, example_keys, gather, progress_bar, shard
+from cfx_jax.parallel import (
+    ExampleMap,
+    example_keys,
+    gather,
+    progress_bar,
+    shard,
+    tell_memory,
+)
 
 NO_LOGITS = "the model's logits are NaN or infinite"
 _THREADS = 4
@@ -117,12 +124,15 @@ class Programs:
             for name, method in ((name, ALL_METHODS[name]) for name in run.methods)
         }
 
-    def start(self, numbers: Sequence[int], pictures: Sequence[np.ndarray | str]) -> Started:
+    def start(
+        self, numbers: Sequence[int], pictures: Sequence[np.ndarray | str], *, bar: Any = None
+    ) -> Started:
         """Starts the computation of a group.
 
         Args:
             numbers: of the group's images.
             pictures: the images, or why there is none.
+            bar: above which the memory of each method is told; None tells nothing.
         """
         group = grouped(numbers, pictures, self.size)
         if not group.numbers:
@@ -133,7 +143,11 @@ class Programs:
         keys = shard(example_keys(self._key, jnp.asarray(padded)), self._mesh)
         decision = self._decision((images, wanted))
         examples = Example(images, decision.predicted, decision.target, keys)
-        outcomes = {name: program(examples) for name, program in self._programs.items()}
+        outcomes = {}
+        for name, program in self._programs.items():
+            if bar is not None:
+                tell_memory(bar, name, program.memory(examples))
+            outcomes[name] = program(examples)
         return Started(group, len(numbers), decision, outcomes)
 
 
@@ -185,8 +199,11 @@ def stream(
             depth=2 * run.batch_size,
         )
         started: deque[Started] = deque()
+        told = not progress
         for numbers in members:
-            started.append(programs.start(numbers, [next(pictures) for _ in numbers]))
+            read = [next(pictures) for _ in numbers]
+            started.append(programs.start(numbers, read, bar=None if told else bar))
+            told = told or started[-1].decision is not None
             if len(started) > 1:  # the devices have work while results are gathered
                 yield from _finished(run, started.popleft(), bar)
         while started:

@@ -35,10 +35,13 @@ from cfx_jax.parallel import (
     data_mesh,
     is_alone,
     is_first_process,
+    tell_stage,
     this_run,
     wait_for_all,
 )
 
+_EXPLAIN_STAGES = ("images and model", "explanations", "page")
+_CHECK_STAGES = ("images and model", "diagnosis")
 _CHECKED = 64
 """Images that ``cfx check`` looks at."""
 _LINES = 10
@@ -75,11 +78,13 @@ def _explain(options: argparse.Namespace) -> None:
     if not 0 <= options.seed < 2**32:
         raise InputError(f"seed: expected a number from 0 to {2**32 - 1}, got {options.seed}")
     shard, mesh, replace = _own_part(options)
+    tell_stage("images and model", _EXPLAIN_STAGES)
     pictures = images_of_options(options)
     if pictures.volumes:
         _check_outside(options.out, options.images)
     classifier = classifier_of_options(options)
     command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    tell_stage("explanations", _EXPLAIN_STAGES)
     with _precision(options.matmul_precision):
         answers = explain(
             classifier,
@@ -105,10 +110,11 @@ def _explain(options: argparse.Namespace) -> None:
             progress=True,
         )
     if not is_alone():
-        wait_for_all("the end of all shards")
+        wait_for_all("the end of all shards", each_works=True)
         if not is_first_process():
             return
         answers = load_explanations(options.out)
+    tell_stage("page", _EXPLAIN_STAGES)
     _tell(answers, options.out, options.shard)
     if options.shard[1] == 1:
         for path in write_volumes(options.out, pictures, answers):
@@ -184,8 +190,11 @@ def _write_report(answers: Explanations, folder: Path) -> None:
 
 
 def _check(options: argparse.Namespace) -> None:
+    tell_stage("images and model", _CHECK_STAGES)
     images = first_images(images_of_options(options), most=_CHECKED)
-    findings = diagnose(classifier_of_options(options), images)
+    classifier = classifier_of_options(options)
+    tell_stage("diagnosis", _CHECK_STAGES)
+    findings = diagnose(classifier, images)
     for finding in findings:
         print(f"{finding.severity}: {finding.message}")
     if not findings:

@@ -4,7 +4,6 @@ They are those of ``cfx explain``, ``cfx check`` and ``cfx train``.
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from cfx_jax.data import ImageCollection, open_images
 from cfx_jax.errors import InputError
 from cfx_jax.explain.model_argument import load_model
 from cfx_jax.explain.trained import load_sibling, with_sibling
+from cfx_jax.parallel import print_note
 
 
 def add_model_options(command: argparse.ArgumentParser) -> None:
@@ -102,10 +102,8 @@ def images_of_options(options: argparse.Namespace) -> ImageCollection:
         groups=options.groups,
         progress=True,
     )
-    for line in pictures.skipped:
-        print(f"skipped: {line}", file=sys.stderr)
-    for line in pictures.notes:
-        print(line, file=sys.stderr)
+    for line in (*(f"skipped: {line}" for line in pictures.skipped), *pictures.notes):
+        print_note(line)
     return pictures
 
 
@@ -126,7 +124,7 @@ def first_images(collection: ImageCollection, *, most: int) -> Float[np.ndarray,
         try:
             images.append(collection[place]["image"])
         except InputError as error:
-            print(f"skipped: {error}", file=sys.stderr)
+            print_note(f"skipped: {error}")
     if not images:
         raise InputError("images: expected one that can be decoded, got none")
     return np.stack(images)

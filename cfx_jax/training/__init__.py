@@ -3,7 +3,6 @@
 from cfx_jax.public_names import public as _public
 from cfx_jax.training.checkpoint import Checkpoint as Checkpoint
 from cfx_jax.training.checkpoint import CheckpointStore as CheckpointStore
-from cfx_jax.training.cost_forecast import describe_time as describe_time
 from cfx_jax.training.loop import FitResult as FitResult
 from cfx_jax.training.loop import fit as fit
 from cfx_jax.training.metrics_writer import MetricsWriter as MetricsWriter

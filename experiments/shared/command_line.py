@@ -51,13 +51,16 @@ def run(
         preset = _preset(arguments, default)
         if preset not in presets:
             raise InputError(f"--preset: expected one of {', '.join(presets)}, got {preset}")
-        _start(main, type(presets[preset]), arguments, default=presets[preset])
+        own = presets[preset]
+        _start(main, type(own), arguments, more_help=DISTRIBUTED_HELP, default=own)
 
 
 def command(
     main: Callable[[C], None], config_class: type[C], *, arguments: Sequence[str] | None = None
 ) -> None:
     """Parses every field of the configuration, then runs a command that has no presets.
+
+    It is one of a single process.
 
     Args:
         main: the command.
@@ -68,6 +71,11 @@ def command(
     """
     with _mistakes_in_one_line():
         arguments = start_from_arguments(sys.argv[1:] if arguments is None else arguments)
+        if not is_alone():
+            raise InputError(
+                "expected one process, got several: this command works by itself, start it once,"
+                " without srun or with --distributed.num-processes 1"
+            )
         _start(main, config_class, arguments)
 
 
@@ -91,10 +99,15 @@ def _mistakes_in_one_line() -> Iterator[None]:
 
 
 def _start(
-    main: Callable[[C], None], config_class: type[C], arguments: Sequence[str], **options: C
+    main: Callable[[C], None],
+    config_class: type[C],
+    arguments: Sequence[str],
+    *,
+    more_help: str = "",
+    **options: C,
 ) -> None:
     tyro = import_extra("tyro", "the command line of experiments")
-    about = f"{config_class.__doc__}\n\n{DISTRIBUTED_HELP}"
+    about = f"{config_class.__doc__}\n\n{more_help}"
     config = tyro.cli(config_class, args=arguments, prog=_program(), description=about, **options)
     use_compilation_cache()
     main(config)

@@ -1,6 +1,6 @@
 """A tiny experiment for several processes: a training, a stage, rows in files, and a report.
 
-python toy_experiment.py --results R --work W [--pause SECONDS] [--fail PROCESS]
+python toy_experiment.py --results R --work W [--pause SECONDS] [--late SECONDS] [--fail PROCESS]
 """
 
 import sys
@@ -30,6 +30,8 @@ class Config:
     steps: int = 8
     pause: float = 0.0
     """Seconds that each evaluation waits; no part of what is computed."""
+    late: float = 0.0
+    """Seconds that process 1 comes late to the first step, as one does whose compiler is slow."""
     fail: int = -1
     """The process that fails in a stage."""
     results: str = "results"
@@ -63,6 +65,8 @@ def train(config: Config, workspace: Workspace) -> np.ndarray:
     """The weight of a regression, by all devices."""
 
     def step(state: Any, key: Any, batch: Any) -> Any:
+        time.sleep(config.late * (jax.process_index() == 1))  # when it is traced, once
+
         def loss(weight: Any) -> Any:
             noise = jax.random.normal(key, (8, 2, 2, 1))
             return jnp.mean((batch["image"] * weight + 0.01 * noise - 1.0) ** 2)

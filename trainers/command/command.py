@@ -2,7 +2,6 @@
 
 import argparse
 import math
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
@@ -23,11 +22,13 @@ from cfx_jax.explain.command_options import (
 )
 from cfx_jax.explain.exit_status import status_of
 from cfx_jax.objectives import Classifier
+from cfx_jax.parallel import DISTRIBUTED_HELP, print_note, tell_stage
 
 from ..shared import RelabelledSource, source_logits
 from .recipes import RECIPES, Sides, train_explainer
 from .robust_sibling import CONFIG, measure_robustness, train_sibling
 
+_STAGES = ("images and the model's decisions", "training and what it reaches")
 _DIAGNOSED = 8
 """Images that the diagnosis of the model looks at."""
 _SIBLING = "trades"
@@ -110,8 +111,10 @@ def _run(arguments: Sequence[str]) -> None:
         _config(asked, ["--help"])
     options, settings = _parser().parse_known_args(arguments)
     config = _config(options.name, settings)
+    tell_stage(_STAGES[0], _STAGES)
     classifier = classifier_of_options(options)
     images = _decide(options, classifier, batch_size=config.run.eval_batch_size)
+    tell_stage(_STAGES[1], _STAGES)
     train = _train_sibling if options.name == _SIBLING else _train_explainer
     train(options, config, classifier, images)
 
@@ -249,7 +252,7 @@ def _decide(
     for finding in diagnose(classifier, first_images(collection, most=_DIAGNOSED)):
         if finding.severity == "error":
             raise InputError(finding.message)
-        print(f"{finding.severity}: {finding.message}", file=sys.stderr)
+        print_note(f"{finding.severity}: {finding.message}")
     logits = source_logits(classifier, source, np.arange(len(source)), batch_size=batch_size)
     names = collection.class_names if options.classes else None
     groups = collection.file_groups if collection.groups is None else collection.groups
@@ -272,7 +275,7 @@ def _source_of(collection: ImageCollection) -> tuple[Any, Int[np.ndarray, " n"]]
             images.append(collection[place]["image"])
             places.append(place)
         except InputError as error:
-            print(f"skipped: {error}", file=sys.stderr)
+            print_note(f"skipped: {error}")
     if not images:
         raise InputError("images: expected one that can be decoded, got none")
     unknown = np.zeros(len(images), np.int64)
@@ -321,7 +324,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="NAME:\n"
         + "\n".join(f"  {name}: {summary}" for name, summary in summaries.items())
         + "\n\nEvery setting of the training is an option --config.SETTING; cfx train NAME --help"
-        " lists them.",
+        f" lists them.\n\n{DISTRIBUTED_HELP}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )

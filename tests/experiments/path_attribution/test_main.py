@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from functools import partial
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -656,10 +657,10 @@ def test_the_measures_of_table_1_are_told_apart():
 
 
 @pytest.mark.slow
-def test_a_smoke_run_writes_everything_and_a_second_start_reads_it(tmp_path, capsys):
-    config = dataclasses.replace(SMOKE, results=str(tmp_path / "r"), work=str(tmp_path / "w"))
-    main(config)
-    folder = tmp_path / "r" / "path_attribution" / "smoke"
+def test_a_smoke_run_writes_everything_and_a_second_start_reads_it(tmp_path, smoke_run, capsys):
+    run = smoke_run("path_attribution")
+    config = dataclasses.replace(SMOKE, results=str(run / "results"), work=str(run / "work"))
+    folder = run / "results" / "path_attribution" / "smoke"
     written = {path.name for path in folder.iterdir()}
     tables = (
         "1_localisation",
@@ -686,8 +687,12 @@ def test_a_smoke_run_writes_everything_and_a_second_start_reads_it(tmp_path, cap
     assert "..." not in capsys.readouterr().out
     # Two steps make no adversary that turns over all decisions: the rest of the report is written
     # nevertheless.
+    shutil.copytree(run / "work", tmp_path / "w")
     strict = dataclasses.replace(
-        config, faithfulness=dataclasses.replace(config.faithfulness, least_turned=1.0)
+        config,
+        faithfulness=dataclasses.replace(config.faithfulness, least_turned=1.0),
+        results=str(tmp_path / "r"),
+        work=str(tmp_path / "w"),
     )
     main(strict)
     folder = results_folder("path_attribution", strict, PRESETS)

@@ -127,10 +127,10 @@ def test_impossible_options_are_refused(tmp_path, options, message):
 
 
 @pytest.mark.slow
-def test_a_smoke_run_writes_everything_and_a_second_start_reads_it(tmp_path, capsys):
-    config = dataclasses.replace(SMOKE, results=str(tmp_path / "r"), work=str(tmp_path / "w"))
-    main(config)
-    folder = tmp_path / "r" / "progressive_exaggeration" / "smoke"
+def test_a_smoke_run_writes_everything_and_a_second_start_reads_it(smoke_run, capsys):
+    run = smoke_run("progressive_exaggeration")
+    config = dataclasses.replace(SMOKE, results=str(run / "results"), work=str(run / "work"))
+    folder = run / "results" / "progressive_exaggeration" / "smoke"
     written = {path.name for path in folder.iterdir()}
     assert {
         "table_1_distances.csv",
