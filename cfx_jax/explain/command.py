@@ -28,6 +28,7 @@ from cfx_jax.explain.options import (
 from cfx_jax.explain.printing import printable
 from cfx_jax.explain.store import PAGE, TABLE, clear_folder, prepare_folder
 from cfx_jax.explain.volumes import write_volumes
+from cfx_jax.explain.wording import in_options
 from cfx_jax.parallel import (
     DISTRIBUTED_HELP,
     check_same_folder,
@@ -174,7 +175,7 @@ def _check(options: argparse.Namespace) -> None:
     images = first_images(images_of_options(options), most=_CHECKED)
     findings = diagnose(classifier_of_options(options), images)
     for finding in findings:
-        print(f"{finding.severity}: {finding.message}")
+        print(f"{finding.severity}: {in_options(finding.message)}")
     if not findings:
         print("Nothing is wrong with the model on these images, as far as a diagnosis can see.")
     elif any(finding.severity == "error" for finding in findings):
@@ -201,12 +202,15 @@ def _layers(options: argparse.Namespace) -> None:
     image = first_images(images_of_options(options), most=1)[0]
     if not isinstance(classifier, Adapted):
         raise InputError(
-            f"model: expected one from cfx_jax.adapters, whose layers have names, got"
-            f" {type(classifier).__name__}"
+            f"model: expected one whose layers have names, got {type(classifier).__name__}: give"
+            " the model itself, a file or a function that returns it"
         )
-    default = classifier.last_spatial_layer(image)
+    maps = classifier.feature_maps(image)
+    default = classifier.last_spatial_layer(image) if maps else None
     for name, shape in classifier.layers(image).items():
-        note = " (class activation maps read this one by default)" if name == default else ""
+        note = " (feature maps)" if name in maps else ""
+        if name == default:
+            note = " (feature maps; class activation maps read these by default)"
         print(f"{name}: {'x'.join(map(str, shape))}{note}")
 
 

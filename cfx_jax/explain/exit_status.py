@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import jax
 
 from cfx_jax.errors import InputError, reason_of
+from cfx_jax.explain.wording import in_options
 from cfx_jax.parallel import check_same, end_run, is_alone, start_from_arguments, wait_for_verdict
 
 _BROKEN_PIPE = 141
@@ -60,6 +61,7 @@ def status_of(
 
 def _ended(status: int, reason: str, program: str) -> int:
     """The exit status of a failure, of which the other processes of this run are told."""
+    reason = in_options(reason)
     if reason:
         print(f"{program}: {reason}", file=sys.stderr)
     if not is_alone():

@@ -157,6 +157,7 @@ def explain(
         occlusion_window,
     )
     settings = with_layer(settings, methods, classifier, pictures[0])
+    plan.check_occlusion_window(occlusion_window, pictures[0].shape)
     warnings = plan.diagnosed(classifier, np.stack(pictures))
     held, mesh = as_pytree(classifier), mesh or data_mesh()
     stopped = None if replace else place

@@ -33,9 +33,9 @@ from cfx_jax.objectives import Classifier, class_score
 from cfx_jax.taps import Tap, Tapped
 
 _NO_LAYERS = (
-    "layer: expected a model from cfx_jax.adapters, whose layers have names, for a class activation"
-    " map, got {}: give the model itself to from_torch, from_keras, from_nnx, from_linen or"
-    " from_equinox, or leave such methods out"
+    "layer: expected a model whose layers have names for a class activation map, got {}: give the"
+    " model itself to from_torch, from_keras, from_nnx, from_linen or from_equinox, or leave such"
+    " methods out"
 )
 _VISIBLE = 1 / 255
 """The least change of a pixel that an 8-bit picture can show."""
@@ -398,14 +398,7 @@ def with_layer(
         raise InputError(_NO_LAYERS.format(type(classifier).__name__))
     if settings.layer is None:
         return replace(settings, layer=classifier.last_spatial_layer(image))
-    shape = jax.eval_shape(
-        classifier.tap(settings.layer), jax.ShapeDtypeStruct(image.shape, jnp.float32)
-    ).value.shape
-    if len(shape) != 3 or shape[0] > image.shape[0] or shape[1] > image.shape[1]:
-        raise InputError(
-            f"layer: expected one with feature maps (fh, fw, f) no larger than the image"
-            f" {image.shape}, got {settings.layer!r} with {shape}: `cfx layers` lists them"
-        )
+    classifier.check_maps(settings.layer, image)
     return settings
 
 

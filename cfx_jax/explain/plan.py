@@ -161,6 +161,23 @@ def radius_for(radius: float | str, shape: tuple[int, ...], p: float) -> float:
     return float(radius)
 
 
+def check_occlusion_window(side: int | None, shape: tuple[int, ...]) -> None:
+    """Checks that the square of occlusion fits into the images.
+
+    Args:
+        side: in pixels; None is chosen to fit.
+        shape: of the images, (h, w, c).
+
+    Raises:
+        InputError: it is larger.
+    """
+    if side is not None and side > min(shape[:2]):
+        raise InputError(
+            f"occlusion_window: expected at most {min(shape[:2])} pixels, the shorter side of the"
+            f" images, got {side}"
+        )
+
+
 def class_names_for(classes: Sequence[str] | None, count: int) -> tuple[str, ...]:
     """The names of the classes.
 
