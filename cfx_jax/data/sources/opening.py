@@ -16,7 +16,7 @@ from cfx_jax.data.sources.decoding import quiet_opencv
 from cfx_jax.data.sources.grouping import find_groups, group_column
 from cfx_jax.data.sources.image_files import depth_of, largest_value
 from cfx_jax.data.sources.label_file import read_label_file
-from cfx_jax.data.sources.stored_files import Entry, list_files
+from cfx_jax.data.sources.stored_files import Entry, each_once, list_files
 from cfx_jax.data.sources.surveying import collect_files, describe
 from cfx_jax.errors import InputError
 
@@ -131,7 +131,10 @@ def _list(paths: Paths, groups: str | None, remarks: Remarks) -> tuple[list[Entr
         remarks.notes += [table.note] if table.note else []
     listed, unusable = list_files([Path(path) for path in named if str(path) not in tables])
     remarks.left_out.update(unusable)
-    return entries + listed, has_masks
+    kept, num_again = each_once(entries + listed)  # a table's first: it knows more of them
+    if num_again:
+        remarks.left_out["files that are named twice"] = num_again
+    return kept, has_masks
 
 
 def _check_classes(files: Sequence[CollectedFile], names: Sequence[str], remarks: Remarks) -> None:
