@@ -25,7 +25,7 @@ from benchmarks.torch_resnet import TorchResNet
 from cfx_jax.adapters import from_torch
 from cfx_jax.checks import check_choice
 from cfx_jax.counterfactuals import vce_batch
-from experiments.shared import cli
+from experiments.shared import command_line
 
 _STAGES = {18: ("basic", (2, 2, 2, 2)), 50: ("bottleneck", (3, 4, 6, 3))}
 _WIDTHS = (64, 128, 256, 512)
@@ -123,4 +123,4 @@ def _norms(x: Tensor) -> Tensor:
 
 
 if __name__ == "__main__":
-    cli.command(main, Config)
+    command_line.command(main, Config)

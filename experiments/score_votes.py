@@ -26,7 +26,7 @@ from cfx_jax.report import (
 )
 from experiments.progressive_exaggeration import published
 from experiments.progressive_exaggeration.published import plain
-from experiments.shared import AT_LEAST, MORE, Statement, Table, cli
+from experiments.shared import AT_LEAST, MORE, Statement, Table, command_line
 
 _COLUMNS = [
     "items",
@@ -149,4 +149,4 @@ def _groups(key: Key) -> list[tuple[str, np.ndarray]]:
 
 
 if __name__ == "__main__":
-    cli.command(main, Config)
+    command_line.command(main, Config)

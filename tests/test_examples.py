@@ -22,7 +22,7 @@ WITH_EXAMPLES = (
     "metrics",
     "objectives",
     "optimise",
-    "registration",
+    "image_registration",
 )
 """The packages whose public functions all have an example: name another one to ask it of it."""
 

@@ -40,8 +40,8 @@ from jax import Array
 from jax.tree_util import Partial
 from jaxtyping import Float, PRNGKeyArray
 
-from cfx_jax.callables import as_pytree
 from cfx_jax.checks import check_choice
+from cfx_jax.compilation import as_pytree
 from cfx_jax.errors import InputError
 from cfx_jax.losses import CYCE, SYCE, CycleWeights, cycle_terms, discriminator_terms
 from cfx_jax.models import Discriminator, UNetGenerator

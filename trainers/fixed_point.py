@@ -36,8 +36,8 @@ from jax.tree_util import Partial
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from cfx_jax.backend import short_scan
-from cfx_jax.callables import as_pytree
 from cfx_jax.checks import check_count
+from cfx_jax.compilation import as_pytree
 from cfx_jax.errors import InputError
 from cfx_jax.losses import FixedPointWeights, Translations, critic_terms, fixed_point_terms
 from cfx_jax.models import FixedPointTranslator, PatchCritic

@@ -36,8 +36,8 @@ from jax import Array
 from jax.tree_util import Partial
 from jaxtyping import Float, Int, PRNGKeyArray
 
-from cfx_jax.callables import as_pytree
 from cfx_jax.checks import check_images, check_positive
+from cfx_jax.compilation import as_pytree
 from cfx_jax.losses import MaskGeneratorWeights, blend, mask_generator_terms, random_backgrounds
 from cfx_jax.models import FindingClassifier, MaskGenerator
 from cfx_jax.objectives import Classifier, decision

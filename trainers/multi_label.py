@@ -29,8 +29,8 @@ from flax import nnx
 from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray, Shaped
 
-from cfx_jax.callables import call
 from cfx_jax.checks import check_at_least, check_count, check_images
+from cfx_jax.compilation import call
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import roc_auc
 from cfx_jax.parallel import map_examples

@@ -45,10 +45,10 @@ from jax import Array
 from jax.tree_util import Partial
 from jaxtyping import Float, Int, PRNGKeyArray
 
-from cfx_jax.arrays import AnyArray
+from cfx_jax.array_types import AnyArray
 from cfx_jax.backend import short_scan
-from cfx_jax.callables import as_pytree
 from cfx_jax.checks import check_choice, check_count
+from cfx_jax.compilation import as_pytree
 from cfx_jax.counterfactuals import Exaggerator, progressive
 from cfx_jax.errors import InputError
 from cfx_jax.losses import (

@@ -36,8 +36,8 @@ from jax import Array
 from jax.tree_util import Partial
 from jaxtyping import Float, PRNGKeyArray
 
-from cfx_jax.callables import as_pytree
 from cfx_jax.checks import check_choice, check_count, check_images
+from cfx_jax.compilation import as_pytree
 from cfx_jax.errors import InputError
 from cfx_jax.losses import (
     SimilarAdversarialWeights,

@@ -12,8 +12,8 @@ from cfx_jax.adapters.feature_maps import find_orders, no_maps, shape_of_maps
 from cfx_jax.adapters.inputs_outputs import Inputs, Outputs
 from cfx_jax.adapters.layers import unknown_layer
 from cfx_jax.errors import InputError, reason_of
+from cfx_jax.layer_taps import Tapped
 from cfx_jax.models import guided_classifier
-from cfx_jax.taps import Tapped
 
 _NO_LAYERS = (
     "layer: expected a model with layers by name, got {}, which has none: give the model itself to"

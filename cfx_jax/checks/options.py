@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cfx_jax.arrays import AnyArray
+from cfx_jax.array_types import AnyArray
 from cfx_jax.errors import InputError
 
 

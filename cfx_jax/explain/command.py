@@ -14,19 +14,19 @@ from jax.sharding import Mesh
 from cfx_jax.adapters import Adapted
 from cfx_jax.diagnosis import diagnose
 from cfx_jax.errors import InputError
-from cfx_jax.explain.exit_status import status_of
-from cfx_jax.explain.explain import explain
-from cfx_jax.explain.explanations import Explanations, load_explanations
-from cfx_jax.explain.generators import GENERATOR_METHODS
-from cfx_jax.explain.methods import METHODS, Settings
-from cfx_jax.explain.options import (
+from cfx_jax.explain.command_options import (
     add_model_options,
     classifier_of_options,
     first_images,
     images_of_options,
 )
+from cfx_jax.explain.exit_status import status_of
+from cfx_jax.explain.explain import explain
+from cfx_jax.explain.explanations import Explanations, load_explanations
+from cfx_jax.explain.generator_methods import GENERATOR_METHODS
+from cfx_jax.explain.methods import METHODS, Settings
 from cfx_jax.explain.printing import printable
-from cfx_jax.explain.store import PAGE, TABLE, clear_folder, prepare_folder
+from cfx_jax.explain.result_folder import PAGE, TABLE, clear_folder, prepare_folder
 from cfx_jax.explain.volumes import write_volumes
 from cfx_jax.explain.wording import in_options
 from cfx_jax.parallel import (

@@ -11,7 +11,7 @@ from jax.tree_util import Partial
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from cfx_jax.adapters import Adapted
-from cfx_jax.arrays import AnyArray
+from cfx_jax.array_types import AnyArray
 from cfx_jax.attributions import (
     grad_cam,
     grad_cam_plus_plus,
@@ -28,9 +28,9 @@ from cfx_jax.checks import check_between_0_and_1, check_count, check_norm, check
 from cfx_jax.counterfactuals import Counterfactual, VCEProblem, smallest_counterfactual, vce
 from cfx_jax.errors import InputError
 from cfx_jax.geometry import lp_norm
+from cfx_jax.layer_taps import Tap, Tapped
 from cfx_jax.models import guided_classifier
 from cfx_jax.objectives import Classifier, class_score
-from cfx_jax.taps import Tap, Tapped
 
 _NO_LAYERS = (
     "layer: expected a model whose layers have names for a class activation map, got {}: give the"

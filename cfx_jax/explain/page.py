@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.explain.explanation import Explanation
-from cfx_jax.explain.generators import ALL_METHODS
+from cfx_jax.explain.generator_methods import ALL_METHODS
 from cfx_jax.report import signed_difference
 from cfx_jax.report.gallery import Card, Figure, Strip, Texts, write_gallery
 

@@ -4,8 +4,7 @@
 library explains.
 """
 
-from cfx_jax.callables import as_pytree as as_pytree
-from cfx_jax.faces import public as _public
+from cfx_jax.compilation import as_pytree as as_pytree
 from cfx_jax.models.feature_extractor import FeatureExtractor as FeatureExtractor
 from cfx_jax.models.feature_extractor import classifier_extractor as classifier_extractor
 from cfx_jax.models.feature_extractor import extract_features as extract_features
@@ -101,5 +100,6 @@ from cfx_jax.models.weights import import_weights as import_weights
 from cfx_jax.models.weights import read_tensors as read_tensors
 from cfx_jax.models.weights import shape_mismatches as shape_mismatches
 from cfx_jax.models.weights import warm_start as warm_start
+from cfx_jax.public_names import public as _public
 
 __all__, __dir__ = _public(globals())

@@ -17,7 +17,7 @@ from jax import Array
 from jax.tree_util import Partial
 from jaxtyping import Float, Int
 
-from cfx_jax.arrays import AnyArray
+from cfx_jax.array_types import AnyArray
 from cfx_jax.attributions import (
     difference_saliency,
     grad_cam,
@@ -28,13 +28,22 @@ from cfx_jax.attributions import (
     over_slices,
     score_cam,
 )
-from cfx_jax.callables import call
+from cfx_jax.compilation import call
 from cfx_jax.counterfactuals import LatentCounterfactual, LatentShift
 from cfx_jax.maps import channel_sum
 from cfx_jax.models import Parts, with_saliency
 from cfx_jax.objectives import class_score
 from cfx_jax.parallel import map_examples
 from experiments.acat.config import SearchConfig
+from experiments.acat.latent_searches import (
+    WITH,
+    WITHOUT,
+    Explained,
+    Traces,
+    remove_finding,
+    search,
+    shift,
+)
 from experiments.acat.map_names import (
     GRAD_CAM,
     GRAD_CAM_PP,
@@ -46,15 +55,6 @@ from experiments.acat.map_names import (
     SCORE_CAM,
     SHUFFLED,
     ZERO,
-)
-from experiments.acat.searches import (
-    WITH,
-    WITHOUT,
-    Explained,
-    Traces,
-    remove_finding,
-    search,
-    shift,
 )
 from experiments.shared.array_store import Rows
 

@@ -15,7 +15,7 @@ from cfx_jax.metrics import (
 )
 from experiments.acat import published
 from experiments.acat.data import UNKNOWN
-from experiments.acat.detection import OVERLAPS
+from experiments.acat.localisation import OVERLAPS
 from experiments.acat.map_names import (
     LATENT_SHIFT,
     METHODS,

@@ -18,10 +18,10 @@ from cfx_jax.models import LesionHead, coder_of, parts, per_image
 from cfx_jax.parallel import map_examples
 from experiments.acat.config import Config
 from experiments.acat.data import Parts, Scans, split_scans
+from experiments.acat.latent_searches import Explained
 from experiments.acat.map_names import CONTROLS, OURS, PLACES
 from experiments.acat.maps import ControlMaps, attention_maps
 from experiments.acat.networks import BASELINE_NETWORK, Network, choose_networks, select_fitting
-from experiments.acat.searches import Explained
 from experiments.shared import Arrays, Workspace, fingerprint
 from experiments.shared.array_store import Rows, chosen, filled, row_bytes, row_slices
 from trainers import (

@@ -20,7 +20,7 @@ from experiments.fundus_vce.presets import PRESETS
 from experiments.fundus_vce.report import write_report
 from experiments.fundus_vce.study import STAGES, run_study
 from experiments.fundus_vce.tables import summary_tables
-from experiments.shared import cli, run_experiment
+from experiments.shared import command_line, run_experiment
 
 
 def main(config: Config) -> None:
@@ -39,4 +39,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, PRESETS, default="demo")
+    command_line.run(main, PRESETS, default="demo")

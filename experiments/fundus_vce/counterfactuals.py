@@ -10,10 +10,10 @@ from jaxtyping import Float, Int
 
 from cfx_jax.attributions import vce_saliency
 from cfx_jax.counterfactuals import Counterfactual, VCEProblem, vce_batch
+from experiments.fundus_vce.accuracy import Evaluation, Evaluations
 from experiments.fundus_vce.classifiers import NAMES, Classifiers
 from experiments.fundus_vce.config import Config
 from experiments.fundus_vce.data import Data
-from experiments.fundus_vce.evaluation import Evaluation, Evaluations
 from experiments.shared import Arrays, ImageSet, Workspace, decisions
 
 

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from cfx_jax.metrics import relevance_score
 from cfx_jax.report import Claim
 from cfx_jax.report.claims import Kind
-from experiments.charachon import GRAD_CAM, GRADIENT, INTEGRATED_GRADIENTS, RANDOM, Groups
+from experiments.charachon_shared import GRAD_CAM, GRADIENT, INTEGRATED_GRADIENTS, RANDOM, Groups
 from experiments.path_attribution import published
 from experiments.path_attribution.faithfulness import Faithfulness, NotMeasured
 from experiments.path_attribution.published import (

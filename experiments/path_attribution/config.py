@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from experiments.charachon import CharachonConfig
+from experiments.charachon_shared import CharachonConfig
 from trainers import cycle, fixed_point
 
 

@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 from jaxtyping import Int
 
-from cfx_jax.callables import call
+from cfx_jax.compilation import call
 from cfx_jax.metrics import above_percentile, intersection_over_union
 from cfx_jax.parallel import map_examples
 from cfx_jax.report import (

@@ -1,15 +1,15 @@
 """The experiment's presets: what both of Charachon's experiments share, and what this one adds.
 
-Places of published numbers are as in ``experiments.charachon.presets``; FPGAN is the adversary's
-code (mahfuzmohammad/Fixed-Point-GAN).
+Places of published numbers are as in ``experiments.charachon_shared.presets``; FPGAN is the
+adversary's code (mahfuzmohammad/Fixed-Point-GAN).
 """
 
 import dataclasses
 from typing import Any
 
 from cfx_jax.losses import CYCE, SYCE, CycleWeights, FixedPointWeights
-from experiments.charachon import presets
-from experiments.charachon.presets import extend
+from experiments.charachon_shared import presets
+from experiments.charachon_shared.presets import extend
 from experiments.path_attribution.config import Config, FaithfulnessConfig
 from experiments.shared import training_schedule
 from trainers import (

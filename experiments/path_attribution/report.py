@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cfx_jax.report import Claim
-from experiments.charachon import describe_brackets, describe_start
+from experiments.charachon_shared import describe_brackets, describe_start
 from experiments.path_attribution import published, tables
 from experiments.path_attribution.faithfulness import Faithfulness, NotMeasured
 from experiments.path_attribution.figures import (

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from experiments.charachon import (
+from experiments.charachon_shared import (
     Localisation,
     PairGenerator,
     Quality,
@@ -24,13 +24,13 @@ from experiments.charachon import (
 from experiments.path_attribution import published
 from experiments.path_attribution.adversary import train_adversary
 from experiments.path_attribution.config import Config
+from experiments.path_attribution.explained_images import Explained, choose_images
 from experiments.path_attribution.faithfulness import (
     Faithfulness,
     NotMeasured,
     measure_faithfulness,
 )
 from experiments.path_attribution.generators import CycleGenerators, Pairs, make_pairs, train_cycle
-from experiments.path_attribution.images import Explained, choose_images
 from experiments.path_attribution.maps import (
     Integration,
     PathMaps,

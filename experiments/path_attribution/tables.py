@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from cfx_jax.metrics import bootstrap_interval, paired_difference_interval
-from experiments.charachon import PAIRS, RANDOM, Localisation, mean_cell, truth_rows
+from experiments.charachon_shared import PAIRS, RANDOM, Localisation, mean_cell, truth_rows
 from experiments.path_attribution import published
 from experiments.path_attribution.faithfulness import Faithfulness, NotMeasured
 from experiments.path_attribution.published import FDR, GROUPS, IOU

@@ -9,7 +9,7 @@ from flax import nnx
 from jax.tree_util import Partial
 from jaxtyping import Float
 
-from cfx_jax.callables import call
+from cfx_jax.compilation import call
 from cfx_jax.data import Transform, compose, random_flip, random_noise
 from cfx_jax.diagnosis import check_diagnosis
 from cfx_jax.metrics import roc_auc

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from cfx_jax.metrics import Gaussian, Interval, frechet_distance, gaussian_distance, gaussian_of
-from cfx_jax.metrics.arrays import as_rows
+from cfx_jax.metrics.checks import as_rows
 from experiments.progressive_exaggeration.published import ABSENT, GROUPS, OVERALL, PRESENT
 from experiments.shared import Arrays
 

@@ -19,7 +19,7 @@ from cfx_jax.models import (
 )
 from experiments.progressive_exaggeration.classifiers import Network
 from experiments.progressive_exaggeration.config import Config
-from experiments.progressive_exaggeration.sweeps import Sweeps
+from experiments.progressive_exaggeration.explanations import Sweeps
 from experiments.shared import ImageSet, Workspace
 
 Vectors = Callable[[Float[np.ndarray, "n h w c"]], Float[np.ndarray, "n d"]]

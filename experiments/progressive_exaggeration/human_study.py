@@ -25,10 +25,10 @@ from cfx_jax.report import Question, write_key, write_questionnaire
 from experiments.progressive_exaggeration import published
 from experiments.progressive_exaggeration.chapters import Chapter
 from experiments.progressive_exaggeration.chapters.attributes import Attributes
-from experiments.progressive_exaggeration.chapters.confounding import BIASED, UNBIASED, Bias
+from experiments.progressive_exaggeration.chapters.confounder import BIASED, UNBIASED, Bias
+from experiments.progressive_exaggeration.explanations import Sweeps
 from experiments.progressive_exaggeration.label_study import LabelStudy
 from experiments.progressive_exaggeration.published import plain
-from experiments.progressive_exaggeration.sweeps import Sweeps
 
 _SHOWN = 5  # images of a series
 

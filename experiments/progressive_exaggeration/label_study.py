@@ -18,14 +18,9 @@ from experiments.progressive_exaggeration.classifiers import (
 )
 from experiments.progressive_exaggeration.config import Config
 from experiments.progressive_exaggeration.data import Data
-from experiments.progressive_exaggeration.features import Features, features_by, recognised_by
-from experiments.progressive_exaggeration.identity import (
-    Verifier,
-    verifier_of,
-)
-from experiments.progressive_exaggeration.measures import Measures, measure
-from experiments.progressive_exaggeration.subject import Subject, subject_of
-from experiments.progressive_exaggeration.sweeps import (
+from experiments.progressive_exaggeration.explained_label import Subject, subject_of
+from experiments.progressive_exaggeration.explanation_quality import Measures, measure
+from experiments.progressive_exaggeration.explanations import (
     Explainer,
     Sweeps,
     further_explainer,
@@ -33,6 +28,11 @@ from experiments.progressive_exaggeration.sweeps import (
     sweep,
     train_explainer,
     xgem_sweep,
+)
+from experiments.progressive_exaggeration.features import Features, features_by, recognised_by
+from experiments.progressive_exaggeration.identity import (
+    Verifier,
+    verifier_of,
 )
 from experiments.shared import Workspace
 

@@ -10,17 +10,17 @@ from cfx_jax.metrics import (
     reliability_curve,
 )
 from experiments.progressive_exaggeration import published
-from experiments.progressive_exaggeration.label_study import LabelStudy
-from experiments.progressive_exaggeration.measures import (
+from experiments.progressive_exaggeration.explanation_quality import (
     correlation,
     own_psnr,
     ranges,
     remarks,
     share_of,
 )
+from experiments.progressive_exaggeration.explanations import spread
+from experiments.progressive_exaggeration.label_study import LabelStudy
 from experiments.progressive_exaggeration.published import GROUPS
 from experiments.progressive_exaggeration.study import Study
-from experiments.progressive_exaggeration.sweeps import spread
 from experiments.shared import Table
 
 

@@ -23,7 +23,7 @@ from experiments.shared.folder_images import (
     folder_note,
     load_folder,
 )
-from experiments.shared.images import ImageSet, check_no_classes
+from experiments.shared.image_set import ImageSet, check_no_classes
 from experiments.shared.synthetic_images import draw_images
 from experiments.shared.workspace import Arrays, Workspace
 

@@ -13,7 +13,7 @@ from cfx_jax.data.display_window import Window
 from cfx_jax.data.duplicates import fingerprint
 from cfx_jax.errors import InputError
 from cfx_jax.parallel import progress_bar
-from experiments.shared.images import ImageSet, StoredImages
+from experiments.shared.image_set import ImageSet, StoredImages
 from experiments.shared.workspace import Arrays
 from trainers import digest
 

@@ -14,7 +14,7 @@ from jaxtyping import Int
 from cfx_jax.data import ImageSource, load_arrays
 from cfx_jax.parallel import progress_bar
 from cfx_jax.processes import end_with_parent
-from experiments.shared.images import ImageSet, StoredImages
+from experiments.shared.image_set import ImageSet, StoredImages
 from experiments.shared.workspace import Arrays, Workspace
 
 # images that a process draws before it hands them over; fewer in all are not worth a process

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cfx_jax.report import Claim
-from experiments.charachon import describe_brackets, describe_start
+from experiments.charachon_shared import describe_brackets, describe_start
 from experiments.shared import PaperReport, users_images, without_places
 from experiments.shared.controls import CAPTION
 from experiments.similar_adversarial import published, tables
+from experiments.similar_adversarial.compared_generators import NAIVE, OURS
 from experiments.similar_adversarial.figures import draw_maps, draw_pairs
-from experiments.similar_adversarial.rows import NAIVE, OURS
 from experiments.similar_adversarial.study import Marked, Study, nearest, with_averages
 
 _TABULATED = 90.0  # percentile of what is tabulated at one threshold alone

@@ -7,7 +7,7 @@ import pytest
 from cfx_jax.adapters import Inputs
 from cfx_jax.explain import load_explanations
 from cfx_jax.explain.command import main
-from cfx_jax.explain.models import load_model
+from cfx_jax.explain.model_argument import load_model
 
 MODEL = """
 import jax.numpy as jnp

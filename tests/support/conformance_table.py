@@ -51,6 +51,7 @@ from cfx_jax.counterfactuals import (
     xgem,
 )
 from cfx_jax.geometry import lp_ball_in_box
+from cfx_jax.image_registration import register, warp
 from cfx_jax.maps import quantile_threshold, smooth, upsample
 from cfx_jax.metrics import overwrite_with, perturbation_curve, psnr, ssim
 from cfx_jax.models import Parts, guided_relu, two_logits
@@ -66,7 +67,6 @@ from cfx_jax.optimise import (
     soft_threshold,
 )
 from cfx_jax.parallel import data_mesh
-from cfx_jax.registration import register, warp
 
 IMAGES = images(8)
 KEYS = jax.random.split(jax.random.key(0), 8)

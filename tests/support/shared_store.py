@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import jax
 
-from cfx_jax.parallel.run import Run, Watch
+from cfx_jax.parallel.process_group import Run, Watch
 
 
 class SharedStore:

@@ -18,7 +18,7 @@ from cfx_jax.errors import InputError
 from cfx_jax.parallel import data_mesh, map_examples
 from cfx_jax.report import Claim
 from cfx_jax.training import fit
-from experiments.shared import PaperReport, Workspace, cli, run_experiment
+from experiments.shared import PaperReport, Workspace, command_line, run_experiment
 from experiments.shared.array_store import filled, stored
 
 
@@ -158,4 +158,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, {"demo": Config()}, default="demo", arguments=sys.argv[1:])
+    command_line.run(main, {"demo": Config()}, default="demo", arguments=sys.argv[1:])

@@ -16,7 +16,7 @@ from flax import nnx
 from toy_training import Net, with_options
 
 import trainers
-from cfx_jax.callables import as_pytree
+from cfx_jax.compilation import as_pytree
 from cfx_jax.models import ResNet, per_image
 from trainers import (
     Inputs,

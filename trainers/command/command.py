@@ -15,18 +15,18 @@ from cfx_jax.data import ArraySource, ImageCollection, load_arrays, split
 from cfx_jax.diagnosis import diagnose, diagnose_generators
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.explain import sibling_of, with_sibling
-from cfx_jax.explain.exit_status import status_of
-from cfx_jax.explain.options import (
+from cfx_jax.explain.command_options import (
     add_model_options,
     classifier_of_options,
     first_images,
     images_of_options,
 )
+from cfx_jax.explain.exit_status import status_of
 from cfx_jax.objectives import Classifier
 
 from ..shared import RelabelledSource, source_logits
-from .explainers import RECIPES, Sides, train_explainer
-from .siblings import CONFIG, measure_robustness, train_sibling
+from .recipes import RECIPES, Sides, train_explainer
+from .robust_sibling import CONFIG, measure_robustness, train_sibling
 
 _DIAGNOSED = 8
 """Images that the diagnosis of the model looks at."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from cfx_jax.data.sources.collected_files import CollectedFile, Remarks
-from cfx_jax.data.sources.file_tree import natural_key
+from cfx_jax.data.sources.folder_or_zip import natural_key
 from cfx_jax.data.user_files import printable
 from cfx_jax.errors import InputError
 

@@ -13,11 +13,11 @@ from cfx_jax.data.sources.class_choice import find_labels, take_split_folders
 from cfx_jax.data.sources.collected_files import CollectedFile, Remarks
 from cfx_jax.data.sources.collection import ImageCollection
 from cfx_jax.data.sources.decoding import quiet_opencv
+from cfx_jax.data.sources.file_listing import Entry, each_once, list_files
+from cfx_jax.data.sources.file_survey import collect_files, describe
 from cfx_jax.data.sources.grouping import find_groups, group_column
-from cfx_jax.data.sources.image_files import depth_of, largest_value
+from cfx_jax.data.sources.images_in_file import depth_of, largest_value
 from cfx_jax.data.sources.label_file import read_label_file
-from cfx_jax.data.sources.stored_files import Entry, each_once, list_files
-from cfx_jax.data.sources.surveying import collect_files, describe
 from cfx_jax.errors import InputError
 
 _TABLE = "csv:"

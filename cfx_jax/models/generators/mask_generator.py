@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from cfx_jax.callables import shape_of
+from cfx_jax.compilation import shape_of
 from cfx_jax.errors import InputError
 from cfx_jax.models.generators.layers import Affine, dense, double, units
 from cfx_jax.models.images import ResNet

@@ -26,14 +26,14 @@ from jaxtyping import Array, Float, Int
 
 from cfx_jax.checks import check_choice, check_integer, is_concrete
 from cfx_jax.errors import InputError
-from cfx_jax.generators import Exaggerator
+from cfx_jax.generator_interfaces import Exaggerator
 from cfx_jax.losses import ordinal_code
 from cfx_jax.models.generators.layers import (
     ConditionalBatchNorm,
-    ConditionalBlock,
     SpectralBlock,
     SpectralIdentityBlock,
     SpectralLinear,
+    conditional_blocks,
     double,
     mean_halve,
     same_convolution,
@@ -100,18 +100,8 @@ class ProgressiveGenerator(nnx.Module):
         decoder_norm = partial(conditional, num_bins)
         self.stem_norm = plain(in_channels, rngs=rngs)
         self.stem = same_convolution(in_channels, filters[0], rngs=rngs)
-        self.down = nnx.List(
-            [
-                ConditionalBlock(a, b, resize=mean_halve, norm=encoder_norm, rngs=rngs)
-                for a, b in pairwise(filters)
-            ]
-        )
-        self.up = nnx.List(
-            [
-                ConditionalBlock(a, b, resize=double, norm=decoder_norm, rngs=rngs)
-                for a, b in pairwise(filters[::-1])
-            ]
-        )
+        self.down = conditional_blocks(filters, resize=mean_halve, norm=encoder_norm, rngs=rngs)
+        self.up = conditional_blocks(filters[::-1], resize=double, norm=decoder_norm, rngs=rngs)
         self.head_norm = plain(filters[0], rngs=rngs)
         self.head = same_convolution(filters[0], in_channels, rngs=rngs)
 

@@ -24,7 +24,7 @@ from cfx_jax.checks import check_at_least, check_integer, check_positive
 from cfx_jax.losses import ordinal_code
 from cfx_jax.models.generators.layers import (
     ConditionalBatchNorm,
-    ConditionalBlock,
+    conditional_blocks,
     dense,
     double,
     mean_halve,
@@ -106,18 +106,8 @@ class BendingGenerator(nnx.Module):
         # With a table of one row the norm knows no bin.
         encoder_norm, decoder_norm = partial(conditional, 1), partial(conditional, num_bins)
         self.stem = same_convolution(_SIDE**2 * in_channels, filters[0], rngs=rngs)
-        self.down = nnx.List(
-            [
-                ConditionalBlock(a, b, resize=mean_halve, norm=encoder_norm, rngs=rngs)
-                for a, b in pairwise(filters)
-            ]
-        )
-        self.up = nnx.List(
-            [
-                ConditionalBlock(a, b, resize=double, norm=decoder_norm, rngs=rngs)
-                for a, b in pairwise(filters[::-1])
-            ]
-        )
+        self.down = conditional_blocks(filters, resize=mean_halve, norm=encoder_norm, rngs=rngs)
+        self.up = conditional_blocks(filters[::-1], resize=double, norm=decoder_norm, rngs=rngs)
         self.head_norm = batch_norm(filters[0], momentum=momentum, epsilon=EPSILON, rngs=rngs)
         self.head = same_convolution(filters[0], 3, rngs=rngs)
 

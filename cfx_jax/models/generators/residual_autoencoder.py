@@ -18,8 +18,8 @@ from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
 from cfx_jax.errors import InputError
+from cfx_jax.models.generators.generator_view import Generator, coding_view
 from cfx_jax.models.generators.layers import Affine, double
-from cfx_jax.models.generators.views import Generator, coding_view
 from cfx_jax.models.layers import BasicBlock, Norm, NormalisedPointwise, batch_norm, convolution
 from cfx_jax.models.layers.checks import check_images, check_numbers, check_sides
 

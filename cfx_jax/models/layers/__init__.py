@@ -1,6 +1,5 @@
 """Building blocks that several architectures share."""
 
-from cfx_jax.faces import public as _public
 from cfx_jax.models.layers.convolution import Activation as Activation
 from cfx_jax.models.layers.convolution import Norm as Norm
 from cfx_jax.models.layers.convolution import NormalisedPointwise as NormalisedPointwise
@@ -21,5 +20,6 @@ from cfx_jax.models.layers.residual_blocks import BottleneckBlock as BottleneckB
 from cfx_jax.models.layers.stems import ConvolutionStem as ConvolutionStem
 from cfx_jax.models.layers.stems import ImagenetStem as ImagenetStem
 from cfx_jax.models.layers.stems import PatchStem as PatchStem
+from cfx_jax.public_names import public as _public
 
 __all__, __dir__ = _public(globals())

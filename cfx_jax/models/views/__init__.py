@@ -1,6 +1,6 @@
 """Views of a model: one image at a time, calibrated, in an ensemble, with other activations."""
 
-from cfx_jax.faces import public as _public
+from cfx_jax.layer_taps import Parts as Parts
 from cfx_jax.models.views.activations import guided_relu as guided_relu
 from cfx_jax.models.views.activations import leaky_relu as leaky_relu
 from cfx_jax.models.views.activations import unit_clip as unit_clip
@@ -22,6 +22,6 @@ from cfx_jax.models.views.thresholded import thresholded as thresholded
 from cfx_jax.models.views.two_logits import two_logits as two_logits
 from cfx_jax.models.views.two_sides import TwoSides as TwoSides
 from cfx_jax.models.views.two_sides import two_sides as two_sides
-from cfx_jax.taps import Parts as Parts
+from cfx_jax.public_names import public as _public
 
 __all__, __dir__ = _public(globals())

@@ -14,8 +14,8 @@ from jaxtyping import Array, Float
 
 from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
+from cfx_jax.layer_taps import Parts
 from cfx_jax.models.views.activations import guided_relu
-from cfx_jax.taps import Parts
 
 Model = TypeVar("Model", bound=nnx.Module)
 

@@ -8,18 +8,18 @@ import numpy as np
 from cfx_jax.report import Claim, CurvePanel, Line, curve, sweep_grid
 from experiments.progressive_exaggeration import published
 from experiments.progressive_exaggeration.classifiers import labelled
-from experiments.progressive_exaggeration.figures import drawn_series, mean_line
-from experiments.progressive_exaggeration.label_study import LabelStudy, explained_label
-from experiments.progressive_exaggeration.measures import (
+from experiments.progressive_exaggeration.explained_label import Subject
+from experiments.progressive_exaggeration.explanation_quality import (
     Measures,
     measure,
     measure_cells,
     measure_columns,
     remarks,
 )
+from experiments.progressive_exaggeration.explanations import OURS, Sweeps
+from experiments.progressive_exaggeration.figures import drawn_series, mean_line
+from experiments.progressive_exaggeration.label_study import LabelStudy, explained_label
 from experiments.progressive_exaggeration.published import GROUPS, SMILING, YOUNG, plain
-from experiments.progressive_exaggeration.subject import Subject
-from experiments.progressive_exaggeration.sweeps import OURS, Sweeps
 from experiments.shared import MORE, PaperReport, Statement, Table
 
 

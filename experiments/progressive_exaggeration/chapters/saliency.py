@@ -19,7 +19,7 @@ from jax.tree_util import Partial
 from jaxtyping import Bool, Float, Int
 
 from cfx_jax.attributions import grad_cam, gradient, integrated_gradients, random_map
-from cfx_jax.callables import call
+from cfx_jax.compilation import call
 from cfx_jax.maps import channel_sum
 from cfx_jax.metrics import (
     area_under_perturbation_curve,
@@ -40,9 +40,9 @@ from cfx_jax.report import (
     curve,
     saliency_grid,
 )
+from experiments.progressive_exaggeration.explained_label import Subject
+from experiments.progressive_exaggeration.explanations import OURS, differences
 from experiments.progressive_exaggeration.label_study import LabelStudy
-from experiments.progressive_exaggeration.subject import Subject
-from experiments.progressive_exaggeration.sweeps import OURS, differences
 from experiments.shared import (
     AT_LEAST,
     LEVEL_COLUMNS,

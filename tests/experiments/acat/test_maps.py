@@ -11,12 +11,13 @@ from compilations import counted_traces
 from flax import nnx
 from scipy.special import expit
 
-from cfx_jax.callables import as_pytree
+from cfx_jax.compilation import as_pytree
 from cfx_jax.counterfactuals import latent_shift_batch
 from cfx_jax.metrics import volume_overlap
 from experiments.acat.config import SearchConfig
 from experiments.acat.data import Scans, StoredFacts
-from experiments.acat.detection import detect, explain_all
+from experiments.acat.latent_searches import Explained, Traces, remove_finding, search, walk
+from experiments.acat.localisation import detect, explain_all
 from experiments.acat.map_names import (
     CONSTANT,
     GRAD_CAM,
@@ -33,7 +34,6 @@ from experiments.acat.map_names import (
 )
 from experiments.acat.maps import ControlMaps, attention_maps, explain, explain_network
 from experiments.acat.presets import SMOKE
-from experiments.acat.searches import Explained, Traces, remove_finding, search, walk
 from experiments.shared import Workspace
 
 SLICES, STEPS, STEP, QUOTIENT, CURVATURE = 3, 4, 0.1, 0.02, 0.8

@@ -20,7 +20,7 @@ from cfx_jax.errors import InputError
 from cfx_jax.metrics import bootstrap_interval, paired_difference_interval
 from cfx_jax.models import Generator
 from cfx_jax.objectives import class_score
-from experiments.charachon import (
+from experiments.charachon_shared import (
     RANDOM,
     Groups,
     Localisation,
@@ -34,13 +34,13 @@ from experiments.path_attribution.__main__ import main
 from experiments.path_attribution.adversary import find_turned
 from experiments.path_attribution.claims import Scores, judge
 from experiments.path_attribution.config import FaithfulnessConfig
+from experiments.path_attribution.explained_images import choose_images
 from experiments.path_attribution.faithfulness import (
     Faithfulness,
     NotMeasured,
     measure_faithfulness,
 )
 from experiments.path_attribution.generators import Pairs, make_pairs
-from experiments.path_attribution.images import choose_images
 from experiments.path_attribution.maps import (
     Integration,
     group_by_decision,
@@ -48,9 +48,9 @@ from experiments.path_attribution.maps import (
     integrate_straight,
     smoothing_sigma,
 )
+from experiments.path_attribution.overwriting import Overwriting, Sweep, regions_replaced
 from experiments.path_attribution.presets import PRESETS, SMOKE
 from experiments.path_attribution.published import FDR, IOU, METHODS
-from experiments.path_attribution.sweeps import Overwriting, Sweep, regions_replaced
 from experiments.path_attribution.tables import (
     localisation_table,
     perturbation_table,

@@ -13,7 +13,7 @@ from flax import nnx
 
 from cfx_jax.data import load_arrays
 from cfx_jax.report import read_key
-from experiments.progressive_exaggeration import classifiers, sweeps
+from experiments.progressive_exaggeration import classifiers, explanations
 from experiments.progressive_exaggeration.__main__ import main
 from experiments.progressive_exaggeration.chapters import ablation
 from experiments.progressive_exaggeration.presets import SMOKE
@@ -87,7 +87,9 @@ FEW = (
 def by_hand(monkeypatch):
     trained = {"progressive": Brightener, "vae": Coder}
     monkeypatch.setattr(classifiers, "train", colours)
-    monkeypatch.setattr(sweeps, "train", lambda trainer, *args, **options: trained[trainer.name]())
+    monkeypatch.setattr(
+        explanations, "train", lambda trainer, *args, **options: trained[trainer.name]()
+    )
     monkeypatch.setattr(ablation, "SETTINGS", FEW)
 
 

@@ -13,10 +13,10 @@ from cfx_jax.errors import InputError
 from experiments.progressive_exaggeration.__main__ import main
 from experiments.progressive_exaggeration.classifiers import Network
 from experiments.progressive_exaggeration.data import Data, Part, load_images
-from experiments.progressive_exaggeration.measures import ranges, remarks
+from experiments.progressive_exaggeration.explained_label import Subject, subject_of
+from experiments.progressive_exaggeration.explanation_quality import ranges, remarks
+from experiments.progressive_exaggeration.explanations import Sweeps, spread
 from experiments.progressive_exaggeration.presets import PRESETS, SMOKE
-from experiments.progressive_exaggeration.subject import Subject, subject_of
-from experiments.progressive_exaggeration.sweeps import Sweeps, spread
 from experiments.shared import ImageSet, StoredImages, Workspace
 
 RNG = np.random.default_rng(0)

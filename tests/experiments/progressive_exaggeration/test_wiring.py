@@ -22,7 +22,7 @@ from cfx_jax.data import SyntheticFaces
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import frechet_distance, gaussian_of
 from experiments.progressive_exaggeration import distances as table_1
-from experiments.progressive_exaggeration import sweeps as module
+from experiments.progressive_exaggeration import explanations as module
 from experiments.progressive_exaggeration.chapters import check_chapters
 from experiments.progressive_exaggeration.chapters.attributes import Attributes, Explained
 from experiments.progressive_exaggeration.chapters.discrimination import turned_over
@@ -31,6 +31,23 @@ from experiments.progressive_exaggeration.classifiers import Network, labelled
 from experiments.progressive_exaggeration.config import Config
 from experiments.progressive_exaggeration.data import Data, Part, load_images
 from experiments.progressive_exaggeration.distances import Cloud, distances
+from experiments.progressive_exaggeration.explained_label import Subject
+from experiments.progressive_exaggeration.explanation_quality import (
+    Measures,
+    correlation_by_query,
+    measure,
+    own_psnr,
+)
+from experiments.progressive_exaggeration.explanations import (
+    OURS,
+    XGEM,
+    Explainer,
+    Sweeps,
+    spread,
+    sweep,
+    training_images,
+    xgem_sweep,
+)
 from experiments.progressive_exaggeration.features import Features, recognised_by
 from experiments.progressive_exaggeration.identity import (
     Identity,
@@ -44,26 +61,9 @@ from experiments.progressive_exaggeration.identity import (
     verifier_of,
 )
 from experiments.progressive_exaggeration.label_study import OVER_TRAININGS, LabelStudy, Training
-from experiments.progressive_exaggeration.measures import (
-    Measures,
-    correlation_by_query,
-    measure,
-    own_psnr,
-)
 from experiments.progressive_exaggeration.presets import SMOKE
 from experiments.progressive_exaggeration.report import chosen_on
 from experiments.progressive_exaggeration.study import Study
-from experiments.progressive_exaggeration.subject import Subject
-from experiments.progressive_exaggeration.sweeps import (
-    OURS,
-    XGEM,
-    Explainer,
-    Sweeps,
-    spread,
-    sweep,
-    training_images,
-    xgem_sweep,
-)
 from experiments.progressive_exaggeration.tables import distance_table, identity_table
 from experiments.shared import ONE_TRAINING, ImageSet, StoredImages, Workspace, array_store
 from trainers import with_run

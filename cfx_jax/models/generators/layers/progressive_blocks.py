@@ -7,7 +7,8 @@ In the discriminator's shortcuts the released code takes the mean over 2x2 pixel
 convolution; the two commute, and the mean comes first here, which costs a quarter.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Protocol
 
 import jax
@@ -68,6 +69,24 @@ class ConditionalBlock(nnx.Module):
         y = self.conv1(self.resize(nnx.relu(self.norm1(x, condition))))
         y = self.conv2(nnx.relu(self.norm2(y, condition)))
         return y + self.shortcut(self.resize(x))
+
+
+def conditional_blocks(
+    widths: Sequence[int],
+    *,
+    resize: Callable[[jax.Array], jax.Array],
+    norm: ConditionalNorm,
+    rngs: nnx.Rngs,
+) -> nnx.List:
+    """Makes a row of conditional blocks.
+
+    Args:
+        widths: channels before the first block, and after each.
+        resize, norm, rngs: as of ``ConditionalBlock``.
+    """
+    return nnx.List(
+        [ConditionalBlock(a, b, resize=resize, norm=norm, rngs=rngs) for a, b in pairwise(widths)]
+    )
 
 
 class SpectralBlock(nnx.Module):
