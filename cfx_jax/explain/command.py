@@ -24,9 +24,10 @@ from cfx_jax.explain.exit_status import status_of
 from cfx_jax.explain.explain import explain
 from cfx_jax.explain.explanations import Explanations, load_explanations
 from cfx_jax.explain.generator_methods import GENERATOR_METHODS
-from cfx_jax.explain.methods import METHODS, Settings
+from cfx_jax.explain.methods import METHODS
 from cfx_jax.explain.printing import printable
 from cfx_jax.explain.result_folder import PAGE, TABLE, clear_folder, prepare_folder
+from cfx_jax.explain.settings import Settings
 from cfx_jax.explain.volumes import write_volumes
 from cfx_jax.explain.wording import in_options
 from cfx_jax.parallel import (
@@ -108,8 +109,9 @@ def _explain(options: argparse.Namespace) -> None:
         if not is_first_process():
             return
         answers = load_explanations(options.out)
-    _tell(answers, options.out, options.shard)
-    if options.shard[1] == 1:
+    is_complete = len(answers) + len(answers.skipped) == len(answers.run.names)
+    _tell(answers, options.out, None if is_complete else options.shard)
+    if is_complete:
         for path in write_volumes(options.out, pictures, answers):
             print(f"Volume: {path.resolve()}")
 
@@ -145,8 +147,8 @@ def _own_part(options: argparse.Namespace) -> tuple[tuple[int, int], Mesh | None
     return (run.process + 1, run.num_processes), mesh, False
 
 
-def _tell(answers: Explanations, folder: Path, shard: tuple[int, int]) -> None:
-    """Prints what came out, and writes the table and the page where no other process will."""
+def _tell(answers: Explanations, folder: Path, shard: tuple[int, int] | None) -> None:
+    """Prints what came out, and writes the table and the page unless other shards are to come."""
     for item in islice(answers, _LINES):
         decided, target = answers.classes[item.prediction], answers.classes[item.target]
         print(f"{item.name}: {decided}, explained towards {target}")
@@ -156,8 +158,11 @@ def _tell(answers: Explanations, folder: Path, shard: tuple[int, int]) -> None:
         print(f"skipped: {name}: {reason}", file=sys.stderr)
     if answers.skipped:
         print(f"{len(answers.skipped)} images could not be explained", file=sys.stderr)
-    if shard[1] > 1:
-        print(f"Shard {shard[0]} of {shard[1]} has ended. After the last one: cfx report {folder}")
+    if shard is not None:
+        print(
+            f"Shard {shard[0]} of {shard[1]} has ended. The last one writes the table and the page;"
+            f" what there is till then: cfx report {folder}"
+        )
     else:
         _write_report(answers, folder)
 
@@ -296,7 +301,8 @@ def _parser(further: Mapping[str, EntryPoint]) -> argparse.ArgumentParser:
         type=_shard,
         default=(1, 1),
         metavar="I/N",
-        help="compute part I of N; start each part as a process of its own, then 'cfx report'",
+        help="compute part I of N; start each part as a process of its own, the last one writes the"
+        " page",
     )
     command.add_argument("--seed", type=int, default=0, help="of what is random")
     command.set_defaults(run=_explain)

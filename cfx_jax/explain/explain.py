@@ -22,10 +22,11 @@ from cfx_jax.explain.explanation import Explanation
 from cfx_jax.explain.explanations import Explanations, load_explanations
 from cfx_jax.explain.generator_methods import as_trained, draw_generators
 from cfx_jax.explain.images import Images, images_of
-from cfx_jax.explain.methods import Settings, with_layer
+from cfx_jax.explain.methods import with_layer
 from cfx_jax.explain.printing import printable
 from cfx_jax.explain.result_folder import Skipped, Store, open_store, prepare_folder
 from cfx_jax.explain.run_manifest import Run, first_facts, provenance
+from cfx_jax.explain.settings import Settings
 from cfx_jax.explain.trained import TrainedGenerator
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import ExampleMap, data_mesh, is_local

@@ -16,10 +16,10 @@ from jaxtyping import Float, Int
 from cfx_jax.errors import InputError
 from cfx_jax.explain.explanation import DECISION, ByName, Explanation
 from cfx_jax.explain.generator_methods import ALL_METHODS
-from cfx_jax.explain.methods import Settings
 from cfx_jax.explain.page import write_explanations_page
 from cfx_jax.explain.result_folder import StoredItems, load_store, open_store
 from cfx_jax.explain.run_manifest import Run
+from cfx_jax.explain.settings import Settings
 from cfx_jax.files import write_text
 
 if TYPE_CHECKING:

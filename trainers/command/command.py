@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from cfx_jax.data import ArraySource, ImageCollection, load_arrays, split
+from cfx_jax.data import ArraySource, ImageCollection, evenly_spread, load_arrays, split
 from cfx_jax.diagnosis import diagnose, diagnose_generators
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.explain import sibling_of, with_sibling
@@ -81,7 +81,8 @@ class DecidedImages:
             seed=seed,
             groups=self.groups[places],
         )
-        held_out = places[parts["validation"]][:_MOST_VALIDATION]
+        held_out = places[parts["validation"]]
+        held_out = held_out[evenly_spread(len(held_out), most=_MOST_VALIDATION)]
         images = load_arrays(self.source, held_out, fields=("image",))["image"]
         return places[parts["train"]], {"image": images, "place": held_out}
 
@@ -176,8 +177,9 @@ def _train_sibling(
     for name, one in of.items():
         answers = measure_robustness(one, validation, config.attack, batch_size=size)
         print(
-            f"Accuracy of {name}: {answers.accuracy:.3f}; within changes of l{config.attack.p:g}"
-            f" norm {config.attack.radius:g}: {answers.robust_accuracy:.3f}"
+            f"Accuracy of {name} on {answers.num_images} of {len(validation['label'])} held-out"
+            f" images: {answers.accuracy:.3f}; within changes of l{config.attack.p:g} norm"
+            f" {config.attack.radius:g}: {answers.robust_accuracy:.3f}"
         )
     print(f"Explain the ensemble: cfx explain --sibling {options.out} --model {options.model} ...")
 

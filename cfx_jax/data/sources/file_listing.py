@@ -148,9 +148,8 @@ def each_once(entries: Sequence[Entry]) -> tuple[list[Entry], int]:
         if members and (label := _label_of(entry.file)) in members:
             keys.append((*label, entry.file.check_sum()))
         others = [other for key in keys for other in seen.get(key, ())]
-        if any(other.root != entry.root or other.folders == entry.folders for other in others):
-            continue
-        kept.append(entry)
+        if not any(other.root != entry.root or other.folders == entry.folders for other in others):
+            kept.append(entry)
         for key in keys:
             seen.setdefault(key, []).append(entry)
     return kept, len(entries) - len(kept)

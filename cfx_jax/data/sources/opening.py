@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
-
 from cfx_jax.data.display_window import Window, check_window
 from cfx_jax.data.sources.class_choice import find_labels, take_split_folders
 from cfx_jax.data.sources.collected_files import CollectedFile, Remarks
@@ -18,6 +16,7 @@ from cfx_jax.data.sources.file_survey import collect_files, describe
 from cfx_jax.data.sources.grouping import find_groups, group_column
 from cfx_jax.data.sources.images_in_file import depth_of, largest_value
 from cfx_jax.data.sources.label_file import read_label_file
+from cfx_jax.data.splits import evenly_spread
 from cfx_jax.errors import InputError
 
 _TABLE = "csv:"
@@ -166,7 +165,7 @@ def _find_depth(files: Sequence[CollectedFile], remarks: Remarks) -> int | None:
     deep = [file for file in files if file.contents.kind == "picture" and file.contents.bits == 16]
     if not deep:
         return None
-    places = np.unique(np.linspace(0, len(deep) - 1, _SAMPLE).round().astype(int))
+    places = evenly_spread(len(deep), most=_SAMPLE)
     with quiet_opencv(), ThreadPoolExecutor(os.cpu_count()) as pool:
         values = list(pool.map(lambda place: largest_value(deep[place].entry.file), places))
     largest = max(values)
