@@ -139,7 +139,8 @@ class Explanations(Sequence[Explanation]):
         A label that names no class of the model counts as none.
         """
         pairs = zip(self._columns["label"], self._columns["prediction"], strict=True)
-        hits = [label == prediction for label, prediction in pairs if label in self.classes]
+        classes = frozenset(self.classes)
+        hits = [label == prediction for label, prediction in pairs if label in classes]
         return float(np.mean(hits)) if hits else None
 
     def table(self) -> dict[str, list[Any]]:

@@ -34,6 +34,8 @@ _SIBLING = "trades"
 _CONFIGS = {**{name: recipe.config for name, recipe in RECIPES.items()}, _SIBLING: CONFIG}
 _IN_MEMORY = 2 * 2**30
 """Bytes of decoded images that are held in memory."""
+_NAMED = 20
+"""Classes that a message names."""
 _MOST_VALIDATION = 1000
 """Validation images are held in memory; more would tell no more."""
 
@@ -230,7 +232,7 @@ def choose_sides(
         return (0,), (1,)
     raise InputError(
         f"target: expected two classes, and the model has {len(classes)}"
-        f" ({', '.join(classes)}): give --target CLASS, against all others, or --between A B"
+        f" ({_listed(classes)}): give --target CLASS, against all others, or --between A B"
     )
 
 
@@ -239,7 +241,12 @@ def _number(name: str, classes: Sequence[str]) -> int:
         return list(classes).index(name)
     if name.isdecimal() and int(name) < len(classes):
         return int(name)
-    raise InputError(f"target: expected one of {', '.join(classes)}, or its number, got {name}")
+    raise InputError(f"target: expected one of {_listed(classes)}, or its number, got {name}")
+
+
+def _listed(classes: Sequence[str]) -> str:
+    """The names of the classes, of many the first."""
+    return ", ".join(classes[:_NAMED]) + (", ..." if len(classes) > _NAMED else "")
 
 
 def _decide(

@@ -20,6 +20,7 @@ from cfx_jax.data.splits import evenly_spread
 from cfx_jax.errors import InputError
 
 _TABLE = "csv:"
+_NAMED = 100  # classes whose images are counted in a sentence
 _SAMPLE = 100  # pictures of 16 bits whose values are looked at
 _LONGEST = 2**14  # pixels of a side that images are resized to
 
@@ -185,8 +186,10 @@ def _tell(files: Sequence[CollectedFile], names: Sequence[str], remarks: Remarks
         counts = Counter[int]()
         for file in files:
             counts[file.label or 0] += len(file.contents.numbers)
-        listed = ", ".join(f"{counts[label]} {name}" for label, name in enumerate(names))
-        remarks.notes.append(f"Images of each class: {listed}.")
+        shown = names[:_NAMED]
+        listed = ", ".join(f"{counts[label]} {name}" for label, name in enumerate(shown))
+        more = f" and {len(names) - len(shown)} classes more" if len(names) > len(shown) else ""
+        remarks.notes.append(f"Images of each class: {listed}{more}.")
     volumes = [file for file in files if file.contents.kind == "NIfTI"]
     if volumes:
         slices, empty = (
