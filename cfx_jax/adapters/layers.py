@@ -10,7 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any
 
@@ -52,26 +52,40 @@ class Traced:
 
     Attributes:
         run: (visit, or None; images) -> values.
+        convolutions: names of layers that are known to give maps ``(f, fh, fw)``.
     """
 
     run: Partial
+    convolutions: frozenset[str] = field(default=frozenset(), metadata={"static": True})
 
     def __call__(self, images: Float[Array, "n ..."]) -> Any:
         """Computes the values of a batch."""
         return self.run(None, images)
 
-    def layers(self, images: Float[Array, "n ..."]) -> dict[str, tuple[int, ...]]:
-        """The shapes of one image's values, by layer, in the order in which the layers end."""
+    def layers(
+        self, images: Float[Array, "1 ..."], *, as_far: bool = False
+    ) -> dict[str, tuple[int, ...]]:
+        """The shapes of one image's values, by layer, in the order in which the layers end.
+
+        Args:
+            images: one image, or its shape and dtype.
+            as_far: gives the layers before the model raises, where it does not take such images.
+        """
         shapes: dict[str, tuple[int, ...]] = {}
 
         def run(images: Float[Array, "n ..."]) -> Any:
             return self.run(Calls(_at_this_level(note)), images)
 
         def note(name: str, value: Array) -> Array:
-            shapes[name] = tuple(value.shape[1:])
+            if value.shape[:1] == (1,):  # else its first axis is not that of the images
+                shapes[name] = tuple(value.shape[1:])
             return value
 
-        jax.eval_shape(run, images)
+        try:
+            jax.eval_shape(run, images)
+        except Exception:  # whatever a model raises
+            if not as_far:
+                raise
         return shapes
 
     def tapped(

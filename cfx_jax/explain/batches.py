@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -76,8 +77,8 @@ def decide(classifier: Classifier, given: tuple[Float[Array, "h w c"], Int[Array
     """
     image, wanted = given
     logits = classifier(image)
-    runner_up = jnp.argsort(logits)[-2]
-    return Decision(logits, logits.argmax(), jnp.where(wanted == _RUNNER_UP, runner_up, wanted))
+    predicted, runner_up = jax.lax.top_k(logits, 2)[1]  # of equal ones the first
+    return Decision(logits, predicted, jnp.where(wanted == _RUNNER_UP, runner_up, wanted))
 
 
 class Started(NamedTuple):

@@ -25,10 +25,12 @@ from cfx_jax.explain.exit_status import status_of
 from cfx_jax.explain.explain import explain
 from cfx_jax.explain.explanations import Explanations, load_explanations
 from cfx_jax.explain.generator_methods import GENERATOR_METHODS
-from cfx_jax.explain.methods import METHODS, Settings
+from cfx_jax.explain.methods import METHODS
 from cfx_jax.explain.printing import printable
 from cfx_jax.explain.result_folder import PAGE, TABLE, clear_folder, prepare_folder
+from cfx_jax.explain.settings import Settings
 from cfx_jax.explain.volumes import write_volumes
+from cfx_jax.explain.wording import in_options
 from cfx_jax.parallel import (
     DISTRIBUTED_HELP,
     check_same_folder,
@@ -115,8 +117,9 @@ def _explain(options: argparse.Namespace) -> None:
             return
         answers = load_explanations(options.out)
     tell_stage("page", _EXPLAIN_STAGES)
-    _tell(answers, options.out, options.shard)
-    if options.shard[1] == 1:
+    is_complete = len(answers) + len(answers.skipped) == len(answers.run.names)
+    _tell(answers, options.out, None if is_complete else options.shard)
+    if is_complete:
         for path in write_volumes(options.out, pictures, answers):
             print(f"Volume: {path.resolve()}")
 
@@ -163,8 +166,8 @@ def _own_part(options: argparse.Namespace) -> tuple[tuple[int, int], Mesh | None
     return (run.process + 1, run.num_processes), mesh, False
 
 
-def _tell(answers: Explanations, folder: Path, shard: tuple[int, int]) -> None:
-    """Prints what came out, and writes the table and the page where no other process will."""
+def _tell(answers: Explanations, folder: Path, shard: tuple[int, int] | None) -> None:
+    """Prints what came out, and writes the table and the page unless other shards are to come."""
     for item in islice(answers, _LINES):
         decided, target = answers.classes[item.prediction], answers.classes[item.target]
         print(f"{item.name}: {decided}, explained towards {target}")
@@ -174,8 +177,11 @@ def _tell(answers: Explanations, folder: Path, shard: tuple[int, int]) -> None:
         print(f"skipped: {name}: {reason}", file=sys.stderr)
     if answers.skipped:
         print(f"{len(answers.skipped)} images could not be explained", file=sys.stderr)
-    if shard[1] > 1:
-        print(f"Shard {shard[0]} of {shard[1]} has ended. After the last one: cfx report {folder}")
+    if shard is not None:
+        print(
+            f"Shard {shard[0]} of {shard[1]} has ended. The last one writes the table and the page;"
+            f" what there is till then: cfx report {folder}"
+        )
     else:
         _write_report(answers, folder)
 
@@ -196,7 +202,7 @@ def _check(options: argparse.Namespace) -> None:
     tell_stage("diagnosis", _CHECK_STAGES)
     findings = diagnose(classifier, images)
     for finding in findings:
-        print(f"{finding.severity}: {finding.message}")
+        print(f"{finding.severity}: {in_options(finding.message)}")
     if not findings:
         print("Nothing is wrong with the model on these images, as far as a diagnosis can see.")
     elif any(finding.severity == "error" for finding in findings):
@@ -223,12 +229,15 @@ def _layers(options: argparse.Namespace) -> None:
     image = first_images(images_of_options(options), most=1)[0]
     if not isinstance(classifier, Adapted):
         raise InputError(
-            f"model: expected one from cfx_jax.adapters, whose layers have names, got"
-            f" {type(classifier).__name__}"
+            f"model: expected one whose layers have names, got {type(classifier).__name__}: give"
+            " the model itself, a file or a function that returns it"
         )
-    default = classifier.last_spatial_layer(image)
+    maps = classifier.feature_maps(image)
+    default = classifier.last_spatial_layer(image) if maps else None
     for name, shape in classifier.layers(image).items():
-        note = " (class activation maps read this one by default)" if name == default else ""
+        note = " (feature maps)" if name in maps else ""
+        if name == default:
+            note = " (feature maps; class activation maps read these by default)"
         print(f"{name}: {'x'.join(map(str, shape))}{note}")
 
 
@@ -314,7 +323,8 @@ def _parser(further: Mapping[str, EntryPoint]) -> argparse.ArgumentParser:
         type=_shard,
         default=(1, 1),
         metavar="I/N",
-        help="compute part I of N; start each part as a process of its own, then 'cfx report'",
+        help="compute part I of N; start each part as a process of its own, the last one writes the"
+        " page",
     )
     command.add_argument(
         "--matmul-precision",

@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 
 import jax
 
+from cfx_jax.compilation import use_compilation_cache
 from cfx_jax.errors import InputError, reason_of
+from cfx_jax.explain.wording import in_options
 from cfx_jax.parallel import check_same, end_run, is_alone, start_from_arguments, wait_for_verdict
 
 _BROKEN_PIPE = 141
@@ -22,7 +24,8 @@ def status_of(
 ) -> int:
     """Runs a command, and turns a mistake of the user's into one line.
 
-    Several processes work on it where the command line or a cluster says so; all must have the same
+    Programs that it compiles are kept for its next start, see ``use_compilation_cache``. Several
+    processes work on it where the command line or a cluster says so; all must have the same
     arguments, and all end where one does, see ``parallel.start_from_arguments``.
 
     Args:
@@ -38,6 +41,7 @@ def status_of(
     try:
         try:
             rest = start_from_arguments(sys.argv[1:] if arguments is None else arguments)
+            use_compilation_cache()
             check_same("the command", {"arguments": rest})
             run(rest)
         finally:
@@ -60,6 +64,7 @@ def status_of(
 
 def _ended(status: int, reason: str, program: str) -> int:
     """The exit status of a failure, of which the other processes of this run are told."""
+    reason = in_options(reason)
     if reason:
         print(f"{program}: {reason}", file=sys.stderr)
     if not is_alone():

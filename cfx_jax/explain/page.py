@@ -110,7 +110,8 @@ def _texts(answers: "Explanations", count: int) -> Texts:
         f"Predicted: {_listed(_counted(columns['prediction']))}.",
     ]
     if answers.accuracy is not None:
-        known = sum(label in run.classes for label in columns["label"])
+        classes = frozenset(run.classes)
+        known = sum(label in classes for label in columns["label"])
         introduction.append(
             f"{answers.accuracy:.1%} of the {known} images with a label of a class are predicted"
             " right."

@@ -15,7 +15,7 @@ from jaxtyping import Float
 
 import cfx_jax
 from cfx_jax.errors import InputError
-from cfx_jax.explain.methods import Settings
+from cfx_jax.explain.settings import Settings
 
 _FORMAT = 2
 _CLOSE = 1e-3

@@ -174,7 +174,10 @@ def example_keys(key: PRNGKeyArray, indices: Int[AnyArray, " n"]) -> PRNGKeyArra
         >>> bool(keys[2] == jax.random.fold_in(jax.random.key(0), 2))
         True
     """
-    return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.asarray(indices))
+    return _folded_in(key, jnp.asarray(indices))
+
+
+_folded_in = jax.jit(jax.vmap(jax.random.fold_in, (None, 0)))  # eagerly it takes milliseconds
 
 
 def concatenate(parts: Sequence[Any]) -> Any:

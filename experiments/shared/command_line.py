@@ -1,17 +1,14 @@
 """The command line of experiments: presets, errors without tracebacks, the compilation cache."""
 
-import glob
 import os
-import re
 import sys
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import Any, TypeVar
+from contextlib import contextmanager
+from typing import TypeVar
 
 import jax
 
+from cfx_jax.compilation import use_compilation_cache
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.parallel import DISTRIBUTED_HELP, end_run, is_alone, start_from_arguments
 
@@ -19,7 +16,6 @@ C = TypeVar("C")
 
 _BROKEN_PIPE = 141
 """The status with which a shell's own commands end when nobody reads what they print."""
-_DAMAGED_PROGRAM = re.compile(r"Error reading persistent compilation cache entry for '([^']+)'")
 
 
 def run(
@@ -126,45 +122,6 @@ def _preset(arguments: Sequence[str], default: str) -> str:
         if argument == "--preset" and position + 1 < len(arguments):
             return arguments[position + 1]
     return default
-
-
-def use_compilation_cache() -> None:
-    """Keeps compiled programs between runs.
-
-    They are in the folder ``JAX_COMPILATION_CACHE_DIR``, or in the user's cache folder.
-    A damaged program, as a process that is killed while it writes leaves one, is removed, so that
-    it is written anew: JAX itself would warn of it at each start.
-    """
-    _remove_damaged_programs()
-    if os.environ.get("JAX_COMPILATION_CACHE_DIR"):
-        return
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    jax.config.update("jax_compilation_cache_dir", str(home / "cfx_jax" / "compiled"))
-    # Many small programs take long as well.
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
-
-
-def _remove_damaged_programs() -> None:
-    """Removes a program that JAX warns it cannot read, and makes the warning one line."""
-    show = warnings.showwarning
-
-    def remove_or_show(message: Warning | str, *details: Any, **options: Any) -> None:
-        damaged = _DAMAGED_PROGRAM.match(str(message))
-        folder = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
-        if damaged is None or folder is None:
-            show(message, *details, **options)
-            return
-        name = glob.escape(damaged[1])
-        for program in [*Path(folder).glob(f"{name}-cache"), *Path(folder).glob(f"{name}-*-cache")]:
-            with suppress(OSError):
-                program.unlink()
-        print(
-            f"a compiled program of {damaged[1]} in {folder} is damaged and is made anew",
-            file=sys.stderr,
-        )
-
-    warnings.filterwarnings("always", message=_DAMAGED_PROGRAM.pattern)
-    warnings.showwarning = remove_or_show
 
 
 def use_every_core() -> None:

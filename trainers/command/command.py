@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from cfx_jax.data import ArraySource, ImageCollection, load_arrays, split
+from cfx_jax.data import ArraySource, ImageCollection, evenly_spread, load_arrays, split
 from cfx_jax.diagnosis import diagnose, diagnose_generators
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.explain import sibling_of, with_sibling
@@ -35,6 +35,8 @@ _SIBLING = "trades"
 _CONFIGS = {**{name: recipe.config for name, recipe in RECIPES.items()}, _SIBLING: CONFIG}
 _IN_MEMORY = 2 * 2**30
 """Bytes of decoded images that are held in memory."""
+_NAMED = 20
+"""Classes that a message names."""
 _MOST_VALIDATION = 1000
 """Validation images are held in memory; more would tell no more."""
 
@@ -82,7 +84,8 @@ class DecidedImages:
             seed=seed,
             groups=self.groups[places],
         )
-        held_out = places[parts["validation"]][:_MOST_VALIDATION]
+        held_out = places[parts["validation"]]
+        held_out = held_out[evenly_spread(len(held_out), most=_MOST_VALIDATION)]
         images = load_arrays(self.source, held_out, fields=("image",))["image"]
         return places[parts["train"]], {"image": images, "place": held_out}
 
@@ -179,8 +182,9 @@ def _train_sibling(
     for name, one in of.items():
         answers = measure_robustness(one, validation, config.attack, batch_size=size)
         print(
-            f"Accuracy of {name}: {answers.accuracy:.3f}; within changes of l{config.attack.p:g}"
-            f" norm {config.attack.radius:g}: {answers.robust_accuracy:.3f}"
+            f"Accuracy of {name} on {answers.num_images} of {len(validation['label'])} held-out"
+            f" images: {answers.accuracy:.3f}; within changes of l{config.attack.p:g} norm"
+            f" {config.attack.radius:g}: {answers.robust_accuracy:.3f}"
         )
     print(f"Explain the ensemble: cfx explain --sibling {options.out} --model {options.model} ...")
 
@@ -231,7 +235,7 @@ def choose_sides(
         return (0,), (1,)
     raise InputError(
         f"target: expected two classes, and the model has {len(classes)}"
-        f" ({', '.join(classes)}): give --target CLASS, against all others, or --between A B"
+        f" ({_listed(classes)}): give --target CLASS, against all others, or --between A B"
     )
 
 
@@ -240,7 +244,12 @@ def _number(name: str, classes: Sequence[str]) -> int:
         return list(classes).index(name)
     if name.isdecimal() and int(name) < len(classes):
         return int(name)
-    raise InputError(f"target: expected one of {', '.join(classes)}, or its number, got {name}")
+    raise InputError(f"target: expected one of {_listed(classes)}, or its number, got {name}")
+
+
+def _listed(classes: Sequence[str]) -> str:
+    """The names of the classes, of many the first."""
+    return ", ".join(classes[:_NAMED]) + (", ..." if len(classes) > _NAMED else "")
 
 
 def _decide(
