@@ -36,6 +36,9 @@ from experiments.charachon.generators import train_mask_generator as train_mask_
 from experiments.charachon.generators import train_similar_adversarial as train_similar_adversarial
 from experiments.charachon.localisation import Localisation as Localisation
 from experiments.charachon.localisation import localise as localise
+from experiments.charachon.organ import has_organs as has_organs
+from experiments.charachon.organ import report_classifier as report_classifier
+from experiments.charachon.organ import report_maps as report_maps
 from experiments.charachon.quality import PAIRS as PAIRS
 from experiments.charachon.quality import Quality as Quality
 from experiments.charachon.quality import measure_quality as measure_quality

@@ -35,12 +35,16 @@ _WITHOUT_ANNOTATION = 95.0  # percentile of the maps shown where no table names 
 
 
 def draw_maps(report: PaperReport, study: Study) -> None:
-    """Draws Figure 1: the difference and its regularised weighting for both generators."""
+    """Draws Figure 1: the difference and its regularised weighting for both generators.
+
+    Maps of latent searches follow, where there are any.
+    """
+    compared = [*_COMPARED, *product(study.searches, ("E", _REGULARISED))]
     rows = [
         _saliency_row(
             study,
             row,
-            [SaliencyMap(values=study.maps[f"{made} {form}"][row]) for made, form in _COMPARED],
+            [SaliencyMap(values=study.maps[f"{made} {form}"][row]) for made, form in compared],
         )
         for row in _choose_images(study)
     ]
@@ -48,7 +52,7 @@ def draw_maps(report: PaperReport, study: Study) -> None:
         "figure_1_maps.png",
         saliency_grid,
         rows,
-        [MapColumn(model=generator, method=variant) for generator, variant in _COMPARED],
+        [MapColumn(model=generator, method=variant) for generator, variant in compared],
         caption="As the paper's Figure 1: the difference E and the regularised map"
         f" {_REGULARISED} of CyCE and SyCE.",
         alt="Grid: images of the finding, where it is, and four maps of each.",

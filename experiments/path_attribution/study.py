@@ -31,6 +31,7 @@ from experiments.path_attribution.faithfulness import (
 )
 from experiments.path_attribution.generators import CycleGenerators, Pairs, make_pairs, train_cycle
 from experiments.path_attribution.images import Explained, choose_images
+from experiments.path_attribution.latent import prepare_searches
 from experiments.path_attribution.maps import (
     Integration,
     PathMaps,
@@ -47,7 +48,7 @@ class Study(NamedTuple):
     Attributes:
         setup: the configuration, the images and the classifier.
         explained: the images that are explained.
-        generators: CyCE, SyCE, SAGen and the adversary, in this order.
+        generators: CyCE, SyCE, SAGen, the latent searches and the adversary, in this order.
         quality: what each reaches on all test images, by name.
         pairs: the images that each makes of the explained images, by name.
         paths: the maps of each pair but the adversary's, and those of SyCE on its own path, by
@@ -79,6 +80,11 @@ class Study(NamedTuple):
         ]
 
     @property
+    def searches(self) -> tuple[str, ...]:
+        """The names of the latent searches."""
+        return tuple(generator.name for generator in self.generators[3:-1])
+
+    @property
     def note(self) -> str:
         """The note that stands beside every table and figure."""
         return self.setup.data.note
@@ -93,6 +99,7 @@ STAGES = (
     "images and classifier",
     "cycle generators",
     "similar and adversarial generators",
+    "latent searches",
     "quality of generators",
     "maps",
     "localisation and faithfulness",
@@ -113,14 +120,16 @@ def run_study(config: Config, workspace: Workspace) -> Study:
     workspace.begin("similar and adversarial generators")
     sagen = train_similar_adversarial("SAGen", config.similar_adversarial, setup)
     adversary = train_adversary(setup)
-    generators = (cyce.pair, syce.pair, sagen, adversary)
+    workspace.begin("latent searches")
+    searches = prepare_searches(config.latent, setup)
+    generators = (cyce.pair, syce.pair, sagen, *searches.pairs, adversary)
     workspace.begin("quality of generators")
     quality = {made.name: measure_quality(made, setup) for made in generators}
     explained = choose_images(setup)
     pairs = {made.name: make_pairs(made, explained, setup) for made in generators}
     workspace.begin("maps")
-    paths = _integrate(setup, explained, syce, generators[:3], pairs)
-    maps = _state_of_the_art(setup, explained)
+    paths = _integrate(setup, explained, syce, generators[:-1], pairs)
+    maps = _state_of_the_art(setup, explained) | searches.maps(explained.images, setup)
     for name, made in paths.items():
         maps |= {f"{name} {variant}": values for variant, values in made.maps.items()}
     measured = maps | make_controls(explained.images, setup.data, seed=config.seed)

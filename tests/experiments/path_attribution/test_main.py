@@ -732,14 +732,22 @@ def test_a_users_table_with_masks_and_patients_is_reported_as_theirs(tmp_path):
         classes=("sad", "glad=happy"),
         validation=0.2,
         test=0.4,
+        organ="found",
+        latent=dataclasses.replace(SMOKE.latent, methods=("counterfactual", "shift")),
         results=str(tmp_path / "r"),
         work=str(tmp_path / "w"),
     )
     main(config)
     (folder,) = (tmp_path / "r" / "path_attribution").iterdir()
-    assert {"table_1_localisation.csv", "figure_1_maps.png", "report.html"} <= {
-        path.name for path in folder.iterdir()
-    }
+    tables = ("1_localisation", "numbers", "reliance", "outside", "parts")
+    assert {
+        *(f"table_{name}.csv" for name in tables),
+        "figure_1_maps.png",
+        "report.html",
+    } <= {path.name for path in folder.iterdir()}
+    outside = (folder / "table_outside.csv").read_text()
+    assert all(name in outside for name in ("latent counterfactual E", "latent shift v2,k"))
+    assert "latent attention" in outside
     page = visible_text(folder / "report.html")
     assert "sad and happy" in page and "Images of each class: 60 sad, 60 happy." in page
     assert "paper" not in page.casefold() and "over groups" in page
