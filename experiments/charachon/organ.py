@@ -3,7 +3,8 @@
 A classifier of scans may decide by what surrounds the organ: another scanner, another cut, a
 brighter skull. Three tables tell, on images whose organ is found (``--organ``):
 
-* how well a single number tells the classes, such as the mean brightness of the surroundings;
+* how well a single number tells the classes, such as the mean brightness of the surroundings, and
+  how well the same network does that is trained on the surroundings, or on the organ, alone;
 * how many decisions change when the surroundings, or the organ, are black, or as bright as in the
   other class;
 * how much of each map lies outside of the organ, and how much of what a generator changes there
@@ -13,7 +14,7 @@ No mask of a finding is needed.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -28,11 +29,11 @@ from cfx_jax.metrics import (
 )
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import map_examples
-from experiments.charachon.classifier import auc_interval, log_odds
+from experiments.charachon.classifier import auc_interval, log_odds, train_classifier
 from experiments.charachon.controls import make_controls
 from experiments.charachon.setup import Setup
 from experiments.charachon.tables import interval_cell
-from experiments.shared import ImageSet, PaperReport, Table, decisions
+from experiments.shared import ImageSet, PaperReport, StoredImages, Table, decisions
 from experiments.shared.controls import EDGES, RANDOM
 
 FIELD = "organ_mask"
@@ -48,6 +49,35 @@ Masks = Bool[np.ndarray, "n h w"]
 def has_organs(images: ImageSet) -> bool:
     """Tells whether the organs of images are found."""
     return FIELD in images.arrays
+
+
+# ---- Networks that see a part of the image
+
+
+def part_logits(setup: Setup[Any]) -> dict[str, Float[np.ndarray, "n 2"]]:
+    """The logits of test images by the same network trained on a part of the images alone.
+
+    There are none where a part of the images is black already (``--organ only`` or ``removed``).
+    """
+    if setup.config.organ != "found":
+        return {}
+    logits = {}
+    for part in ("organ", "surroundings"):
+        sets = {
+            name: keep_part(getattr(setup.data, name), part)
+            for name in ("train", "validation", "test")
+        }
+        network = train_classifier(setup.config, setup.data._replace(**sets), setup.workspace)
+        logits[f"the same network, trained on the {part} alone"] = network.logits
+    return logits
+
+
+def keep_part(images: ImageSet, part: Literal["organ", "surroundings"]) -> ImageSet:
+    """The images with all but their organ, or all but its surroundings, black."""
+    masks = images.arrays[FIELD] if part == "organ" else ~images.arrays[FIELD]
+    arrays = {"image": images.arrays["image"] * masks[..., None], "label": images.labels}
+    source = StoredImages(arrays, images.class_names)
+    return ImageSet.whole(source, [images.identity, part])
 
 
 # ---- Single numbers
@@ -68,7 +98,7 @@ _NUMBERS: Mapping[str, Callable[[Images, Masks], Float[np.ndarray, " n"]]] = {
 
 
 def number_table(setup: Setup[Any]) -> Table:
-    """How well the classifier, and single numbers without a network, tell the test images' classes.
+    """How well classifiers, and single numbers without a network, tell the test images' classes.
 
     The direction of a number and its threshold are those of the best balanced accuracy on training
     images.
@@ -86,7 +116,8 @@ def number_table(setup: Setup[Any]) -> Table:
         )
         return [name, *(tuple(cell) for cell in cells)]
 
-    rows = [row("the classifier", log_odds(setup.network.logits))]
+    networks = {"the classifier": setup.network.logits, **part_logits(setup)}
+    rows = [row(name, log_odds(logits)) for name, logits in networks.items()]
     train, test = data.train.arrays, data.test.arrays
     for name, measure in _NUMBERS.items():
         known = measure(train["image"], train[FIELD])
@@ -242,9 +273,9 @@ def report_classifier(report: PaperReport, setup: Setup[Any]) -> None:
     report.table(
         "table_numbers",
         number_table(setup),
-        f"How well single numbers tell the classes of the {len(setup.data.test)} test images; their"
-        " thresholds are those of the training images. A classifier at the level of a number may"
-        " have learnt no more than that.",
+        f"How well networks and single numbers tell the classes of the {len(setup.data.test)} test"
+        " images; thresholds of numbers are those of the training images. A classifier at the level"
+        " of a number may have learnt no more than that.",
     )
     report.table(
         "table_reliance",

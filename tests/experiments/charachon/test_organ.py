@@ -13,6 +13,7 @@ from cfx_jax.errors import InputError
 from experiments.charachon import Groups, Setup, load_images
 from experiments.charachon.organ import (
     best_threshold,
+    keep_part,
     number_table,
     outside_table,
     parts_table,
@@ -151,6 +152,17 @@ def test_the_part_of_a_change_that_turns_decisions_over_is_found(part):
     change = np.abs(2 * images.arrays["image"][..., 0] - 1)
     expected = np.mean(change[:, ~MASK].sum(axis=1) / change.sum(axis=(1, 2)))
     assert outside[0] == pytest.approx(expected, rel=1e-4)
+
+
+def test_networks_that_see_a_part_are_trained_on_nothing_else():
+    images = toy("organ")
+    grey = images.arrays["image"]
+    organ, around = (keep_part(images, part).arrays["image"] for part in DECISIVE)
+    np.testing.assert_array_equal(organ + around, grey)
+    assert not organ[:, ~MASK].any() and not around[:, MASK].any()
+    identities = {str(keep_part(images, part).identity) for part in DECISIVE}
+    assert len(identities | {str(images.identity)}) == 3
+    np.testing.assert_array_equal(keep_part(images, "organ").labels, images.labels)
 
 
 def test_organs_are_not_looked_for_in_drawn_worlds():
