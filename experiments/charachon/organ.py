@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from cfx_jax.callables import call
+from cfx_jax.errors import InputError
 from cfx_jax.metrics import (
     above_percentile,
     balanced_weights,
@@ -33,7 +34,7 @@ from experiments.charachon.classifier import auc_interval, log_odds, train_class
 from experiments.charachon.controls import make_controls
 from experiments.charachon.setup import Setup
 from experiments.charachon.tables import interval_cell
-from experiments.shared import ImageSet, PaperReport, StoredImages, Table, decisions
+from experiments.shared import ImageSet, PaperReport, StoredImages, Table, decisions, notify
 from experiments.shared.controls import EDGES, RANDOM
 
 FIELD = "organ_mask"
@@ -58,6 +59,7 @@ def part_logits(setup: Setup[Any]) -> dict[str, Float[np.ndarray, "n 2"]]:
     """The logits of test images by the same network trained on a part of the images alone.
 
     There are none where a part of the images is black already (``--organ only`` or ``removed``).
+    A network that learns nothing from its part is left out, with a warning.
     """
     if setup.config.organ != "found":
         return {}
@@ -67,8 +69,12 @@ def part_logits(setup: Setup[Any]) -> dict[str, Float[np.ndarray, "n 2"]]:
             name: keep_part(getattr(setup.data, name), part)
             for name in ("train", "validation", "test")
         }
-        network = train_classifier(setup.config, setup.data._replace(**sets), setup.workspace)
-        logits[f"the same network, trained on the {part} alone"] = network.logits
+        name = f"the same network, trained on the {part} alone"
+        try:
+            network = train_classifier(setup.config, setup.data._replace(**sets), setup.workspace)
+            logits[name] = network.logits
+        except InputError as error:
+            notify(f"{name}: {error}")
     return logits
 
 
