@@ -14,7 +14,7 @@ No mask of a finding is needed.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -43,6 +43,7 @@ FIELD = "organ_mask"
 _HIGHEST = 95.0  # percentile from which a map's pixels are its highest
 _BRIGHTNESS = 1e-6  # below this mean brightness there is nothing that could be scaled
 
+Part: TypeAlias = Literal["organ", "surroundings"]
 Images = Float[np.ndarray, "n h w c"]
 Masks = Bool[np.ndarray, "n h w"]
 
@@ -63,22 +64,22 @@ def part_logits(setup: Setup[Any]) -> dict[str, Float[np.ndarray, "n 2"]]:
     """
     if setup.config.organ != "found":
         return {}
-    logits = {}
-    for part in ("organ", "surroundings"):
-        sets = {
-            name: keep_part(getattr(setup.data, name), part)
-            for name in ("train", "validation", "test")
-        }
+    logits, parts = {}, get_args(Part)
+    for part in parts:
+        data = setup.data._replace(
+            train=keep_part(setup.data.train, part),
+            validation=keep_part(setup.data.validation, part),
+            test=keep_part(setup.data.test, part),
+        )
         name = f"the same network, trained on the {part} alone"
         try:
-            network = train_classifier(setup.config, setup.data._replace(**sets), setup.workspace)
-            logits[name] = network.logits
+            logits[name] = train_classifier(setup.config, data, setup.workspace).logits
         except InputError as error:
             notify(f"{name}: {error}")
     return logits
 
 
-def keep_part(images: ImageSet, part: Literal["organ", "surroundings"]) -> ImageSet:
+def keep_part(images: ImageSet, part: Part) -> ImageSet:
     """The images with all but their organ, or all but its surroundings, black."""
     masks = images.arrays[FIELD] if part == "organ" else ~images.arrays[FIELD]
     arrays = {"image": images.arrays["image"] * masks[..., None], "label": images.labels}

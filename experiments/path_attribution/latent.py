@@ -43,7 +43,8 @@ from experiments.shared import ImageSet
 from trainers import autoencoder
 
 ATTENTION = "latent attention"
-_NAMES = {"counterfactual": "latent counterfactual", "shift": "latent shift"}
+NAMES = {"counterfactual": "latent counterfactual", "shift": "latent shift"}
+"""What tables call the searches."""
 
 Image = Float[Array, "h w c"]
 
@@ -81,7 +82,7 @@ def prepare_searches(settings: LatentConfig, setup: Setup[Any]) -> LatentSearche
     identity = [trained, settings.search]
     pairs = tuple(
         check_pairs(
-            _NAMES[method],
+            NAMES[method],
             Partial(_SEARCHES[method](settings.search), coder, classifier),
             identity,
             setup,
@@ -137,8 +138,8 @@ class _Attention:
     def __call__(self, shared: tuple[Coder, Classifier], image: Image) -> Float[Array, "h w"]:
         towards = _Counterfactual(self.search).towards
         without, with_finding = (towards(*shared, image, target) for target in (0, 1))
-        saliency = latent_saliency(without.reconstruction, with_finding.image, without.image)
-        return channel_sum(saliency.map)
+        images = without.reconstruction, with_finding.image, without.image
+        return channel_sum(latent_saliency(*map(jnp.asarray, images)).map)
 
 
 _SEARCHES = {"counterfactual": _Counterfactual, "shift": _Shift}

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from cfx_jax.errors import InputError
 from experiments.charachon import (
     Localisation,
     PairGenerator,
@@ -22,6 +23,7 @@ from experiments.charachon import (
     train_similar_adversarial,
 )
 from experiments.path_attribution import published
+from experiments.path_attribution.adversary import NAME as ADVERSARY
 from experiments.path_attribution.adversary import train_adversary
 from experiments.path_attribution.config import Config
 from experiments.path_attribution.faithfulness import (
@@ -31,7 +33,7 @@ from experiments.path_attribution.faithfulness import (
 )
 from experiments.path_attribution.generators import CycleGenerators, Pairs, make_pairs, train_cycle
 from experiments.path_attribution.images import Explained, choose_images
-from experiments.path_attribution.latent import prepare_searches
+from experiments.path_attribution.latent import NAMES, prepare_searches
 from experiments.path_attribution.maps import (
     Integration,
     PathMaps,
@@ -48,7 +50,8 @@ class Study(NamedTuple):
     Attributes:
         setup: the configuration, the images and the classifier.
         explained: the images that are explained.
-        generators: CyCE, SyCE, SAGen, the latent searches and the adversary, in this order.
+        generators: CyCE, SyCE, SAGen, the latent searches and, unless it is left out, the
+            adversary, in this order.
         quality: what each reaches on all test images, by name.
         pairs: the images that each makes of the explained images, by name.
         paths: the maps of each pair but the adversary's, and those of SyCE on its own path, by
@@ -82,7 +85,8 @@ class Study(NamedTuple):
     @property
     def searches(self) -> tuple[str, ...]:
         """The names of the latent searches."""
-        return tuple(generator.name for generator in self.generators[3:-1])
+        names = [generator.name for generator in self.generators]
+        return tuple(name for name in names if name in NAMES.values())
 
     @property
     def note(self) -> str:
@@ -115,20 +119,23 @@ def run_study(config: Config, workspace: Workspace) -> Study:
     """
     workspace.begin("images and classifier")
     setup = prepare(config, workspace)
+    _check_left_out(setup)
     workspace.begin("cycle generators")
     cyce, syce = (train_cycle(settings, setup) for settings in (config.cyce, config.syce))
     workspace.begin("similar and adversarial generators")
     sagen = train_similar_adversarial("SAGen", config.similar_adversarial, setup)
-    adversary = train_adversary(setup)
+    overwrites = "overwriting" not in config.leave_out
+    adversaries = (train_adversary(setup),) if overwrites else ()
     workspace.begin("latent searches")
     searches = prepare_searches(config.latent, setup)
-    generators = (cyce.pair, syce.pair, sagen, *searches.pairs, adversary)
+    explaining = (cyce.pair, syce.pair, sagen, *searches.pairs)
+    generators = (*explaining, *adversaries)
     workspace.begin("quality of generators")
     quality = {made.name: measure_quality(made, setup) for made in generators}
     explained = choose_images(setup)
     pairs = {made.name: make_pairs(made, explained, setup) for made in generators}
     workspace.begin("maps")
-    paths = _integrate(setup, explained, syce, generators[:-1], pairs)
+    paths = _integrate(setup, explained, syce, explaining, pairs)
     maps = _state_of_the_art(setup, explained) | searches.maps(explained.images, setup)
     for name, made in paths.items():
         maps |= {f"{name} {variant}": values for variant, values in made.maps.items()}
@@ -146,8 +153,29 @@ def run_study(config: Config, workspace: Workspace) -> Study:
         maps,
         percentiles,
         _localise(setup, explained, measured, percentiles),
-        measure_faithfulness(setup, explained, pairs[adversary.name].adversarial, measured),
+        _overwrite(setup, explained, pairs, measured),
     )
+
+
+def _check_left_out(setup: Setup[Config]) -> None:
+    """Checks that nothing is left out that claims or tables of these data need."""
+    left_out = setup.config.leave_out
+    if "rivals" in left_out and (setup.data.annotation or "overwriting" not in left_out):
+        raise InputError(
+            "--leave-out: expected rivals together with overwriting, on images without masks, got"
+            f" {' '.join(left_out)}: claims compare with them"
+        )
+
+
+def _overwrite(
+    setup: Setup[Config],
+    explained: Explained,
+    pairs: Mapping[str, Pairs],
+    maps: Mapping[str, Float[np.ndarray, "n h w"]],
+) -> Faithfulness | NotMeasured:
+    if ADVERSARY not in pairs:
+        return NotMeasured("Left out: --leave-out overwriting.")
+    return measure_faithfulness(setup, explained, pairs[ADVERSARY].adversarial, maps)
 
 
 def _integrate(
@@ -179,7 +207,12 @@ def _integrate(
 
 
 def _state_of_the_art(setup: Setup[Config], explained: Explained) -> dict[str, np.ndarray]:
-    """The maps of the methods that the paper compares with, but for those of pairs of images."""
+    """The maps of the methods that the paper compares with, but for those of pairs of images.
+
+    None where they are left out.
+    """
+    if "rivals" in setup.config.leave_out:
+        return {}
     methods = baselines(setup, train_mask_generator(setup))
     chosen = [method for method in methods if method.name in published.STATE_OF_THE_ART]
     return {method.name: make_maps(method, explained.images, setup).values for method in chosen}

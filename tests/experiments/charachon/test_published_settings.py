@@ -251,6 +251,7 @@ IN_II_OURS = {
     "faithfulness.num_random",
     "faithfulness.least_turned",
     "faithfulness.unturned",
+    "leave_out",
     "num_shown",
 }
 IN_II_OURS |= {f"{name}.{each}" for name in ("syce", "cyce") for each in CYCLE_OURS}
