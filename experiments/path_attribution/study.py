@@ -119,7 +119,7 @@ def run_study(config: Config, workspace: Workspace) -> Study:
     """
     workspace.begin("images and classifier")
     setup = prepare(config, workspace)
-    _check_left_out(setup)
+    check_left_out(setup)
     workspace.begin("cycle generators")
     cyce, syce = (train_cycle(settings, setup) for settings in (config.cyce, config.syce))
     workspace.begin("similar and adversarial generators")
@@ -157,8 +157,12 @@ def run_study(config: Config, workspace: Workspace) -> Study:
     )
 
 
-def _check_left_out(setup: Setup[Config]) -> None:
-    """Checks that nothing is left out that claims or tables of these data need."""
+def check_left_out(setup: Setup[Config]) -> None:
+    """Checks that nothing is left out that claims or tables of these data need.
+
+    Raises:
+        InputError: the rivals are, and something is compared with them.
+    """
     left_out = setup.config.leave_out
     if "rivals" in left_out and (setup.data.annotation or "overwriting" not in left_out):
         raise InputError(
