@@ -81,9 +81,10 @@ class Config(CharachonConfig):
     """Latent counterfactuals and latent shift beside the generators."""
     faithfulness: FaithfulnessConfig = field(default_factory=FaithfulnessConfig)
     """Table 2 and Figure 2."""
-    leave_out: tuple[Literal["rivals", "overwriting"], ...] = ()
+    leave_out: tuple[Literal["cycles", "rivals", "overwriting"], ...] = ()
     """Parts that are not computed, for shorter runs on images of one's own without masks.
-    overwriting: the independent adversary, Table 2 and Figure 2. rivals: the methods that the paper
-    compares with, but SAGen; together with overwriting alone."""
+    overwriting: the independent adversary, Table 2 and Figure 2. cycles: CyCE and SyCE, the longest
+    trainings. rivals: the methods that the paper compares with, but SAGen. The last two together
+    with overwriting alone."""
     num_shown: int = 4
     """Images in each figure of maps, at most."""

@@ -44,7 +44,8 @@ def draw_maps(report: PaperReport, study: Study) -> None:
 
     Maps of latent searches follow, where there are any.
     """
-    compared = [*_COMPARED, *product(study.searches, ("E", _REGULARISED))]
+    trained = [made for made in GENERATORS if made in study.pairs] or ["SAGen"]
+    compared = list(product((*trained, *study.searches), ("E", _REGULARISED)))
     rows = [
         _saliency_row(
             study,

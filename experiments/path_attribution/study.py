@@ -50,8 +50,8 @@ class Study(NamedTuple):
     Attributes:
         setup: the configuration, the images and the classifier.
         explained: the images that are explained.
-        generators: CyCE, SyCE, SAGen, the latent searches and, unless it is left out, the
-            adversary, in this order.
+        generators: CyCE, SyCE, SAGen, the latent searches and the adversary, in this order,
+            without those that are left out.
         quality: what each reaches on all test images, by name.
         pairs: the images that each makes of the explained images, by name.
         paths: the maps of each pair but the adversary's, and those of SyCE on its own path, by
@@ -121,21 +121,21 @@ def run_study(config: Config, workspace: Workspace) -> Study:
     setup = prepare(config, workspace)
     check_left_out(setup)
     workspace.begin("cycle generators")
-    cyce, syce = (train_cycle(settings, setup) for settings in (config.cyce, config.syce))
+    cycles = _train_cycles(setup)
     workspace.begin("similar and adversarial generators")
     sagen = train_similar_adversarial("SAGen", config.similar_adversarial, setup)
     overwrites = "overwriting" not in config.leave_out
     adversaries = (train_adversary(setup),) if overwrites else ()
     workspace.begin("latent searches")
     searches = prepare_searches(config.latent, setup)
-    explaining = (cyce.pair, syce.pair, sagen, *searches.pairs)
+    explaining = (*(made.pair for made in cycles), sagen, *searches.pairs)
     generators = (*explaining, *adversaries)
     workspace.begin("quality of generators")
     quality = {made.name: measure_quality(made, setup) for made in generators}
     explained = choose_images(setup)
     pairs = {made.name: make_pairs(made, explained, setup) for made in generators}
     workspace.begin("maps")
-    paths = _integrate(setup, explained, syce, explaining, pairs)
+    paths = _integrate(setup, explained, cycles, explaining, pairs)
     maps = _state_of_the_art(setup, explained) | searches.maps(explained.images, setup)
     for name, made in paths.items():
         maps |= {f"{name} {variant}": values for variant, values in made.maps.items()}
@@ -164,11 +164,20 @@ def check_left_out(setup: Setup[Config]) -> None:
         InputError: the rivals are, and something is compared with them.
     """
     left_out = setup.config.leave_out
-    if "rivals" in left_out and (setup.data.annotation or "overwriting" not in left_out):
+    compared = {"cycles", "rivals"} & set(left_out)
+    if compared and (setup.data.annotation or "overwriting" not in left_out):
         raise InputError(
-            "--leave-out: expected rivals together with overwriting, on images without masks, got"
-            f" {' '.join(left_out)}: claims compare with them"
+            f"--leave-out: expected {' and '.join(sorted(compared))} together with overwriting, on"
+            f" images without masks, got {' '.join(left_out)}: claims compare with them"
         )
+
+
+def _train_cycles(setup: Setup[Config]) -> tuple[CycleGenerators, ...]:
+    """The generators of CyCE and SyCE, in this order; none where they are left out."""
+    config = setup.config
+    if "cycles" in config.leave_out:
+        return ()
+    return tuple(train_cycle(settings, setup) for settings in (config.cyce, config.syce))
 
 
 def _overwrite(
@@ -185,7 +194,7 @@ def _overwrite(
 def _integrate(
     setup: Setup[Config],
     explained: Explained,
-    syce: CycleGenerators,
+    cycles: tuple[CycleGenerators, ...],
     generators: tuple[PairGenerator, ...],
     pairs: Mapping[str, Pairs],
 ) -> dict[str, PathMaps]:
@@ -204,7 +213,10 @@ def _integrate(
         name = generator.name
         straight = partial(integrate_straight, integration, network.classifier, pairs[name])
         paths[name] = keep(name, generator, partial(straight, progress=f"paths of {name}"))
-    name, images = f"{syce.pair.name} own path", explained.images.arrays["image"]
+    if not cycles:
+        return paths
+    syce, images = cycles[-1], explained.images.arrays["image"]
+    name = f"{syce.pair.name} own path"
     own_path = partial(integrate_own_path, integration, network.classifier, syce.parts)
     compute = partial(own_path, images, pairs[syce.pair.name], explained.predicted)
     return paths | {name: keep(name, syce.pair, compute)}

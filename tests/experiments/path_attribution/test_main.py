@@ -134,11 +134,18 @@ def test_the_published_tables_are_whole():
 
 @pytest.mark.parametrize(
     ("left_out", "annotation"),
-    [(("rivals",), None), (("rivals", "overwriting"), "lesion_mask")],
+    [
+        (("rivals",), None),
+        (("cycles",), None),
+        (("rivals", "overwriting"), "lesion_mask"),
+        (("cycles", "overwriting"), "lesion_mask"),
+    ],
 )
 def test_rivals_stay_where_something_is_compared_with_them(left_out, annotation):
     config = dataclasses.replace(SMOKE, leave_out=left_out)
-    with pytest.raises(InputError, match=r"--leave-out: expected rivals together with overwriting"):
+    with pytest.raises(
+        InputError, match=rf"--leave-out: expected {left_out[0]} together with over"
+    ):
         check_left_out(setup_of(config, toy(annotation=annotation)))
     check_left_out(setup_of(dataclasses.replace(SMOKE, leave_out=("overwriting",)), toy()))
 
@@ -767,13 +774,13 @@ def test_a_users_table_with_masks_and_patients_is_reported_as_theirs(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_folder_without_masks_is_explained_without_rivals_and_overwriting(tmp_path):
+def test_a_folder_without_masks_is_explained_without_what_is_left_out(tmp_path):
     config = dataclasses.replace(
         SMOKE,
         data=f"folder:{write_folder(tmp_path / 'photos', count=60)}",
         classes=("sad", "glad"),
         organ="only",
-        leave_out=("rivals", "overwriting"),
+        leave_out=("cycles", "rivals", "overwriting"),
         results=str(tmp_path / "r"),
         work=str(tmp_path / "w"),
     )
@@ -784,6 +791,6 @@ def test_a_folder_without_masks_is_explained_without_rivals_and_overwriting(tmp_
     assert not {"table_2_relevance.csv", "figure_2_aopc.png"} & written
     assert "Left out: --leave-out overwriting." in visible_text(folder / "report.html")
     outside = (folder / "table_outside.csv").read_text()
-    assert "SAGen E" in outside and "Grad-CAM" not in outside
+    assert "SAGen E" in outside and "Grad-CAM" not in outside and "SyCE" not in outside
     numbers = (folder / "table_numbers.csv").read_text()
     assert "brightness of the surroundings" not in numbers  # they are black
