@@ -42,10 +42,11 @@ _WITHOUT_ANNOTATION = 95.0  # percentile of the maps shown where no table names 
 def draw_maps(report: PaperReport, study: Study) -> None:
     """Draws Figure 1: the difference and its regularised weighting for both generators.
 
-    Maps of latent searches follow, where there are any.
+    Maps of latent searches follow, where there are any; SAGen's come first where there is no CyCE.
     """
     trained = [made for made in GENERATORS if made in study.pairs] or ["SAGen"]
-    compared = list(product((*trained, *study.searches), ("E", _REGULARISED)))
+    shown = (*trained, *study.searches)
+    compared = list(product(shown, ("E", _REGULARISED)))
     rows = [
         _saliency_row(
             study,
@@ -60,8 +61,8 @@ def draw_maps(report: PaperReport, study: Study) -> None:
         rows,
         [MapColumn(model=generator, method=variant) for generator, variant in compared],
         caption="As the paper's Figure 1: the difference E and the regularised map"
-        f" {_REGULARISED} of CyCE and SyCE.",
-        alt="Grid: images of the finding, where it is, and four maps of each.",
+        f" {_REGULARISED} of {' and '.join(shown)}.",
+        alt="Grid: images of the finding, where it is, and maps of each.",
         style="heat",
     )
 
