@@ -25,6 +25,7 @@ from cfx_jax.data.nifti import Volume as Volume
 from cfx_jax.data.nifti import read_nifti as read_nifti
 from cfx_jax.data.nifti import resample_volume as resample_volume
 from cfx_jax.data.nifti import unit_slices as unit_slices
+from cfx_jax.data.organ import find_organ as find_organ
 from cfx_jax.data.output_bins import bin_counts as bin_counts
 from cfx_jax.data.output_bins import calibrated_sample as calibrated_sample
 from cfx_jax.data.output_bins import probability_bins as probability_bins

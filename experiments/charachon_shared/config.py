@@ -34,6 +34,12 @@ class CharachonConfig:
     window: tuple[float, float] | None = None
     """Centre and width of the values of one's own images that are shown, in the files' numbers.
     None: as the files say; 12 bits in files of 16 are found."""
+    organ: Literal["none", "found", "only", "removed"] = "none"
+    """The organ in the middle of one's own images, as cfx_jax.data.find_organ finds it, such as the
+    brain in slices of heads. found: tables say what the classifier reads from it and from its
+    surroundings, and how much of each map lies outside of it. only: the same, with the surroundings
+    black. removed: the same, with the organ black.
+    """
     image_size: int = 64
     """Height and width of the images, in pixels (paper: 224)."""
     num_images: int = 4000

@@ -4,7 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cfx_jax.report import Claim
-from experiments.charachon_shared import describe_brackets, describe_start
+from experiments.charachon_shared import (
+    describe_brackets,
+    describe_start,
+    report_classifier,
+    report_maps,
+)
 from experiments.path_attribution import published, tables
 from experiments.path_attribution.faithfulness import Faithfulness, NotMeasured
 from experiments.path_attribution.figures import (
@@ -56,6 +61,8 @@ def write_report(folder: Path, study: Study, claims: Sequence[Claim]) -> None:
     )
     _generators(report, study)
     _localisation(report, study)
+    report_classifier(report, study.setup)
+    _outside(report, study)
     if isinstance(study.faithfulness, NotMeasured):
         report.section("What the classifier uses", study.faithfulness.reason)
     else:
@@ -108,6 +115,18 @@ def _localisation(report: PaperReport, study: Study) -> None:
         )
     draw_maps(report, study)
     draw_all_maps(report, study)
+
+
+def _outside(report: PaperReport, study: Study) -> None:
+    explained = study.explained
+    report_maps(
+        report,
+        study.setup,
+        explained.images,
+        explained.predicted,
+        maps=study.maps,
+        adversaries={name: made.adversarial for name, made in study.pairs.items()},
+    )
 
 
 def _faithfulness(report: PaperReport, study: Study, faithfulness: Faithfulness) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cfx_jax.report import Claim
-from experiments.charachon_shared import describe_brackets, describe_start
+from experiments.charachon_shared import describe_brackets, describe_start, report_classifier
 from experiments.shared import PaperReport, users_images, without_places
 from experiments.shared.controls import CAPTION
 from experiments.similar_adversarial import published, tables
@@ -54,6 +54,7 @@ def write_report(folder: Path, study: Study, claims: Sequence[Claim]) -> None:
     )
     beside = f"AUC of the classifier {auc.estimate:.3f}{paper}."
     _generators(report, study, beside)
+    report_classifier(report, study.setup)
     if study.marked is not None:
         _localisation(report, study, study.marked, beside)
     if users is None:
