@@ -81,9 +81,10 @@ def _foolbox(size: dict[str, int], folder: Path) -> Call:
     import foolbox
     import jax
 
+    from cfx_jax.models import per_image
+
     torch_network(folder, _MODEL)  # writes the weights
-    network = own_network(folder, _MODEL).eval()
-    logits = jax.jit(lambda images: network(images))
+    logits = jax.jit(jax.vmap(per_image(own_network(folder, _MODEL))))
     images = images_of(size["images"], size["pixels"])
     labels = np.asarray(logits(images)).argmax(1)
     model = foolbox.JAXModel(logits, bounds=(0, 1))

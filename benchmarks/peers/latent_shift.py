@@ -9,6 +9,7 @@ which its search needs: ``pip install --no-deps latentshift``, and only the sear
 """
 
 import importlib.util
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -88,9 +89,9 @@ def _peer(size: dict[str, int], folder: Path) -> Call:
         decode=lambda codes: torch.nn.functional.conv_transpose2d(codes, kernel, stride=_SIDE),
     )
 
-    def log_odds(image: Any) -> Any:
+    def log_odds(image: Any) -> "_Scalar":
         logits = network(image)
-        return (logits[:, 1] - logits[:, 0])[:, None]
+        return _Scalar(logits[0, 1] - logits[0, 0])
 
     search = _package().LatentShift(log_odds, coder)
     options: dict[str, Any] = {"target": 0, "verbose": False, "return_dicts": True}
@@ -102,6 +103,19 @@ def _peer(size: dict[str, int], folder: Path) -> Call:
         )
 
     return sweeps
+
+
+@dataclass(frozen=True)
+class _Scalar:
+    """A classifier's output of one image, of which every index gives the same number.
+
+    The package takes arrays of one entry for numbers, as NumPy no longer does.
+    """
+
+    value: Any
+
+    def __getitem__(self, _: Any) -> Any:
+        return self.value
 
 
 def _package() -> Any:
