@@ -40,6 +40,7 @@ from experiments.shared.report import Table as Table
 from experiments.shared.schedule import training_schedule as training_schedule
 from experiments.shared.synthetic_images import draw_fields as draw_fields
 from experiments.shared.synthetic_images import draw_images as draw_images
+from experiments.shared.synthetic_images import drawing_processes as drawing_processes
 from experiments.shared.synthetic_images import stored_fields as stored_fields
 from experiments.shared.training import fit_to_images as fit_to_images
 from experiments.shared.training import train_network as train_network
