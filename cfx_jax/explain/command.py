@@ -20,7 +20,6 @@ from cfx_jax.explain.command_options import (
     first_images,
     images_of_options,
 )
-from cfx_jax.explain.exit_status import status_of
 from cfx_jax.explain.explain import explain
 from cfx_jax.explain.explanations import Explanations, load_explanations
 from cfx_jax.explain.generator_methods import GENERATOR_METHODS
@@ -34,6 +33,7 @@ from cfx_jax.parallel import (
     data_mesh,
     is_alone,
     is_first_process,
+    status_of,
     this_run,
     wait_for_all,
 )

@@ -18,22 +18,25 @@ from cfx_jax.errors import InputError
 from cfx_jax.parallel import data_mesh, map_examples
 from cfx_jax.report import Claim
 from cfx_jax.training import fit
-from experiments.shared import PaperReport, Workspace, command_line, run_experiment
+from experiments.shared import (
+    ExperimentConfig,
+    PaperReport,
+    Workspace,
+    command_line,
+    run_experiment,
+)
 from experiments.shared.array_store import filled, stored
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(ExperimentConfig):
     """A toy."""
 
-    preset: str = "demo"
     steps: int = 8
     pause: float = 0.0
     """Seconds that each evaluation waits; no part of what is computed."""
     fail: int = -1
     """The process that fails in a stage."""
-    results: str = "results"
-    work: str = "work"
 
 
 class Source:

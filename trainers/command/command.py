@@ -21,8 +21,8 @@ from cfx_jax.explain.command_options import (
     first_images,
     images_of_options,
 )
-from cfx_jax.explain.exit_status import status_of
 from cfx_jax.objectives import Classifier
+from cfx_jax.parallel import status_of
 
 from ..shared import RelabelledSource, source_logits
 from .recipes import RECIPES, Sides, train_explainer
