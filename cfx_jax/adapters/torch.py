@@ -68,7 +68,7 @@ def from_torch(
             own.
 
     Example:
-        >>> import pytest; torch = pytest.importorskip("torch")
+        >>> import torch
         >>> import jax.numpy as jnp
         >>> from cfx_jax.adapters import from_torch
         >>> network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 2))
