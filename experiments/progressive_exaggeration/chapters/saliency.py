@@ -40,9 +40,7 @@ from cfx_jax.report import (
     curve,
     saliency_grid,
 )
-from experiments.progressive_exaggeration.explained_label import Subject
-from experiments.progressive_exaggeration.explanations import OURS, differences
-from experiments.progressive_exaggeration.label_study import LabelStudy
+from experiments.progressive_exaggeration.label_study import OURS, LabelStudy, Subject, differences
 from experiments.shared import (
     AT_LEAST,
     LEVEL_COLUMNS,

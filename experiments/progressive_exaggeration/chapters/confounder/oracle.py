@@ -18,11 +18,15 @@ from jaxtyping import Bool, Float, Int
 from cfx_jax.counterfactuals import Exaggerator, class_1_probability, probability_bin
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import map_examples
-from experiments.progressive_exaggeration.classifiers import ORACLE, Network, train_network
 from experiments.progressive_exaggeration.data import Data, Part
-from experiments.progressive_exaggeration.explained_label import Subject
-from experiments.progressive_exaggeration.explanations import Explainer
-from experiments.progressive_exaggeration.label_study import LabelStudy
+from experiments.progressive_exaggeration.label_study import (
+    ORACLE,
+    Explainer,
+    LabelStudy,
+    Network,
+    Subject,
+    train_network,
+)
 from experiments.shared import Arrays, ImageSet, StoredImages
 from experiments.shared.array_store import row_slices, stored
 

@@ -27,8 +27,7 @@ from experiments.progressive_exaggeration.chapters.heart.organ_masks import (
     true_organs,
 )
 from experiments.progressive_exaggeration.data import Data
-from experiments.progressive_exaggeration.explained_label import Subject
-from experiments.progressive_exaggeration.explanations import Sweeps
+from experiments.progressive_exaggeration.label_study import Subject, Sweeps
 from experiments.shared import Arrays, ImageSet, Workspace
 from experiments.shared.array_store import stored
 from trainers import segmentation, train

@@ -23,9 +23,12 @@ from cfx_jax.metrics import decision_flips
 from cfx_jax.models import exaggerator_of, generator_of
 from cfx_jax.optimise import from_optax
 from cfx_jax.parallel import map_examples, progress_bar
-from experiments.progressive_exaggeration.classifiers import Network, augmentation
 from experiments.progressive_exaggeration.config import Config
-from experiments.progressive_exaggeration.explained_label import Subject, first_of_either
+from experiments.progressive_exaggeration.label_study.classifiers import Network, augmentation
+from experiments.progressive_exaggeration.label_study.explained_label import (
+    Subject,
+    first_of_either,
+)
 from experiments.shared import Arrays, ImageSet, Workspace
 from experiments.shared.array_store import row_slices, stored
 from trainers import count_steps, source_probabilities, train, vae, with_run
