@@ -23,9 +23,10 @@ from experiments.shared import (
     PaperReport,
     Workspace,
     command_line,
+    fill_rows,
     run_experiment,
+    store_parts,
 )
-from experiments.shared.array_store import filled, stored
 
 
 @dataclass(frozen=True)
@@ -118,9 +119,9 @@ def run_study(config: Config, workspace: Workspace) -> Study:
         for row in range(first, 6):
             yield {"squares": map_examples(jnp.multiply, 2.0, values[row : row + 1] ** 2)}
 
-    squares = stored(workspace, "squares", float(weight), 6, parts)["squares"]
+    squares = store_parts(workspace, "squares", float(weight), 6, parts)["squares"]
     folder = workspace.folder("filled", float(weight))
-    roots = filled(folder, (6,), lambda part: map_examples(_root, None, squares[part]))
+    roots = fill_rows(folder, (6,), lambda part: map_examples(_root, None, squares[part]))
     return Study(weight, np.asarray(squares), np.asarray(roots))
 
 

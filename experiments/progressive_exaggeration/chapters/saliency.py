@@ -53,8 +53,9 @@ from experiments.shared import (
     controls,
     find_level,
     level_cells,
+    row_slices,
+    store_parts,
 )
-from experiments.shared.array_store import row_slices, stored
 
 GRADIENT, INTEGRATED, GRAD_CAM, RANDOM = "gradient", "integrated gradients", "Grad-CAM", "random"
 METHODS = (OURS, GRADIENT, INTEGRATED, GRAD_CAM, RANDOM)
@@ -224,7 +225,7 @@ def map_saliency(study: LabelStudy) -> Saliency:
             yield {OURS: extremes[rows], **others, RANDOM: _noise(keys, images)}
 
     depends = [study.identity, study.config.seed]
-    maps = stored(study.workspace, "saliency", depends, number, compute_maps)
+    maps = store_parts(study.workspace, "saliency", depends, number, compute_maps)
     truth = subject.query_labels[:, subject.label] == 1
 
     def measure(stage: str, of_stage: Mapping[str, Any]) -> Arrays:
@@ -261,7 +262,7 @@ def map_controls(study: LabelStudy) -> Arrays:
             yield {name: maps[name] for name in names}
 
     depends = [study.identity, seed, names]
-    return stored(study.workspace, "controls of saliency", depends, number, compute)
+    return store_parts(study.workspace, "controls of saliency", depends, number, compute)
 
 
 def other_maps(subject: Subject, images: Float[np.ndarray, "n h w c"], batch_size: int) -> Arrays:
