@@ -63,16 +63,16 @@ from cfx_jax.losses.progressive import (
     discriminator_terms,
     generator_terms,
 )
-from cfx_jax.metrics.exaggeration import score_exaggerations
+from cfx_jax.metrics import score_exaggerations
 from cfx_jax.models import (
     BatchNormDiscriminator,
     BendingGenerator,
     ProgressiveGenerator,
     ProjectionDiscriminator,
+    ProjectionName,
     exaggerator_of,
     warm_start,
 )
-from cfx_jax.models.generators.progressive import ProjectionName
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import map_examples
 

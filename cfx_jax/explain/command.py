@@ -21,7 +21,6 @@ from cfx_jax.explain.command_options import (
     first_images,
     images_of_options,
 )
-from cfx_jax.explain.exit_status import status_of
 from cfx_jax.explain.explain import explain
 from cfx_jax.explain.explanations import Explanations, load_explanations
 from cfx_jax.explain.generator_methods import GENERATOR_METHODS
@@ -37,6 +36,7 @@ from cfx_jax.parallel import (
     data_mesh,
     is_alone,
     is_first_process,
+    status_of,
     tell_stage,
     this_run,
     wait_for_all,
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = _parser(further).parse_args(rest)
         options.run(options)
 
-    return status_of(run, arguments, program="cfx")
+    return status_of(run, arguments, program="cfx", wording=in_options)
 
 
 def _further_commands() -> dict[str, EntryPoint]:

@@ -31,8 +31,7 @@ from experiments.acat.map_names import (
     WITH_ACAT,
 )
 from experiments.acat.maps import Explanations, explain, explain_network
-from experiments.shared import Arrays, Workspace, controls
-from experiments.shared.array_store import row_bytes, row_slices
+from experiments.shared import Arrays, Workspace, controls, row_bytes, row_slices
 
 _ARTERIES = 3  # territories of a side
 

@@ -56,7 +56,7 @@ from experiments.acat.map_names import (
     SHUFFLED,
     ZERO,
 )
-from experiments.shared.array_store import Rows
+from experiments.shared import Rows
 
 _INTEGRATION_STEPS = 100
 

@@ -23,8 +23,7 @@ from experiments.acat.training import (
     train_networks,
 )
 from experiments.acat.variances import MEASURED, Variances, measure_variances
-from experiments.shared import Arrays, Workspace, notify
-from experiments.shared.array_store import Rows
+from experiments.shared import Arrays, Rows, Workspace, notify
 
 
 class Attention(NamedTuple):

@@ -22,8 +22,16 @@ from experiments.acat.latent_searches import Explained
 from experiments.acat.map_names import CONTROLS, OURS, PLACES
 from experiments.acat.maps import ControlMaps, attention_maps
 from experiments.acat.networks import BASELINE_NETWORK, Network, choose_networks, select_fitting
-from experiments.shared import Arrays, Workspace, fingerprint
-from experiments.shared.array_store import Rows, chosen, filled, row_bytes, row_slices
+from experiments.shared import (
+    Arrays,
+    Rows,
+    Workspace,
+    choose_rows,
+    fill_rows,
+    fingerprint,
+    row_bytes,
+    row_slices,
+)
 from trainers import (
     TrainerConfig,
     autoencoder,
@@ -219,7 +227,7 @@ def _store_part(
     workspace: Workspace, scans: Scans, positions: Int[np.ndarray, " m"]
 ) -> Float[np.ndarray, "m s h w 1"]:
     folder = workspace.folder(f"part-{scans.name}", [scans.identity, positions.tolist()])
-    return chosen(scans.images, positions, folder)
+    return choose_rows(scans.images, positions, folder)
 
 
 def _reconstruct(config: Config, scans: Scans, coder: Any) -> Arrays:
@@ -332,7 +340,7 @@ def _train(
     if maps is not None:
         depends = [network.maps, task.seed, identity[3:], held_out.tolist()]
         part = workspace.folder(f"part-maps-{scans.name}", depends)
-        validation["saliency"] = chosen(maps, held_out, part)
+        validation["saliency"] = choose_rows(maps, held_out, part)
     model = train(
         volume_classifier.TRAINER,
         config,
@@ -378,7 +386,7 @@ def _store_maps(bench: Bench, explained: Explained, method: str, task: Task) -> 
         return maps[..., None]
 
     label = f"run {task.seed}: maps by {method}"
-    return filled(folder, scans.images.shape, make, wanted=wanted, label=label)
+    return fill_rows(folder, scans.images.shape, make, wanted=wanted, label=label)
 
 
 def _with_maps(bench: Bench, task: Task) -> Int[np.ndarray, " m"]:

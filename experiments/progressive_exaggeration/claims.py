@@ -14,13 +14,15 @@ from jaxtyping import Float
 from cfx_jax.metrics import Interval, bootstrap_interval, interval_over_runs
 from cfx_jax.report import Claim
 from experiments.progressive_exaggeration import published
-from experiments.progressive_exaggeration.explanation_quality import (
+from experiments.progressive_exaggeration.label_study import (
+    OURS,
+    OVER_TRAININGS,
+    XGEM,
+    LabelStudy,
     correlation,
     correlation_by_query,
     own_psnr,
 )
-from experiments.progressive_exaggeration.explanations import OURS, XGEM
-from experiments.progressive_exaggeration.label_study import OVER_TRAININGS, LabelStudy
 from experiments.progressive_exaggeration.published import ABSENT, GROUPS, OVERALL, PRESENT
 from experiments.progressive_exaggeration.study import Study
 from experiments.shared import AT_LEAST, MORE, Statement, of_one_training

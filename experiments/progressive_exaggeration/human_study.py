@@ -26,8 +26,7 @@ from experiments.progressive_exaggeration import published
 from experiments.progressive_exaggeration.chapters import Chapter
 from experiments.progressive_exaggeration.chapters.attributes import Attributes
 from experiments.progressive_exaggeration.chapters.confounder import BIASED, UNBIASED, Bias
-from experiments.progressive_exaggeration.explanations import Sweeps
-from experiments.progressive_exaggeration.label_study import LabelStudy
+from experiments.progressive_exaggeration.label_study import LabelStudy, Sweeps
 from experiments.progressive_exaggeration.published import plain
 
 _SHOWN = 5  # images of a series

@@ -2,20 +2,18 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import jax
 
 from cfx_jax.compilation import use_compilation_cache
 from cfx_jax.errors import InputError, import_extra
-from cfx_jax.parallel import DISTRIBUTED_HELP, end_run, is_alone, start_from_arguments
+from cfx_jax.parallel import DISTRIBUTED_HELP, is_alone, status_of
 
 C = TypeVar("C")
 
-_BROKEN_PIPE = 141
-"""The status with which a shell's own commands end when nobody reads what they print."""
+_STOPPED = "stopped: start the same command again to go on"
 
 
 def run(
@@ -40,15 +38,18 @@ def run(
     ``parallel.start_from_arguments``. A mistake that the user can mend is printed as one line and
     ends the process with status 2.
     """
-    with _mistakes_in_one_line():
-        arguments = start_from_arguments(sys.argv[1:] if arguments is None else arguments)
+
+    def start(rest: Sequence[str]) -> None:
         if every_core and is_alone():
             use_every_core()
-        preset = _preset(arguments, default)
+        preset = _preset(rest, default)
         if preset not in presets:
             raise InputError(f"--preset: expected one of {', '.join(presets)}, got {preset}")
-        own = presets[preset]
-        _start(main, type(own), arguments, more_help=DISTRIBUTED_HELP, default=own)
+        _start(
+            main, type(presets[preset]), rest, more_help=DISTRIBUTED_HELP, default=presets[preset]
+        )
+
+    _end_with(status_of(start, arguments, program="error", stopped=_STOPPED))
 
 
 def command(
@@ -65,33 +66,22 @@ def command(
 
     A mistake that the user can mend is printed as one line and ends the process with status 2.
     """
-    with _mistakes_in_one_line():
-        arguments = start_from_arguments(sys.argv[1:] if arguments is None else arguments)
+
+    def start(rest: Sequence[str]) -> None:
         if not is_alone():
             raise InputError(
                 "expected one process, got several: this command works by itself, start it once,"
                 " without srun or with --distributed.num-processes 1"
             )
-        _start(main, config_class, arguments)
+        _start(main, config_class, rest)
+
+    _end_with(status_of(start, arguments, program="error", stopped=_STOPPED))
 
 
-@contextmanager
-def _mistakes_in_one_line() -> Iterator[None]:
-    try:
-        try:
-            yield
-        finally:
-            sys.stdout.flush()  # here, so that a pipe that nobody reads any more is noticed here
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        end_run(2, f"error: {error}")
-    except KeyboardInterrupt:
-        print("stopped: start the same command again to go on", file=sys.stderr)
-        end_run(130, "stopped")
-    except BrokenPipeError:
-        # As of `--help | head`; the interpreter flushes once more when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(_BROKEN_PIPE) from None
+def _end_with(status: int) -> None:
+    """Ends the process where the command has failed."""
+    if status:
+        raise SystemExit(status)
 
 
 def _start(

@@ -18,15 +18,21 @@ from cfx_jax.errors import InputError
 from cfx_jax.parallel import data_mesh, map_examples
 from cfx_jax.report import Claim
 from cfx_jax.training import fit
-from experiments.shared import PaperReport, Workspace, command_line, run_experiment
-from experiments.shared.array_store import filled, stored
+from experiments.shared import (
+    ExperimentConfig,
+    PaperReport,
+    Workspace,
+    command_line,
+    fill_rows,
+    run_experiment,
+    store_parts,
+)
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(ExperimentConfig):
     """A toy."""
 
-    preset: str = "demo"
     steps: int = 8
     pause: float = 0.0
     """Seconds that each evaluation waits; no part of what is computed."""
@@ -34,8 +40,6 @@ class Config:
     """Seconds that process 1 comes late to the first step, as one does whose compiler is slow."""
     fail: int = -1
     """The process that fails in a stage."""
-    results: str = "results"
-    work: str = "work"
 
 
 class Source:
@@ -119,9 +123,9 @@ def run_study(config: Config, workspace: Workspace) -> Study:
         for row in range(first, 6):
             yield {"squares": map_examples(jnp.multiply, 2.0, values[row : row + 1] ** 2)}
 
-    squares = stored(workspace, "squares", float(weight), 6, parts)["squares"]
+    squares = store_parts(workspace, "squares", float(weight), 6, parts)["squares"]
     folder = workspace.folder("filled", float(weight))
-    roots = filled(folder, (6,), lambda part: map_examples(_root, None, squares[part]))
+    roots = fill_rows(folder, (6,), lambda part: map_examples(_root, None, squares[part]))
     return Study(weight, np.asarray(squares), np.asarray(roots))
 
 

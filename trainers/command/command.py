@@ -20,9 +20,9 @@ from cfx_jax.explain.command_options import (
     first_images,
     images_of_options,
 )
-from cfx_jax.explain.exit_status import status_of
+from cfx_jax.explain.wording import in_options
 from cfx_jax.objectives import Classifier
-from cfx_jax.parallel import DISTRIBUTED_HELP, print_note, tell_stage
+from cfx_jax.parallel import DISTRIBUTED_HELP, print_note, status_of, tell_stage
 
 from ..shared import RelabelledSource, source_logits
 from .recipes import RECIPES, Sides, train_explainer
@@ -104,6 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments,
         program="cfx train",
         stopped="stopped: start the same command again to go on",
+        wording=in_options,
     )
 
 

@@ -32,10 +32,7 @@ from cfx_jax.checks import check_choice, check_count
 from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import data_mesh, first_decides
-from cfx_jax.training import CheckpointStore, fit, load_config
-from cfx_jax.training.checkpoint import has_checkpoint
-from cfx_jax.training.loop import Batches
-from cfx_jax.training.selection import Ties
+from cfx_jax.training import Batches, CheckpointStore, Ties, fit, has_checkpoint, load_config
 
 from .fingerprints import (
     describe_augmentation,

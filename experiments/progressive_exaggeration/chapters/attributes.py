@@ -7,18 +7,20 @@ import numpy as np
 
 from cfx_jax.report import Claim, CurvePanel, Line, curve, sweep_grid
 from experiments.progressive_exaggeration import published
-from experiments.progressive_exaggeration.classifiers import labelled
-from experiments.progressive_exaggeration.explained_label import Subject
-from experiments.progressive_exaggeration.explanation_quality import (
+from experiments.progressive_exaggeration.figures import drawn_series, mean_line
+from experiments.progressive_exaggeration.label_study import (
+    OURS,
+    LabelStudy,
     Measures,
+    Subject,
+    Sweeps,
+    explained_label,
+    labelled,
     measure,
     measure_cells,
     measure_columns,
     remarks,
 )
-from experiments.progressive_exaggeration.explanations import OURS, Sweeps
-from experiments.progressive_exaggeration.figures import drawn_series, mean_line
-from experiments.progressive_exaggeration.label_study import LabelStudy, explained_label
 from experiments.progressive_exaggeration.published import GROUPS, SMILING, YOUNG, plain
 from experiments.shared import MORE, PaperReport, Statement, Table
 

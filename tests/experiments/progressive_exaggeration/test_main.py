@@ -11,11 +11,16 @@ from visible_text import visible_text
 from cfx_jax.counterfactuals import Exaggeration
 from cfx_jax.errors import InputError
 from experiments.progressive_exaggeration.__main__ import main
-from experiments.progressive_exaggeration.classifiers import Network
 from experiments.progressive_exaggeration.data import Data, Part, load_images
-from experiments.progressive_exaggeration.explained_label import Subject, subject_of
-from experiments.progressive_exaggeration.explanation_quality import ranges, remarks
-from experiments.progressive_exaggeration.explanations import Sweeps, spread
+from experiments.progressive_exaggeration.label_study import (
+    Network,
+    Subject,
+    Sweeps,
+    ranges,
+    remarks,
+    spread,
+    subject_of,
+)
 from experiments.progressive_exaggeration.presets import PRESETS, SMOKE
 from experiments.shared import ImageSet, StoredImages, Workspace
 
