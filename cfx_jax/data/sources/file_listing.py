@@ -156,7 +156,7 @@ def each_once(entries: Sequence[Entry]) -> tuple[list[Entry], int]:
 
 
 def _identity(file: StoredFile) -> tuple[Any, ...]:
-    """What all paths to a file have in common."""
+    """The device and the inode of a file, which all paths to it share."""
     try:
         status = (file.path if file.archive is None else file.archive.path).stat()
     except OSError:  # the survey tells why it cannot be read
