@@ -62,7 +62,7 @@ def rebuild(name: str, options: Mapping[str, Any], arrays: Mapping[str, np.ndarr
     given = {
         key: tuple(value) if isinstance(value, list) else value for key, value in options.items()
     }
-    dtype = given.pop("compute_dtype", "float32")
+    dtype: Any = given.pop("compute_dtype", "float32")
     try:
         network = computing_in(_NETWORKS[name](**given, rngs=nnx.Rngs(0)), dtype)
     except TypeError as error:
