@@ -10,8 +10,7 @@ from experiments.fundus_vce import figures, published, tables
 from experiments.fundus_vce.classifiers import best_training
 from experiments.fundus_vce.localisation import Localised, vce_method
 from experiments.fundus_vce.study import Study
-from experiments.shared import PaperReport, users_images
-from experiments.shared.controls import CAPTION
+from experiments.shared import LEVEL_CAPTION, PaperReport, users_images
 
 _TITLE = "Visual counterfactuals from a plain + robust ensemble"
 _AFTER_THE_PAPER = (
@@ -121,7 +120,7 @@ def _localisation(report: PaperReport, study: Study, localised: Localised) -> No
         "As the paper's Table 2: intersection over union of thresholded maps with the lesion"
         f" masks, mean ± standard deviation over {len(localised.images)} images. {norm}Radii:"
         f" {_radii(localised.radii)}. Thresholds (quantiles): {_listed(quantiles, 'g')}."
-        f" {CAPTION}",
+        f" {LEVEL_CAPTION}",
     )
     if localised.edges:
         report.text(

@@ -15,8 +15,7 @@ from experiments.path_attribution.figures import (
 )
 from experiments.path_attribution.maps import smoothing_sigma
 from experiments.path_attribution.study import Study
-from experiments.shared import PaperReport, users_images, without_places
-from experiments.shared.controls import CAPTION
+from experiments.shared import LEVEL_CAPTION, PaperReport, users_images, without_places
 
 _TITLE = "Path-based attribution between generated images"
 _AFTER_THE_PAPER = (
@@ -97,7 +96,7 @@ def _localisation(report: PaperReport, study: Study) -> None:
             tables.localisation_table(study),
             "Table 1: IoU (higher is better) and FDR (lower is better; the paper calls it FNR) of"
             f" thresholded maps with the annotations of {len(study.explained.localised)} images."
-            f" {describe_brackets(study.setup.data)} {CAPTION}",
+            f" {describe_brackets(study.setup.data)} {LEVEL_CAPTION}",
         )
         report.table(
             "table_coverage",
@@ -127,7 +126,7 @@ def _faithfulness(report: PaperReport, study: Study, faithfulness: Faithfulness)
         " curve with the most relevant regions first, preservation the area with the least"
         " relevant first; R is the harmonic mean of the two over a group of images."
         f" {_OUR_READING if study.task else 'Compare the order of the maps, not the level.'}"
-        f" {brackets} {CAPTION}",
+        f" {brackets} {LEVEL_CAPTION}",
     )
     draw_perturbation(report, faithfulness)
     report.table(

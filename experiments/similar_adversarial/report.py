@@ -5,8 +5,7 @@ from pathlib import Path
 
 from cfx_jax.report import Claim
 from experiments.charachon_shared import describe_brackets, describe_start
-from experiments.shared import PaperReport, users_images, without_places
-from experiments.shared.controls import CAPTION
+from experiments.shared import LEVEL_CAPTION, PaperReport, users_images, without_places
 from experiments.similar_adversarial import published, tables
 from experiments.similar_adversarial.compared_generators import NAIVE, OURS
 from experiments.similar_adversarial.figures import draw_maps, draw_pairs
@@ -123,7 +122,7 @@ def _localisation(report: PaperReport, study: Study, marked: Marked, beside: str
             f"table_{overlap}_overlap",
             tables.overlap_table(study, names),
             f"Table {roman_overlap}: intersection over union of thresholded maps with the"
-            f" annotation, {what}; {brackets} {beside} {CAPTION}",
+            f" annotation, {what}; {brackets} {beside} {LEVEL_CAPTION}",
         )
         seconds = " Seconds for one image: ours on this machine, median over batches."
         report.table(
