@@ -17,7 +17,8 @@ from jax._src import clusters, distributed  # JAX shows neither the store of key
 from cfx_jax.errors import InputError
 from cfx_jax.parallel import coordination_service
 from cfx_jax.parallel.consensus import wait_for_all
-from cfx_jax.parallel.process_group import SILENCE_S, join_run, this_run
+from cfx_jax.parallel.heartbeat import SILENCE_S
+from cfx_jax.parallel.process_group import join_run, this_run
 
 DISTRIBUTED_HELP = (
     "On several processes, in each of them: --distributed.coordinator HOST:PORT"
@@ -205,6 +206,6 @@ def _leave() -> None:
     run = this_run()
     if run is not None:
         wait_for_all("the end of the run")
-        run.watch.stop()
+        run.heartbeat.stop()
         jax.distributed.shutdown()
         run.close(coordination_service.DONE)
