@@ -30,7 +30,7 @@ class Heartbeat:
     def __init__(
         self, client: Any, index: int, num_processes: int, *, end: Callable[[int], NoReturn]
     ) -> None:
-        """Prepares the thread.
+        """Takes what the thread needs, and does not start it.
 
         Args:
             client: of the coordination service.
