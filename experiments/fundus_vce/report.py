@@ -31,7 +31,7 @@ def write_report(folder: Path, study: Study, claims: Sequence[Claim]) -> None:
     names, is_published = " and ".join(study.data.class_names), study.data.published
     report = PaperReport(
         folder,
-        _TITLE if is_published else f"{_TITLE}: {names}",
+        _TITLE,
         introduction=_AFTER_THE_PAPER if is_published else _USERS_IMAGES.format(names=names),
         note=study.note,
         users=users_images(study.data.test),
@@ -42,8 +42,7 @@ def write_report(folder: Path, study: Study, claims: Sequence[Claim]) -> None:
     if study.localised is not None:
         _localisation(report, study, study.localised)
     _counterfactuals(report, study)
-    title = "Claims of the paper" if is_published else "What the method promises"
-    report.finish(claims, _settings(study), title=title)
+    report.finish(claims, _settings(study))
 
 
 def _settings(study: Study) -> Mapping[str, Any]:

@@ -45,7 +45,7 @@ def write_report(folder: Path, study: Study, claims: Sequence[Claim]) -> None:
     start = describe_start(config) if users is None else without_places(describe_start(config))
     report = PaperReport(
         folder,
-        _TITLE if users is None else f"{_TITLE}: {names}",
+        _TITLE,
         introduction=(_AFTER_THE_PAPER if users is None else _USERS_IMAGES.format(names=names))
         + " The classifier's area under the ROC curve (AUC) on the test images is"
         f" {auc.estimate:.3f} [{auc.low:.3f}, {auc.high:.3f}]{beside}; every table is about this"
@@ -60,10 +60,7 @@ def write_report(folder: Path, study: Study, claims: Sequence[Claim]) -> None:
     else:
         _faithfulness(report, study, study.faithfulness)
     _paths(report, study)
-    if users is None:
-        report.finish(claims, config)
-    else:
-        report.finish(claims, study.setup.settings, title="What the method promises")
+    report.finish(claims, config if users is None else study.setup.settings)
 
 
 def _generators(report: PaperReport, study: Study) -> None:

@@ -42,7 +42,7 @@ def write_report(folder: Path, study: Study, claims: Sequence[Claim]) -> None:
     start = describe_start(config) if users is None else without_places(describe_start(config))
     report = PaperReport(
         folder,
-        _TITLE if users is None else f"{_TITLE}: {names}",
+        _TITLE,
         introduction=(_AFTER_THE_PAPER if users is None else _USERS_IMAGES.format(names=names))
         + f"\n\nThe classifier has an AUC of {auc.estimate:.3f} [{auc.low:.3f}, {auc.high:.3f}] on"
         f" {len(data.test)} test images{paper}. {start}\n\nEach generator was"
@@ -55,10 +55,7 @@ def write_report(folder: Path, study: Study, claims: Sequence[Claim]) -> None:
     _generators(report, study, beside)
     if study.marked is not None:
         _localisation(report, study, study.marked, beside)
-    if users is None:
-        report.finish(claims, config)
-    else:
-        report.finish(claims, study.setup.settings, title="What the method promises")
+    report.finish(claims, config if users is None else study.setup.settings)
 
 
 def _generators(report: PaperReport, study: Study, beside: str) -> None:
