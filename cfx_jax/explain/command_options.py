@@ -13,6 +13,7 @@ from jaxtyping import Float
 from cfx_jax.adapters import Outputs
 from cfx_jax.data import ImageCollection, open_images
 from cfx_jax.errors import InputError
+from cfx_jax.explain.images import images_of
 from cfx_jax.explain.model_argument import load_model
 from cfx_jax.explain.trained import load_sibling, with_sibling
 from cfx_jax.parallel import print_note
@@ -117,17 +118,12 @@ def first_images(collection: ImageCollection, *, most: int) -> Float[np.ndarray,
     Raises:
         InputError: none can be decoded.
     """
-    images: list[np.ndarray] = []
-    for place in range(len(collection)):
-        if len(images) == most:
-            break
-        try:
-            images.append(collection[place]["image"])
-        except InputError as error:
-            print_note(f"skipped: {error}")
-    if not images:
+    read, reasons = images_of(collection, None).first_readable(most)
+    for reason in reasons:
+        print_note(f"skipped: {reason}")
+    if not read:
         raise InputError("images: expected one that can be decoded, got none")
-    return np.stack(images)
+    return np.stack(list(read.values()))
 
 
 def _window(words: Sequence[str] | None) -> Any:

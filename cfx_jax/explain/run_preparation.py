@@ -40,26 +40,19 @@ def first_images(images: Images) -> dict[int, Float[np.ndarray, "h w c"]]:
     Raises:
         InputError: none can be read, or they have several shapes.
     """
-    read: dict[int, Float[np.ndarray, "h w c"]] = {}
-    reasons = []
-    for number, name in enumerate(images.names):
-        image = images.image_or_reason(number, None)
-        if isinstance(image, str):
-            reasons.append(f"{name}: {image}")
-            continue
-        shape = next(iter(read.values()), image).shape
-        if image.shape != shape:
-            raise InputError(
-                f"images: expected one size, got {shape} and {image.shape} ({name}): give a size"
-            )
-        read[number] = image
-        if len(read) == _DIAGNOSED:
-            break
+    read, reasons = images.first_readable(_DIAGNOSED)
     if not read:
         raise InputError(
             f"images: none of {len(images.names)} could be read; the first: {reasons[0]}"
         )
-    _check_channels(next(iter(read.values())).shape[2])
+    first = next(iter(read.values()))
+    for number, image in read.items():
+        if image.shape != first.shape:
+            raise InputError(
+                f"images: expected one size, got {first.shape} and {image.shape}"
+                f" ({images.names[number]}): give a size"
+            )
+    _check_channels(first.shape[2])
     return read
 
 

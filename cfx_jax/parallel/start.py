@@ -20,7 +20,8 @@ from jax.sharding import NamedSharding, PartitionSpec
 from cfx_jax.errors import InputError
 from cfx_jax.parallel import coordination_service
 from cfx_jax.parallel.consensus import wait_for_all
-from cfx_jax.parallel.process_group import SILENCE_S, join_run, this_run
+from cfx_jax.parallel.heartbeat import SILENCE_S
+from cfx_jax.parallel.process_group import join_run, this_run
 from cfx_jax.parallel.sharding import data_mesh, shard
 
 DISTRIBUTED_HELP = (
@@ -239,6 +240,6 @@ def _leave() -> None:
     run = this_run()
     if run is not None:
         wait_for_all("the end of the run", each_works=True)
-        run.watch.stop()
+        run.heartbeat.stop()
         jax.distributed.shutdown()
         run.close(coordination_service.DONE)

@@ -18,9 +18,7 @@ from cfx_jax.models import LesionHead, coder_of, parts, per_image
 from cfx_jax.parallel import map_examples
 from experiments.acat.config import Config
 from experiments.acat.data import Parts, Scans, split_scans
-from experiments.acat.latent_searches import Explained
-from experiments.acat.map_names import CONTROLS, OURS, PLACES
-from experiments.acat.maps import ControlMaps, attention_maps
+from experiments.acat.maps import CONTROLS, OURS, PLACES, ControlMaps, Explained, attention_maps
 from experiments.acat.networks import BASELINE_NETWORK, Network, choose_networks, select_fitting
 from experiments.shared import (
     Arrays,
@@ -40,8 +38,6 @@ from trainers import (
     volume_classifier,
     with_run,
 )
-from trainers.autoencoder import SliceSource
-from trainers.volume_classifier import PredictVolume, decide_classes
 
 C = TypeVar("C", bound=TrainerConfig)
 
@@ -211,7 +207,7 @@ def _train_autoencoder(
 
     Some of the slices choose its weights.
     """
-    slices = SliceSource(scans.source, scans.shape[0])
+    slices = autoencoder.SliceSource(scans.source, scans.shape[0])
     settings = config.autoencoder
     validation = split_scans(config, scans, config.seeds[0]).validation
     identity = [settings, scans.identity, validation.tolist()]
@@ -352,7 +348,7 @@ def _train(
         start=baseline if network.starts else None,
         skip=skip,
     )
-    predict = PredictVolume.of(config)
+    predict = volume_classifier.PredictVolume.of(config)
 
     def decide() -> Arrays:
         classes = []
@@ -361,7 +357,7 @@ def _train(
             arrays = {"image": np.asarray(scans.images[part])}
             arrays |= {} if maps is None else {"saliency": np.asarray(maps[part])}
             logits = map_examples(predict, model, arrays, batch_size=bench.config.batch_size)
-            classes.append(np.asarray(decide_classes(logits)))
+            classes.append(np.asarray(volume_classifier.decide_classes(logits)))
         return {"decided": np.concatenate(classes)}
 
     return model, workspace.cached(f"decided {name}", identity, decide)["decided"]

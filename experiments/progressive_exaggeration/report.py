@@ -36,7 +36,7 @@ def write_report(folder: Path, study: Study, claims: Sequence[Claim]) -> None:
     told = {"label": label.data.label, "names": names, "chosen": chosen_on(config)}
     report = PaperReport(
         folder,
-        _TITLE if users is None else f"{_TITLE}: {names}",
+        _TITLE,
         introduction=(_INTRODUCTION if users is None else _USERS_IMAGES).format(**told),
         note=study.note,
         users=users,
@@ -53,7 +53,7 @@ def write_report(folder: Path, study: Study, claims: Sequence[Claim]) -> None:
         classifier = normalised(config, label.data, label.workspace)
         settings = dataclasses.replace(config, classifier=classifier)
         settings = with_image_shape(settings, label.data.test.images.shape)
-        report.finish(claims, settings, title="What the method promises")
+        report.finish(claims, settings)
     if any(config.human_items):
         write_human_study(folder / "human_study", label, study.chapters)
 

@@ -19,7 +19,6 @@ from experiments.progressive_exaggeration.label_study import (
     share_of,
     spread,
 )
-from experiments.progressive_exaggeration.published import GROUPS
 from experiments.progressive_exaggeration.study import Study
 from experiments.shared import Table
 
@@ -91,7 +90,7 @@ def distance_table(study: LabelStudy) -> Table:
         "halves of real",
     ]
     rows = []
-    for group in GROUPS:
+    for group in published.GROUPS:
         paper = published.distances(study.data.label, group)
         for number, sweeps in enumerate(study.sweeps):
             distance = study.measures.distances.cells[group, sweeps.name]

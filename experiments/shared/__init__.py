@@ -14,6 +14,7 @@ from experiments.shared.claims import counted as counted
 from experiments.shared.claims import of_one_training as of_one_training
 from experiments.shared.config import ExperimentConfig as ExperimentConfig
 from experiments.shared.config import ImagesConfig as ImagesConfig
+from experiments.shared.controls import LEVEL_CAPTION as LEVEL_CAPTION
 from experiments.shared.controls import LEVEL_COLUMNS as LEVEL_COLUMNS
 from experiments.shared.controls import Level as Level
 from experiments.shared.controls import add_levels as add_levels

@@ -101,7 +101,7 @@ class Saliency(NamedTuple):
             "Figure 4c in numbers: accuracy on the queries after a share of their pixels, the most"
             f" relevant first, has been replaced by uniform noise, mean of {_DRAWS} draws; and the"
             " area under that curve, lower is better. Brackets: 95 % intervals over queries."
-            f" {controls.CAPTION}",
+            f" {controls.LEVEL_CAPTION}",
         )
 
     def claims(self) -> Iterator[Claim]:

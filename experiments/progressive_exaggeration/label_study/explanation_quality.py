@@ -18,7 +18,6 @@ from experiments.progressive_exaggeration.label_study.identity import (
     Verifier,
     identity_of,
 )
-from experiments.progressive_exaggeration.published import ABSENT, OVERALL, PRESENT
 from experiments.shared import ImageSet
 from trainers import digest
 
@@ -167,7 +166,7 @@ def share_of(answers: Bool[np.ndarray, "n k"], groups: Shaped[np.ndarray, " n"] 
 
 def measure_columns() -> list[str]:
     """Names of the cells of ``measure_cells``."""
-    names = (PRESENT, ABSENT, OVERALL, "closeness", "verified")
+    names = (published.PRESENT, published.ABSENT, published.OVERALL, "closeness", "verified")
     return [column for name in names for column in (name, f"paper {name}")]
 
 
@@ -177,7 +176,10 @@ def measure_cells(measures: Measures, paper: published.Row | None) -> list[Any]:
     Beside each figure stands the paper's.
     """
     identity, distances = measures.identity[OURS], measures.distances.cells
-    ours: list[Any] = [distances[group, OURS].interval for group in (PRESENT, ABSENT, OVERALL)]
+    ours: list[Any] = [
+        distances[group, OURS].interval
+        for group in (published.PRESENT, published.ABSENT, published.OVERALL)
+    ]
     ours.append(share_of(identity.closeness, measures.groups))
     ours.append(None if identity.verified is None else share_of(identity.verified, measures.groups))
     return [cell for pair in zip(ours, paper or (None,) * len(ours), strict=True) for cell in pair]

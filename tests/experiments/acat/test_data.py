@@ -14,8 +14,8 @@ from cfx_jax.data.sets import IST3, MosMed
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import volume_overlap
 from experiments.acat.data import UNKNOWN, ChosenFacts, load_scans, split_scans
-from experiments.acat.localisation import score
-from experiments.acat.map_names import OURS
+from experiments.acat.maps import OURS
+from experiments.acat.maps.localisation import score
 from experiments.acat.networks import (
     ACAT,
     ACAT_NETWORK,
