@@ -156,7 +156,7 @@ def each_once(entries: Sequence[Entry]) -> tuple[list[Entry], int]:
 
 
 def _identity(file: StoredFile) -> tuple[Any, ...]:
-    """What all paths to a file have in common."""
+    """The numbers of a file that all paths to it have in common."""
     try:
         status = (file.path if file.archive is None else file.archive.path).stat()
     except OSError:  # the survey tells why it cannot be read

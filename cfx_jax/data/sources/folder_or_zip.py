@@ -96,7 +96,7 @@ class FileTree:
                 return read_bounded(stream, expected=member.file_size)
 
     def member(self, name: PurePosixPath) -> zipfile.ZipInfo:
-        """What an archive tells of one of its files."""
+        """The entry of an archive's directory for one of its files."""
         return self._members[str(name)]
 
     def start(self, name: PurePosixPath, length: int) -> bytes:
