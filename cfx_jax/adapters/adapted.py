@@ -109,9 +109,9 @@ class Adapted:
         if layer not in layers:
             raise unknown_layer(layer, maps or layers)
         height, width = image.shape[:2]
-        small = {name for name, (h, w, _) in maps.items() if h <= height and w <= width}
-        if layer not in small:
-            raise no_maps(layer, layers[layer], [name for name in maps if name in small])
+        fitting = [name for name, (h, w, _) in maps.items() if h <= height and w <= width]
+        if layer not in fitting:
+            raise no_maps(layer, layers[layer], fitting)
 
     def tap(self, layer: str) -> "LayerTap":
         """A tap of a layer, for class activation maps.

@@ -36,8 +36,18 @@ _NAMES = {
 _FACTS = re.compile(r"\b(?:Inputs|Outputs)\(([^()]*)\)")
 _KIND = re.compile(r"'(\w+)'")
 _ARGUMENT = re.compile(r"(\w+)=")
-_ADAPTERS = re.compile(r"give the model itself to .*?from_equinox\)?")
-_MODEL = "let --model name the model itself, or a function that returns it"
+_ADVICE = (
+    (
+        re.compile(r"give the model itself to .*?from_equinox\)?"),
+        "let --model name the model itself, or a function that returns it",
+    ),
+    (
+        re.compile(r"(return the values? before the (?:softmax|sigmoid))"),
+        r"give --outputs probabilities, or \1",
+    ),
+    (re.compile(r"explain objectives\.log_odds, or "), ""),
+)
+"""What is advised in Python, and what at the command line."""
 
 
 def in_options(message: str) -> str:
@@ -54,7 +64,10 @@ def in_options(message: str) -> str:
     """
     name, colon, rest = message.partition(": ")
     message = f"{_NAMES.get(name, name)}{colon}{rest}"
-    return _ADAPTERS.sub(_MODEL, _FACTS.sub(_options, message))
+    message = _FACTS.sub(_options, message)
+    for advice, instead in _ADVICE:
+        message = advice.sub(instead, message)
+    return message
 
 
 def _options(facts: re.Match[str]) -> str:

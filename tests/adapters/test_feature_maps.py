@@ -5,9 +5,11 @@ from importlib.util import find_spec
 import jax
 import numpy as np
 import pytest
+from flax import nnx
 
-from cfx_jax.adapters import from_torch
+from cfx_jax.adapters import from_nnx, from_torch
 from cfx_jax.adapters.feature_maps import find_orders
+from cfx_jax.adapters.layers import Traced
 from cfx_jax.attributions import grad_cam
 from cfx_jax.errors import InputError
 
@@ -185,3 +187,20 @@ def test_a_model_of_channels_last_is_judged_by_its_own_layout():
     assert find_orders(shapes, {}, {}, **options) == {"conv": "channels_last"}
     square = find_orders(shapes, {}, {}, image=(32, 32), layout="channels_last")
     assert square == {"cube": "channels_last"}
+
+
+def test_a_model_that_jax_traces_is_looked_at_once_for_each_size(monkeypatch):
+    rngs = nnx.Rngs(0)
+    layers = [nnx.Conv(3, 4, (3, 3), rngs=rngs), nnx.relu, lambda x: x.mean((1, 2))]
+    classifier = from_nnx(nnx.Sequential(*layers, nnx.Linear(4, 2, rngs=rngs)))
+    find, sizes = Traced._find_layers, []
+
+    def find_and_note(traced, images):
+        sizes.append(images.shape)
+        return find(traced, images)
+
+    monkeypatch.setattr(Traced, "_find_layers", find_and_note)
+    layer = classifier.last_spatial_layer(IMAGE)
+    for image in (IMAGE, IMAGE / 2):
+        grad_cam(classifier.tap(layer), image, 1)
+    assert sorted(sizes) == [(1, 12, 12, 3), (1, 12, 24, 3), (1, 24, 12, 3)]
