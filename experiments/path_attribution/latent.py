@@ -36,11 +36,10 @@ from experiments.charachon_shared import (
     Setup,
     check_pairs,
     make_maps,
-    train_generators,
 )
 from experiments.path_attribution.config import LatentConfig, SearchConfig
 from experiments.shared import ImageSet
-from trainers import autoencoder
+from trainers import autoencoder, describe_length, train
 
 ATTENTION = "latent attention"
 NAMES = {"counterfactual": "latent counterfactual", "shift": "latent shift"}
@@ -75,11 +74,9 @@ def prepare_searches(settings: LatentConfig, setup: Setup[Any]) -> LatentSearche
     """
     if not settings.methods:
         return LatentSearches()
-    model, trained = train_generators(
-        autoencoder.TRAINER, settings.autoencoder, setup, stage="autoencoder", name="autoencoder"
-    )
+    model, trained = _train_autoencoder(settings, setup)
     coder, classifier = generator_of(model), setup.network.classifier
-    identity = [trained, settings.search]
+    identity = [trained, setup.network.identity, settings.search]
     pairs = tuple(
         check_pairs(
             NAMES[method],
@@ -93,6 +90,19 @@ def prepare_searches(settings: LatentConfig, setup: Setup[Any]) -> LatentSearche
         return LatentSearches(pairs)
     attention = Method(ATTENTION, _Attention(settings.search), (coder, classifier), identity)
     return LatentSearches(pairs, attention)
+
+
+def _train_autoencoder(settings: LatentConfig, setup: Setup[Any]) -> tuple[Any, object]:
+    """The autoencoder, trained or read from the workspace, and what its weights depend on."""
+    data, config = setup.data, settings.autoencoder
+    identity = [config, data.train.identity, data.validation.identity]
+    folder = setup.workspace.folder("autoencoder", identity)
+    print(f"autoencoder: {describe_length(config.run)} in {folder}", flush=True)
+    images = {"image": data.validation.arrays["image"]}
+    model = train(
+        autoencoder.TRAINER, config, data.train.source, data.train.indices, images, folder
+    )
+    return model, identity
 
 
 @dataclass(frozen=True)
