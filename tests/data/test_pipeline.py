@@ -280,7 +280,7 @@ def test_augmentation_that_leaves_the_range_is_explained():
         ({"seed": -2}, "seed: expected 0 or more"),
         ({"indices": np.array([23])}, "expected positions in 0..22"),
         ({"indices": np.array([0, 1])}, "two classes or more"),
-        ({"num_threads": -1}, "num_threads and prefetch: expected 0 or more"),
+        ({"num_threads": -1}, "num_threads, num_workers and prefetch: expected 0 or more"),
     ],
 )
 def test_wrong_options_are_explained(changes, message):
