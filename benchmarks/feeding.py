@@ -4,7 +4,8 @@
 published set is (PNG of 8 bits in ArrayRecord files); a folder of PNG files of that size, as one
 prepares them; a folder of JPEG files as cameras write them, decoded and resized at each reading;
 and DICOM files of 512 pixels and 12 bits. Threads of this process and worker processes are tried,
-with and without the published augmentation (Boreiko et al. 2022).
+with and without the published augmentation (Boreiko et al. 2022). Images for each second of
+processor time tell what a core gives where the machine is busy with other things too.
 
 What a GPU eats is the vendor's figure, not ours: NVIDIA's DeepLearningExamples state for ResNet-50
 v1.5 in PyTorch (container 21.03) 2,470 training images a second on one A100 of 80 GB in mixed
@@ -14,6 +15,7 @@ precision, and 938 in TF32.
     python -m benchmarks.feeding --sources stored dicom --workers 0 1 2 4 --seconds 10
 """
 
+import multiprocessing
 import os
 import tempfile
 import time
@@ -43,6 +45,7 @@ _COLUMNS = [
     "threads",
     "workers",
     "images per second",
+    "per core second",
     "of an A100, mixed precision",
     "of an A100, TF32",
 ]
@@ -129,9 +132,9 @@ def main(config: Config) -> None:
             source = _SOURCES[name](config, Path(folder))
             for augmented in config.augment:
                 for options in _readers(config):
-                    rate = _rate(config, source, augmented, options)
+                    rate, per_core = _rate(config, source, augmented, options)
                     shares = rate / _A100_MIXED, rate / _A100_TF32
-                    rows.append([name, augmented, *options.values(), rate, *shares])
+                    rows.append([name, augmented, *options.values(), rate, per_core, *shares])
                     print(format_table(_COLUMNS, rows[-1:]), flush=True)
     report(config, _COLUMNS, rows, config.output)
 
@@ -141,8 +144,10 @@ def _readers(config: Config) -> list[dict[str, int]]:
     return threads + [{"num_threads": 1, "num_workers": count} for count in config.workers]
 
 
-def _rate(config: Config, source: Any, augmented: bool, options: dict[str, int]) -> float:
-    """Images a second."""
+def _rate(
+    config: Config, source: Any, augmented: bool, options: dict[str, int]
+) -> tuple[float, float]:
+    """Images a second, and images a second of processor time of this process and its workers."""
     published = FundusConfig(image_size=config.image_size, augmentation="murat")
     batches: Any = training_batches(
         source,
@@ -154,11 +159,22 @@ def _rate(config: Config, source: Any, augmented: bool, options: dict[str, int])
     )
     for _ in range(2 * max(options["num_workers"], 1) + 4):
         next(batches)  # those that were read ahead while nobody waited
-    count, start = 0, time.perf_counter()
+    count, start, busy = 0, time.perf_counter(), _processor_seconds()
     while (elapsed := time.perf_counter() - start) < config.seconds:
         count += len(next(batches)["label"])
+    busy = _processor_seconds() - busy
     batches.close()
-    return count / elapsed
+    return count / elapsed, count / busy
+
+
+def _processor_seconds() -> float:
+    """Processor time of this process and of its workers, as Linux counts it."""
+    total = time.process_time()
+    for worker in multiprocessing.active_children():
+        # After the name in brackets: state, parent, ...; the 12th and 13th are its time.
+        fields = Path(f"/proc/{worker.pid}/stat").read_text().rpartition(")")[2].split()
+        total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return total
 
 
 def _pictures(config: Config, size: int) -> np.ndarray:

@@ -144,9 +144,17 @@ class _ReadAhead(NamedTuple):
         batches = grain.MapDataset.source(reader)
         batches = (batches[first:] if first else batches).to_iter_dataset(threads)
         if self.num_workers:
+            _mark_flags_as_parsed()
             workers = grain.MultiprocessingOptions(self.num_workers, max(share, 1))
             batches = batches.mp_prefetch(workers, _start_worker)
         return iter(batches)
+
+
+def _mark_flags_as_parsed() -> None:
+    """Lets grain read its own flags in a program that is no absl application."""
+    flags = import_extra("absl.flags", "reading batches by worker processes").FLAGS
+    if not flags.is_parsed():
+        flags.mark_as_parsed()
 
 
 def _start_worker(index: int, count: int) -> None:

@@ -17,6 +17,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from cfx_jax.models.layers.compute_dtype import widest
+from cfx_jax.models.layers.small_maps import convolve
 
 Activation = Callable[[jax.Array], jax.Array]
 """An elementwise non-linearity; a named function, since an inline lambda would retrace once per
@@ -53,6 +54,8 @@ def convolution(
 ) -> nnx.Conv:
     """Makes a bias-free square convolution with padding (size - 1) // 2 on each side.
 
+    Small maps are convolved as ``small_maps`` says.
+
     Args:
         in_channels: channels of the input maps.
         out_channels: channels of the output maps.
@@ -72,6 +75,7 @@ def convolution(
         padding=[(pad, pad), (pad, pad)],
         use_bias=False,
         kernel_init=he_fan_out,
+        conv_general_dilated=convolve,
         rngs=rngs,
     )
 
