@@ -55,7 +55,8 @@ _COLUMNS = [
 ]
 _GIB, _TERA = 2**30, 1e12
 _COLLECTIVE = re.compile(
-    r"= \S+ (all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute)(?:-start)?\("
+    r"^.*? = .*? (all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute)(?:-start)?\(",
+    re.MULTILINE,  # an instruction a line; the type may be a tuple, with spaces and brackets
 )
 
 
