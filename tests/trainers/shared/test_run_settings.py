@@ -11,6 +11,7 @@ from cfx_jax.errors import InputError
 from trainers import (
     RunSettings,
     SupervisedConfig,
+    as_stored,
     count_steps,
     describe_length,
     images_per_epoch,
@@ -145,3 +146,15 @@ def test_whole_numbers_and_none_stand_for_what_they_are() -> None:
 def test_a_trainers_configuration_comes_back_with_its_run_and_optimiser() -> None:
     config = with_run(Config(weighted=True, mean=(0.1,)), seed=3, epochs=2)
     assert restore_config(Config, json.loads(json.dumps(asdict(config)))) == config
+
+
+def test_settings_of_how_steps_are_computed_are_stored_only_where_they_are_set() -> None:
+    """What an earlier version stored is found again; another way of computing is another one."""
+    before = asdict(Config())
+    for name in ("compute_dtype", "accumulate", "remat"):
+        del before["run"][name]
+    assert json.dumps(as_stored(Config())) == json.dumps(before)
+    changed = with_run(Config(), remat=True, accumulate=2)
+    assert as_stored(changed)["run"] == before["run"] | {"accumulate": 2, "remat": True}
+    assert restore_config(Config, as_stored(changed)) == changed
+    assert as_stored({"of": [Config(), (1, 2)]}) == {"of": [as_stored(Config()), [1, 2]]}
