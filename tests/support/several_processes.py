@@ -4,7 +4,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,6 +22,7 @@ def start_processes(
     *,
     port: int | None = None,
     more: Sequence[Sequence[str]] | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> list[subprocess.Popen[str]]:
     """Starts ``python COMMAND`` several times, each with one CPU device.
 
@@ -30,14 +31,16 @@ def start_processes(
         count: of processes; one is started alone, with two devices.
         port: of process 0; None for a free one.
         more: further arguments of each process.
+        environment: further variables of all processes.
     """
     port = free_port() if port is None else port
-    environment = os.environ | {
+    variables = os.environ | {
         "JAX_PLATFORMS": "cpu",
         "JAX_NUM_CPU_DEVICES": "2" if count == 1 else "1",
         "PYTHONPATH": str(Path(__file__).parents[2]),
+        **(environment or {}),
     }
-    environment.pop("XLA_FLAGS", None)
+    variables.pop("XLA_FLAGS", None)
     group = ["--distributed.coordinator", f"localhost:{port}", "--distributed.num-processes"]
     processes = []
     for index in range(count):
@@ -46,7 +49,7 @@ def start_processes(
         processes.append(
             subprocess.Popen(
                 [sys.executable, *command, *place, *own],
-                env=environment,
+                env=variables,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
@@ -60,6 +63,8 @@ def start_experiment(
 ) -> list[subprocess.Popen[str]]:
     """Starts the preset ``smoke`` of an experiment on some processes of one run.
 
+    Its programs are compiled with few optimisations: they compile for longer than they run.
+
     Args:
         name: of the experiment.
         folder: gets ``results`` and ``work``.
@@ -67,9 +72,8 @@ def start_experiment(
         options: of the experiment.
     """
     where = ["--results", str(folder / "results"), "--work", str(folder / "work")]
-    return start_processes(
-        ["-m", f"experiments.{name}", "--preset", "smoke", *where, *options], count
-    )
+    command = ["-m", f"experiments.{name}", "--preset", "smoke", *where, *options]
+    return start_processes(command, count, environment={"JAX_DISABLE_MOST_OPTIMIZATIONS": "true"})
 
 
 def ends(
