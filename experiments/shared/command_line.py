@@ -1,4 +1,4 @@
-"""The command line of experiments: presets, errors without tracebacks, the compilation cache."""
+"""The command line of experiments: presets, and errors without tracebacks."""
 
 import os
 import sys
@@ -7,7 +7,6 @@ from typing import TypeVar
 
 import jax
 
-from cfx_jax.compilation import use_compilation_cache
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.parallel import DISTRIBUTED_HELP, is_alone, status_of
 
@@ -95,7 +94,6 @@ def _start(
     tyro = import_extra("tyro", "the command line of experiments")
     about = f"{config_class.__doc__}\n\n{more_help}"
     config = tyro.cli(config_class, args=arguments, prog=_program(), description=about, **options)
-    use_compilation_cache()
     main(config)
 
 
