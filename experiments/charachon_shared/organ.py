@@ -22,8 +22,9 @@ from jaxtyping import Bool, Float, Int
 from cfx_jax.compilation import call
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import (
+    Interval,
     above_percentile,
-    balanced_weights,
+    balanced_accuracy,
     bootstrap_interval,
     false_discovery_rate,
     relevance_mass,
@@ -32,6 +33,7 @@ from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import map_examples
 from experiments.charachon_shared.classifier import auc_interval, log_odds, train_classifier
 from experiments.charachon_shared.controls import make_controls
+from experiments.charachon_shared.data import Groups
 from experiments.charachon_shared.setup import Setup
 from experiments.charachon_shared.tables import interval_cell
 from experiments.shared import ImageSet, PaperReport, StoredImages, Table, decisions, notify
@@ -41,6 +43,7 @@ FIELD = "organ_mask"
 """The field of images whose organ is found."""
 
 _HIGHEST = 95.0  # percentile from which a map's pixels are its highest
+_RESAMPLES = 500  # of balanced accuracies
 _BRIGHTNESS = 1e-6  # below this mean brightness there is nothing that could be scaled
 
 Part: TypeAlias = Literal["organ", "surroundings"]
@@ -112,15 +115,10 @@ def number_table(setup: Setup[Any]) -> Table:
     """
     data, groups = setup.data, setup.data.groups
     finding = data.test.labels == data.finding
-    weights = balanced_weights(finding)
 
     def row(name: str, scores: Float[np.ndarray, " n"]) -> list[Any]:
         logits = np.stack([np.zeros_like(scores), scores], axis=1)
-        right = weights * ((scores >= 0) == finding)
-        cells = (
-            auc_interval(logits, finding, groups),
-            bootstrap_interval(right, groups=groups.names),
-        )
+        cells = auc_interval(logits, finding, groups), _balanced(scores >= 0, finding, groups)
         return [name, *(tuple(cell) for cell in cells)]
 
     networks = {"the classifier": setup.network.logits, **part_logits(setup)}
@@ -158,6 +156,19 @@ def best_threshold(
     place = int(np.abs(below).argmax())
     sign = -1 if below[place] > 0 else 1
     return sign, float((values[place] + values[min(place + 1, len(values) - 1)]) / 2)
+
+
+def _balanced(
+    decided: Bool[np.ndarray, " n"], finding: Bool[np.ndarray, " n"], groups: Groups
+) -> Interval:
+    """The balanced accuracy of decisions; as many images of either class are in every draw."""
+
+    def measure(drawn: Bool[np.ndarray, "m 2"]) -> float:
+        return balanced_accuracy(drawn[:, 0] == drawn[:, 1], drawn[:, 1])
+
+    options: dict[str, Any] = {"groups": groups.names, "strata": finding, "bounds": (0.0, 1.0)}
+    values = np.stack([decided, finding], axis=1)
+    return bootstrap_interval(values, statistic=measure, num_resamples=_RESAMPLES, **options)
 
 
 # ---- Changes of the surroundings and of the organ

@@ -94,6 +94,7 @@ def test_the_number_that_decides_is_found_and_its_figures_are_scikit_learns(part
     labels = setup.data.test.labels
     assert auc[0] == pytest.approx(roc_auc_score(labels, values))
     assert accuracy[0] == pytest.approx(balanced_accuracy_score(labels, values > 0.5))
+    assert 0 < accuracy[1] < accuracy[0] < accuracy[2] <= 1
     assert rows[f"mean brightness of the {other}"][0][1] < 0.75
     assert rows["the classifier"][0][0] == pytest.approx(auc[0])
     assert "the organ's share of the image" not in rows  # it is the same in every image
