@@ -29,8 +29,7 @@ def torch_network(folder: Path, model: str = MODEL) -> Any:
     """
     import torch
 
-    from benchmarks.captum_attributions import twin
-    from benchmarks.torch_resnet import numpy_tensors
+    from benchmarks.torch_resnet import numpy_tensors, twin
 
     network = twin(model).train()
     for module in network.modules():
