@@ -11,29 +11,11 @@ import torch
 from captum import attr
 from torch import Tensor
 
-from benchmarks.measure import peak_memory_of
+from benchmarks.process_cost import peak_memory_of
 from benchmarks.torch_resnet import TorchResNet
-from cfx_jax.checks import check_choice
+from benchmarks.torch_resnet import twin as twin
 
 _DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-_PUBLISHED = (64, 128, 256, 512)
-_TWINS: dict[str, tuple[Any, ...]] = {
-    "resnet18": ("basic", (2, 2, 2, 2), _PUBLISHED, 2),
-    "resnet34": ("basic", (3, 4, 6, 3), _PUBLISHED, 2),
-    "resnet50": ("bottleneck", (3, 4, 6, 3), _PUBLISHED, 2),
-    "resnet_small": ("basic", (2, 1, 1), (24, 64, 192), 2, "patch"),
-}
-
-
-def twin(model: str) -> TorchResNet:
-    """The untrained PyTorch network of two classes that has the architecture of ours by that name.
-
-    Raises:
-        InputError: there is none.
-    """
-    check_choice(model, tuple(_TWINS), name="model")
-    torch.manual_seed(0)
-    return TorchResNet(*_TWINS[model]).eval()
 
 
 def explanations(

@@ -155,7 +155,8 @@ def _rate(
         batch_size=config.batch_size,
         seed=0,
         augment=augmentation(published) if augmented else None,
-        **options,
+        num_threads=options["num_threads"],
+        num_workers=options["num_workers"],
     )
     for _ in range(2 * max(options["num_workers"], 1) + 4):
         next(batches)  # those that were read ahead while nobody waited

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 from flax import nnx
 from jax import Array
 
-from benchmarks.process_memory import memory_in_use as memory_in_use
-from benchmarks.process_memory import peak_memory_of as peak_memory_of
+from benchmarks.process_cost import memory_in_use as memory_in_use
+from benchmarks.process_cost import peak_memory_of as peak_memory_of
 from cfx_jax.files import write_text
 from cfx_jax.models import build, per_image
 from cfx_jax.objectives import Classifier, negative_log_probability
@@ -29,11 +28,6 @@ def seconds(call: Callable[[], Any]) -> float:
     start = time.perf_counter()
     jax.block_until_ready(call())
     return time.perf_counter() - start
-
-
-def median_seconds(call: Callable[[], Any], *, repeats: int) -> float:
-    """The median of several calls."""
-    return float(np.median([seconds(call) for _ in range(repeats)]))
 
 
 def classifier(name: str, *, seed: int = 0) -> Classifier:

@@ -6,9 +6,21 @@ module of its own, used once, as Captum asks for.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
+
+from cfx_jax.errors import InputError
+
+_PUBLISHED = (64, 128, 256, 512)
+_TWINS: dict[str, tuple[Any, ...]] = {
+    "resnet18": ("basic", (2, 2, 2, 2), _PUBLISHED, 2),
+    "resnet34": ("basic", (3, 4, 6, 3), _PUBLISHED, 2),
+    "resnet50": ("bottleneck", (3, 4, 6, 3), _PUBLISHED, 2),
+    "resnet_small": ("basic", (2, 1, 1), (24, 64, 192), 2, "patch"),
+}
 
 
 class TorchBlock(nn.Module):
@@ -90,3 +102,15 @@ class TorchResNet(nn.Module):
 def numpy_tensors(network: nn.Module) -> dict[str, np.ndarray]:
     """The state dict of a network as NumPy arrays."""
     return {name: tensor.detach().numpy() for name, tensor in network.state_dict().items()}
+
+
+def twin(model: str) -> TorchResNet:
+    """The untrained PyTorch network of two classes that has the architecture of ours by that name.
+
+    Raises:
+        InputError: there is none.
+    """
+    if model not in _TWINS:
+        raise InputError(f"model: expected one of {', '.join(_TWINS)}, got {model!r}")
+    torch.manual_seed(0)
+    return TorchResNet(*_TWINS[model]).eval()

@@ -8,8 +8,8 @@ import resource
 import sys
 from pathlib import Path
 
-from benchmarks.measure import memory_in_use, peak_memory_of
 from benchmarks.peers.comparisons import COMPARISONS
+from benchmarks.process_cost import memory_in_use, peak_memory_of
 
 
 def main(comparison: str, number: str, side: str, folder: str) -> None:

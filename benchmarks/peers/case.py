@@ -3,14 +3,13 @@
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
+from benchmarks.process_cost import timed
 from cfx_jax.errors import InputError
 
 Call = Callable[[], Any]
@@ -85,13 +84,6 @@ def measure(case: Case, folder: Path, *, num_pairs: int) -> Pairs:
             place = number, SIDES.index(side)
             _, wall[place], processor[place] = timed(calls[side])
     return Pairs(wall, processor, np.array([first[side] for side in SIDES]), difference)
-
-
-def timed(call: Call) -> tuple[Any, float, float]:
-    """The result of a call, its seconds, and its seconds of processor time."""
-    start = time.perf_counter(), time.process_time()
-    result = jax.block_until_ready(call())
-    return result, time.perf_counter() - start[0], time.process_time() - start[1]
 
 
 def memory_alone(comparison: str, number: int, side: str, folder: Path) -> dict[str, float]:

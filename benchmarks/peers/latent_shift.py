@@ -19,7 +19,6 @@ import numpy as np
 
 from benchmarks.peers.case import Call, Case
 from benchmarks.peers.networks import channels_first, images_of, own_network, torch_network
-from cfx_jax.errors import InputError
 
 _MODEL = "resnet18"
 _SIDE, _NUM_CODES = 4, 32
@@ -122,7 +121,7 @@ def _package() -> Any:
     """The package's module of the search."""
     package = importlib.util.find_spec("latentshift")
     if package is None or package.origin is None:
-        raise InputError("latentshift: not installed: pip install --no-deps latentshift")
+        raise ModuleNotFoundError("no module named latentshift", name="latentshift")
     path = Path(package.origin).parent / "cf" / "latent_shift.py"
     spec = importlib.util.spec_from_file_location("latentshift_search", path)
     assert spec is not None and spec.loader is not None

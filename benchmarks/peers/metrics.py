@@ -81,7 +81,8 @@ def _peer_similarity(size: dict[str, int], _: Path) -> Call:
     from torchmetrics.functional.image import structural_similarity_index_measure as ssim
 
     first, second = map(channels_first, _pair_of_images(size))
-    return lambda: ssim(first, second, data_range=1.0, reduction="none").numpy()
+    measure: Any = ssim
+    return lambda: measure(first, second, data_range=1.0, reduction="none").numpy()
 
 
 def _own_distance(size: dict[str, int], _: Path) -> Call:
@@ -96,7 +97,7 @@ def _peer_distance(size: dict[str, int], _: Path) -> Call:
     from torchmetrics.image.fid import FrechetInceptionDistance
 
     first, second = map(torch.from_numpy, _pair_of_features(size))
-    same = torch.nn.Identity()
+    same: Any = torch.nn.Identity()
     same.num_features = size["features"]
 
     def distance() -> np.ndarray:
@@ -111,17 +112,17 @@ def _peer_distance(size: dict[str, int], _: Path) -> Call:
 def _own_calibration(size: dict[str, int], _: Path) -> Call:
     from cfx_jax.metrics import expected_calibration_error
 
+    measure: Any = expected_calibration_error
     given = _answers(size)
-    return lambda: np.asarray(expected_calibration_error(*given, num_bins=_NUM_BINS))[None]
+    return lambda: np.asarray(measure(*given, num_bins=_NUM_BINS))[None]
 
 
 def _peer_calibration(size: dict[str, int], _: Path) -> Call:
     import torch
     from torchmetrics.functional.classification import multiclass_calibration_error as error
 
-    given, options = map(torch.from_numpy, _answers(size)), {"num_classes": size["classes"]}
-    shares, labels = given
-    return lambda: error(shares, labels, n_bins=_NUM_BINS, **options).numpy()[None]
+    shares, labels = map(torch.from_numpy, _answers(size))
+    return lambda: error(shares, labels, size["classes"], _NUM_BINS).numpy()[None]
 
 
 _OURS: dict[str, Any] = {

@@ -29,8 +29,7 @@ def torch_network(folder: Path, model: str = MODEL) -> Any:
     """
     import torch
 
-    from benchmarks.captum_attributions import twin
-    from benchmarks.torch_resnet import numpy_tensors
+    from benchmarks.torch_resnet import numpy_tensors, twin
 
     network = twin(model).train()
     for module in network.modules():
@@ -39,7 +38,8 @@ def torch_network(folder: Path, model: str = MODEL) -> Any:
     with torch.no_grad():
         network(channels_first(images_of(8, 64)))
     if not (file := folder / f"{model}.npz").exists():
-        np.savez(file, **numpy_tensors(network))
+        tensors: dict[str, Any] = numpy_tensors(network)
+        np.savez(file, **tensors)
     return network.eval()
 
 

@@ -143,6 +143,7 @@ def _train_explainer(
         classes=images.classes,
         sides=sides,
         model=options.model,
+        num_workers=options.workers,
     )
     for side, name in enumerate(generator.side_names):
         print(
@@ -173,6 +174,7 @@ def _train_sibling(
         config=config,
         model=options.model,
         calibrate=options.labels == "files",
+        num_workers=options.workers,
     )
     of = {
         "the model": classifier,
@@ -344,6 +346,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--target", metavar="CLASS", help="side 1, against all other classes")
     parser.add_argument("--between", nargs=2, metavar="CLASS", help="side 0 and side 1")
     parser.add_argument("--validation", type=float, default=0.2, help="share of images held out")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=0,
+        help="processes that read images which do not fit into memory; for DICOM one a core",
+    )
     parser.add_argument(
         "--labels",
         choices=("files", "decisions"),

@@ -127,6 +127,7 @@ def train_explainer(
     classes: Sequence[str],
     sides: Sides = ((0,), (1,)),
     model: str = "classifier",
+    num_workers: int = 0,
     progress: bool = True,
 ) -> tuple[TrainedGenerator, GeneratorAnswers]:
     """Trains a generator on a classifier's decisions and keeps it for ``explain(generators=)``.
@@ -144,6 +145,7 @@ def train_explainer(
         classes: names of the k classes.
         sides: the classes of side 0 and those of side 1.
         model: what the classifier is called, for messages.
+        num_workers: processes that read the training images, as ``trainers.train`` has it.
         progress: shows a progress bar.
 
     Returns:
@@ -164,6 +166,7 @@ def train_explainer(
         {"image": images},
         workdir,
         classifier=two_sides(held, *sides),
+        num_workers=num_workers,
         progress=progress,
     )
     modules: Sequence[nnx.Module] = trained if isinstance(trained, tuple) else (trained,)

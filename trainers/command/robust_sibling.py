@@ -84,6 +84,7 @@ def train_sibling(
     config: trades.Config | None = None,
     model: str = "classifier",
     calibrate: bool = True,
+    num_workers: int = 0,
     progress: bool = True,
 ) -> Sibling:
     """Trains a robust sibling of a classifier and keeps it for ``explain.with_sibling``.
@@ -100,6 +101,7 @@ def train_sibling(
         model: what the classifier is called, for messages.
         calibrate: whether both are calibrated on the validation images for their ensemble; not
             where the labels are the classifier's own decisions: they do not show its errors.
+        num_workers: processes that read the training images, as ``trainers.train`` has it.
         progress: shows a progress bar.
 
     Returns:
@@ -122,6 +124,7 @@ def train_sibling(
         workdir,
         model=lambda rngs: _Weights(parts),
         start=_Weights(parts),
+        num_workers=num_workers,
         progress=progress,
     )
     parameters = {name: np.asarray(values) for name, values in trained.parameters().items()}

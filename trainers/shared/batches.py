@@ -365,6 +365,7 @@ def _read(
         augment=inputs.augment,
         fields=fields,
         augment_item=augment_item,
+        num_workers=inputs.num_workers,
         process_index=jax.process_index(),
         process_count=jax.process_count(),
     )

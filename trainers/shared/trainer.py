@@ -66,6 +66,7 @@ class Inputs:
         model: makes the network in the place of the configuration's.
         start, skip: weights to start from.
         augment, mesh: as ``train`` has them; here None is no augmentation, and no mesh.
+        num_workers: processes that read the training images, as ``train`` has it.
         resumed: whether the weights come from a checkpoint, so that none need be read for a start.
     """
 
@@ -80,6 +81,7 @@ class Inputs:
     skip: Sequence[str] = ()
     augment: Callable[..., Any] | None = None
     mesh: Mesh | None = None
+    num_workers: int = 0
     resumed: bool = False
 
     def choose(self, build: Callable[[Any, nnx.Rngs], nnx.Module], config: Any) -> ModelFactory:
@@ -164,6 +166,7 @@ def train(
     skip: Sequence[str] = (),
     augment: Callable[..., Any] | None = None,
     mesh: Mesh | None = None,
+    num_workers: int = 0,
     progress: bool = True,
 ) -> Any:
     """Trains, or goes on with a training that was stopped; a finished one is only read.
@@ -187,6 +190,8 @@ def train(
         skip: names of parts that start at random all the same, such as ``"head"``.
         augment: ``(image, rng) -> image``, applied to training images.
         mesh: devices to train on; None for all.
+        num_workers: processes that read the training images, see ``data.training_batches``; 0 reads
+            by threads of this one. The training does not depend on it.
         progress: shows a progress bar.
 
     Returns:
@@ -204,6 +209,7 @@ def train(
     _check_batch_size(trainer, config.run, mesh)
     resumed = first_decides("the training goes on", has_checkpoint(workdir))
     given: dict[str, Any] = {**options, "skip": skip, "mesh": mesh, "resumed": resumed}
+    given["num_workers"] = num_workers
     inputs = Inputs(source, train_indices, validation, **given)
     trainer.check(config, inputs)
     evaluate = trainer.make_evaluate(config, inputs)

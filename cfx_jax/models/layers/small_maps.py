@@ -41,7 +41,8 @@ def convolve(
         options: what else ``lax.conv_general_dilated`` takes, without dilations and groups.
     """
     if small_maps_as_products() and _is_small(maps, kernel, strides, padding):
-        return as_product(maps, kernel, strides, padding, precision=options.get("precision"))
+        kept = {name: options.get(name) for name in ("precision", "preferred_element_type")}
+        return as_product(maps, kernel, strides, padding, **kept)
     return lax.conv_general_dilated(maps, kernel, strides, padding, **options)
 
 
@@ -63,14 +64,13 @@ def as_product(
     kernel: Float[Array, "n m c d"],
     strides: tuple[int, int],
     padding: list[tuple[int, int]],
-    *,
-    precision: Any = None,
+    **options: Any,
 ) -> Float[Array, "b h2 w2 d"]:
     """Computes the convolution as a matrix product of the pixels that the kernel meets.
 
     Args:
         maps, kernel, strides, padding: as in ``convolve``.
-        precision: of the product, as in ``lax.dot``.
+        options: of the product, as in ``jnp.matmul``: its precision and the type of its sums.
     """
     rows, columns, *channels = kernel.shape
     padded = jnp.pad(maps, [(0, 0), *padding, (0, 0)])
@@ -85,4 +85,4 @@ def as_product(
         for row, column in itertools.product(range(rows), range(columns))
     ]
     met = jnp.concatenate(parts, axis=-1)  # (b, h2, w2, rows * columns * c)
-    return jnp.matmul(met, kernel.reshape(-1, channels[-1]), precision=precision)
+    return jnp.matmul(met, kernel.reshape(-1, channels[-1]), **options)

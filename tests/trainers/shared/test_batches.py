@@ -69,6 +69,21 @@ def test_labelled_batches_show_the_largest_class_once_in_an_epoch() -> None:
     assert set(balanced.depends) == {"validation_labels"}
 
 
+def test_batches_are_read_by_as_many_workers_as_the_inputs_say(monkeypatch: Any) -> None:
+    asked = []
+
+    def read(*given: Any, **options: Any) -> Any:
+        asked.append(options.pop("num_workers"))
+        return training_batches(*given, **options)
+
+    monkeypatch.setattr("trainers.shared.batches.training_batches", read)
+    for num_workers in (0, 3):
+        inputs = Inputs(SOURCE, CHOSEN, TRUTH, num_workers=num_workers)
+        labelled_batches(RUN, inputs, balanced=False)
+        unlabelled_batches(RUN, inputs)
+    assert asked == [0, 0, 3, 3]
+
+
 def test_unlabelled_batches_are_those_of_the_chosen_images() -> None:
     given = unlabelled_batches(RUN, Inputs(SOURCE, CHOSEN, TRUTH))
     seen = [numbers_of(next(given.batches)["image"]) for _ in range(3)]
