@@ -1,12 +1,10 @@
 """What the measurements share: time, gradients of a batch, peak memory, and the file of figures."""
 
-import ctypes
 import json
 import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,8 @@ import numpy as np
 from flax import nnx
 from jax import Array
 
+from benchmarks.process_memory import memory_in_use as memory_in_use
+from benchmarks.process_memory import peak_memory_of as peak_memory_of
 from cfx_jax.files import write_text
 from cfx_jax.models import build, per_image
 from cfx_jax.objectives import Classifier, negative_log_probability
@@ -66,40 +66,16 @@ def peak_memory() -> tuple[float, str]:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30, "process"
 
 
-def peak_memory_of(call: Callable[[], Any]) -> float | None:
-    """GiB that one call takes at its peak beyond what this process held before; None where only
-    Linux would tell.
-
-    Call it once before: compiled programs and caches count too. Memory on an accelerator does not.
-    """
-    with suppress(AttributeError, OSError):
-        # Blocks that were freed but kept for later would be used again without being seen.
-        ctypes.CDLL(None).malloc_trim(0)
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        return None
-    before = memory_in_use("VmRSS")
-    jax.block_until_ready(call())
-    return max(memory_in_use("VmHWM") - before, 0.0)
-
-
 def memory_of(program: Any, call: Callable[[], Any]) -> float | None:
     """GiB that a call of a compiled program takes beyond its arguments: measured on a CPU,
     elsewhere as compiled.
     """
     if jax.default_backend() == "cpu":
-        return peak_memory_of(call)
+        return peak_memory_of(lambda: jax.block_until_ready(call()))
     needs = program.memory_analysis()
     return (
         None if needs is None else (needs.temp_size_in_bytes + needs.output_size_in_bytes) / 2**30
     )
-
-
-def memory_in_use(field: str) -> float:
-    """A field of this process's status, in GiB."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return float(next(line for line in lines if line.startswith(f"{field}:")).split()[1]) / 2**20
 
 
 def report(config: Any, columns: list[str], rows: Rows, output: str) -> None:

@@ -1,9 +1,9 @@
 """The cost of explaining a PyTorch network from JAX, by either bridge of ``adapters.from_torch``.
 
 A search for visual counterfactuals of N steps needs N + 1 values and gradients of the network.
-Three take turns in one process on the same images: ``vce_batch`` through the bridge; the same
-number of steps written in PyTorch (momentum, the ball of the l2 norm, the box, the best image so
-far); and N + 1 values and gradients of the network in PyTorch alone. The medians are compared.
+Three take turns in one process on the same images: ``vce_batch`` through the bridge; the published
+search in PyTorch with as many steps (Auto-PGD, ``torch_searches``); and N + 1 values and gradients
+of the network in PyTorch alone. The medians are compared.
 
 ResNet-50 at 224 px, and smaller::
 
@@ -22,6 +22,7 @@ from torch import Tensor
 
 from benchmarks.measure import report, seconds
 from benchmarks.torch_resnet import TorchResNet
+from benchmarks.torch_searches import search, value_and_gradient
 from cfx_jax.adapters import from_torch
 from cfx_jax.checks import check_choice
 from cfx_jax.counterfactuals import vce_batch
@@ -29,7 +30,7 @@ from experiments.shared import command_line
 
 _STAGES = {18: ("basic", (2, 2, 2, 2)), 50: ("bottleneck", (3, 4, 6, 3))}
 _WIDTHS = (64, 128, 256, 512)
-_RADIUS, _MOMENTUM, _STEP = 6.0, 0.75, 2.0
+_RADIUS = 6.0
 _COLUMNS = ["bridge", "vce", "search in PyTorch", "gradients alone", "vce / PyTorch"]
 
 
@@ -63,14 +64,14 @@ def main(config: Config) -> None:
     images = rng.uniform(size=shape).astype(np.float32)
     targets = np.arange(config.batch_size) % 2
     batch = torch.tensor(images).permute(0, 3, 1, 2).contiguous()
-    search = partial(_search, network, batch, torch.tensor(targets), config.num_steps)
+    published = partial(_search, network, batch, torch.tensor(targets), config.num_steps)
     gradients = partial(_gradients, network, batch, torch.tensor(targets), config.num_steps)
     rows = []
     for bridge in config.bridges:
         classifier = from_torch(network, bridge=bridge)
         options: dict[str, Any] = {"p": 2, "radius": _RADIUS, "num_steps": config.num_steps}
         explain = partial(vce_batch, classifier, images, targets, **options)
-        calls = (explain, search, gradients)
+        calls = (explain, published, gradients)
         for call in calls:
             seconds(call)  # compiles
         times = np.array([[seconds(call) for call in calls] for _ in range(config.repeats)])
@@ -79,47 +80,15 @@ def main(config: Config) -> None:
     report(config, _COLUMNS, rows, config.output)
 
 
-def _value_and_gradient(network: Any, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """The log-probabilities of the targets (b,), and their gradients (b, c, h, w)."""
-    inputs = images.detach().requires_grad_()
-    logits = torch.log_softmax(network(inputs), 1)
-    values = logits.gather(1, targets[:, None])[:, 0]
-    (gradient,) = torch.autograd.grad(values.sum(), inputs)
-    return values.detach(), gradient
-
-
 def _gradients(network: Any, images: Tensor, targets: Tensor, num_steps: int) -> Any:
     for _ in range(num_steps + 1):
-        value, _ = _value_and_gradient(network, images, targets)
+        value, _ = value_and_gradient(network, images, targets)
     return jax.numpy.asarray(value.numpy())
 
 
 def _search(network: Any, images: Tensor, targets: Tensor, num_steps: int) -> Any:
-    """Projected ascent with momentum in the l2 ball and the box."""
-    x = before = best = images
-    highest = torch.full((len(images),), -torch.inf)
-    for number in range(num_steps + 1):
-        value, gradient = _value_and_gradient(network, x, targets)
-        improved = value > highest
-        best = torch.where(improved[:, None, None, None], x, best)
-        highest = torch.maximum(value, highest)
-        if number == num_steps:
-            break
-        unit = gradient / _norms(gradient).clamp_min(1e-12)
-        ahead = _project(x + _STEP * unit, images)
-        moved = _project(x + _MOMENTUM * (ahead - x) + (1 - _MOMENTUM) * (x - before), images)
-        x, before = moved, x
-    return jax.numpy.asarray(best.numpy())
-
-
-def _project(x: Tensor, center: Tensor) -> Tensor:
-    change = x - center
-    change = change * (_RADIUS / _norms(change).clamp_min(_RADIUS))
-    return (center + change).clamp(0, 1)
-
-
-def _norms(x: Tensor) -> Tensor:
-    return x.flatten(1).norm(dim=1)[:, None, None, None]
+    found = search(network, images, targets, p=2, radius=_RADIUS, num_steps=num_steps)
+    return jax.numpy.asarray(found.images.numpy())
 
 
 if __name__ == "__main__":

@@ -78,6 +78,14 @@ def depthwise_as_products() -> bool:
     return platform() == "cpu"
 
 
+def small_maps_as_products() -> bool:
+    """Whether convolutions of small maps by large kernels run as matrix products.
+
+    On a CPU they are up to forty times faster so; elsewhere they are the vendor's own.
+    """
+    return platform() == "cpu"
+
+
 def loop_body(fn: Callable[..., Any]) -> Callable[..., Any]:
     """The same function, made as fast in a compiled loop on a CPU as outside of loops.
 

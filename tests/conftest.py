@@ -8,8 +8,7 @@ import hypothesis
 import jax
 import pytest
 
-from cfx_jax.compilation import let_go_of_programs
-from experiments.shared.command_line import use_compilation_cache
+from cfx_jax.compilation import let_go_of_programs, use_compilation_cache
 
 _MANY_MAPPINGS = 10_000
 _QUICK_TO_COMPILE = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"

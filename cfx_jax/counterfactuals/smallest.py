@@ -142,7 +142,7 @@ def smallest_counterfactual(
             between 0 and 1.
         mask: True where the image may change.
         num_steps: of each search at most; the first takes all of them where the probability is out
-            of reach. An image costs about three times as many gradients.
+            of reach. An image costs about twice as many gradients.
         key: draws the random start within the largest radius; None starts at the image itself.
 
     Returns:
@@ -340,7 +340,7 @@ def _restarted(
     algorithm = problem(classifier, example._replace(radius=radius, key=None)).algorithm
 
     def line(x: Float[Array, "h w c"]) -> Float[Array, ""]:
-        return _UNKNOWN + jnp.vdot(bracket.gradient, x - start)
+        return _UNKNOWN + (bracket.gradient * (x - start)).sum()
 
     return algorithm.init(line, start)
 

@@ -25,6 +25,7 @@ from cfx_jax.data.nifti import Volume as Volume
 from cfx_jax.data.nifti import read_nifti as read_nifti
 from cfx_jax.data.nifti import resample_volume as resample_volume
 from cfx_jax.data.nifti import unit_slices as unit_slices
+from cfx_jax.data.organ import find_organ as find_organ
 from cfx_jax.data.output_bins import bin_counts as bin_counts
 from cfx_jax.data.output_bins import calibrated_sample as calibrated_sample
 from cfx_jax.data.output_bins import probability_bins as probability_bins
@@ -42,6 +43,7 @@ from cfx_jax.data.slice_resizing import to_native_grid as to_native_grid
 from cfx_jax.data.sources import ArraySource as ArraySource
 from cfx_jax.data.sources import ImageCollection as ImageCollection
 from cfx_jax.data.sources import open_images as open_images
+from cfx_jax.data.splits import evenly_spread as evenly_spread
 from cfx_jax.data.splits import split as split
 from cfx_jax.data.splits import split_patients as split_patients
 from cfx_jax.data.transforms import Transform as Transform

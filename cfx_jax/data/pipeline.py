@@ -1,16 +1,18 @@
-"""Batches for training, read ahead by threads (grain).
+"""Batches for training, read ahead by threads, or by processes with threads of their own (grain).
 
 A batch is a pure function of (seed, number of the batch): which images it holds, in which order,
-and how each is augmented. So the stream does not depend on the number of threads, and resuming
-needs the number of the next batch only. Image i of the sequence is the same whatever the batch size
-or the number of processes. What is said of images (h, w, c) holds for volumes (s, h, w, c) too.
+and how each is augmented. So the stream does not depend on the number of threads and processes, and
+resuming needs the number of the next batch only. Image i of the sequence is the same whatever the
+batch size or the number of processes. What is said of images (h, w, c) holds for volumes
+(s, h, w, c) too.
 """
 
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
@@ -55,6 +57,7 @@ def training_batches(
     process_index: int = 0,
     process_count: int = 1,
     num_threads: int | None = None,
+    num_workers: int = 0,
     prefetch: int = 4,
 ) -> BatchIterator:
     """Endless batches for training, shuffled anew in every epoch; a batch may span two epochs.
@@ -73,7 +76,13 @@ def training_batches(
         process_index: number of this process. Each process reads its own contiguous share of every
             batch, so the shares put together are the batch that a single process would read.
         process_count: number of processes; must divide ``batch_size``.
-        num_threads: threads that read ahead; 0 reads when asked, None takes one for each processor.
+        num_threads: threads that read ahead; 0 reads when asked, None takes one for each processor,
+            or one in each worker.
+        num_workers: worker processes that read ahead, each with ``num_threads`` threads; 0 reads in
+            this process. Threads are enough where OpenCV does the work. Workers are for sources
+            whose items are made in Python, as those of DICOM files are: Python runs one thread at a
+            time. Each worker starts Python anew, so a script needs ``if __name__ ==
+            "__main__":``, and the source and ``augment`` must be picklable (by cloudpickle).
         prefetch: batches read ahead.
 
     Returns:
@@ -92,12 +101,13 @@ def training_batches(
         ((4, 8, 8, 3), [0, 0, 1, 1])
     """
     _check_sizes(batch_size, process_index, process_count)
-    num_threads = os.cpu_count() or 1 if num_threads is None else num_threads
-    if min(num_threads, prefetch) < 0:
+    if num_threads is None:
+        num_threads = 1 if num_workers else os.cpu_count() or 1
+    if min(num_threads, num_workers, prefetch) < 0:
         raise InputError(
-            f"num_threads and prefetch: expected 0 or more, got {num_threads} and {prefetch}"
+            "num_threads, num_workers and prefetch: expected 0 or more, got"
+            f" {num_threads}, {num_workers} and {prefetch}"
         )
-    grain = import_extra("grain", "reading batches for training")
     positions = check_indices(source, indices)
     order = SampleOrder(labels_of(source)[positions], seed=seed, balanced=balanced)
     share = batch_size // process_count
@@ -113,10 +123,80 @@ def training_batches(
         share,
     )
     _check_batch(reader[0])
-    options = grain.ReadOptions(
-        num_threads=num_threads, prefetch_buffer_size=max(prefetch, num_threads)
-    )
-    return iter(grain.MapDataset.source(reader).to_iter_dataset(options))
+    read_ahead = _ReadAhead(num_threads, num_workers, prefetch)
+    return _WorkerBatches(reader, read_ahead) if num_workers else read_ahead.batches(reader)
+
+
+class _ReadAhead(NamedTuple):
+    """How batches are read ahead; the fields are those of ``training_batches``."""
+
+    num_threads: int
+    num_workers: int
+    prefetch: int
+
+    def batches(self, reader: "_BatchReader", first: int = 0) -> Any:
+        """Grain's iterator over the batches from the number ``first`` on."""
+        grain = import_extra("grain", "reading batches for training")
+        share = -(-self.prefetch // max(self.num_workers, 1))
+        threads = grain.ReadOptions(
+            num_threads=self.num_threads, prefetch_buffer_size=max(share, self.num_threads)
+        )
+        batches = grain.MapDataset.source(reader)
+        batches = (batches[first:] if first else batches).to_iter_dataset(threads)
+        if self.num_workers:
+            _mark_flags_as_parsed()
+            workers = grain.MultiprocessingOptions(self.num_workers, max(share, 1))
+            batches = batches.mp_prefetch(workers, _start_worker)
+        return iter(batches)
+
+
+def _mark_flags_as_parsed() -> None:
+    """Lets grain read its own flags in a program that is no absl application."""
+    flags = import_extra("absl.flags", "reading batches by worker processes").FLAGS
+    if not flags.is_parsed():
+        flags.mark_as_parsed()
+
+
+def _start_worker(index: int, count: int) -> None:
+    """Keeps a worker from taking the accelerator, should anything in it compute by JAX."""
+    del index, count
+    jax.config.update("jax_platforms", "cpu")
+
+
+class _WorkerBatches:
+    """Batches that worker processes read, which start with the first one that is asked for.
+
+    The place in the stream is the number of the next batch, as without workers; that of grain's own
+    iterator would depend on their number.
+    """
+
+    def __init__(self, reader: "_BatchReader", read_ahead: _ReadAhead) -> None:
+        self._reader, self._read_ahead = reader, read_ahead
+        self._next = 0
+        self._batches: Any = None
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> dict[str, np.ndarray]:
+        if self._batches is None:
+            self._batches = self._read_ahead.batches(self._reader, self._next)
+        batch = next(self._batches)
+        self._next += 1
+        return batch
+
+    def get_state(self) -> dict[str, int]:
+        return {"next_index": self._next}
+
+    def set_state(self, state: dict[str, int], /) -> None:
+        self.close()
+        self._next = state["next_index"]
+
+    def close(self) -> None:
+        """Ends the workers; the next batch that is asked for starts them again."""
+        if self._batches is not None:
+            self._batches.close()
+        self._batches = None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ drawn once, here anew for every epoch).
 """
 
 import functools
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int
@@ -42,6 +43,11 @@ class SampleOrder:
         self._labels, self._seed, self._balanced = labels, seed, balanced
         self._epoch = functools.lru_cache(maxsize=4)(self._make_epoch)
         self.epoch_length = len(self._epoch(0))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Epochs that are kept stay behind; a copy in another process makes its own.
+        order = functools.partial(SampleOrder, seed=self._seed, balanced=self._balanced)
+        return order, (self._labels,)
 
     def items(self, first: int, number: int) -> Int[np.ndarray, " number"]:
         """The items at positions ``first`` to ``first + number - 1`` of the sequence."""

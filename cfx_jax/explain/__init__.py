@@ -6,8 +6,8 @@ from cfx_jax.explain.explanations import load_explanations as load_explanations
 from cfx_jax.explain.generator_methods import ALL_METHODS as ALL_METHODS
 from cfx_jax.explain.generator_methods import GENERATOR_METHODS as GENERATOR_METHODS
 from cfx_jax.explain.methods import METHODS as METHODS
-from cfx_jax.explain.methods import Settings as Settings
 from cfx_jax.explain.radii import automatic_radius as automatic_radius
+from cfx_jax.explain.settings import Settings as Settings
 from cfx_jax.explain.trained import Network as Network
 from cfx_jax.explain.trained import Sibling as Sibling
 from cfx_jax.explain.trained import TrainedGenerator as TrainedGenerator

@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -25,7 +26,14 @@ from cfx_jax.explain.methods import Example, Outcome
 from cfx_jax.explain.result_folder import Skipped
 from cfx_jax.explain.run_manifest import Run
 from cfx_jax.objectives import Classifier
-from cfx_jax.parallel import ExampleMap, example_keys, gather, progress_bar, shard
+from cfx_jax.parallel import (
+    ExampleMap,
+    example_keys,
+    gather,
+    progress_bar,
+    shard,
+    tell_memory,
+)
 
 NO_LOGITS = "the model's logits are NaN or infinite"
 _THREADS = 4
@@ -69,8 +77,8 @@ def decide(classifier: Classifier, given: tuple[Float[Array, "h w c"], Int[Array
     """
     image, wanted = given
     logits = classifier(image)
-    runner_up = jnp.argsort(logits)[-2]
-    return Decision(logits, logits.argmax(), jnp.where(wanted == _RUNNER_UP, runner_up, wanted))
+    predicted, runner_up = jax.lax.top_k(logits, 2)[1]  # of equal ones the first
+    return Decision(logits, predicted, jnp.where(wanted == _RUNNER_UP, runner_up, wanted))
 
 
 class Started(NamedTuple):
@@ -117,12 +125,15 @@ class Programs:
             for name, method in ((name, ALL_METHODS[name]) for name in run.methods)
         }
 
-    def start(self, numbers: Sequence[int], pictures: Sequence[np.ndarray | str]) -> Started:
+    def start(
+        self, numbers: Sequence[int], pictures: Sequence[np.ndarray | str], *, bar: Any = None
+    ) -> Started:
         """Starts the computation of a group.
 
         Args:
             numbers: of the group's images.
             pictures: the images, or why there is none.
+            bar: above which the memory of each method is told; None tells nothing.
         """
         group = grouped(numbers, pictures, self.size)
         if not group.numbers:
@@ -133,7 +144,11 @@ class Programs:
         keys = shard(example_keys(self._key, jnp.asarray(padded)), self._mesh)
         decision = self._decision((images, wanted))
         examples = Example(images, decision.predicted, decision.target, keys)
-        outcomes = {name: program(examples) for name, program in self._programs.items()}
+        outcomes = {}
+        for name, program in self._programs.items():
+            if bar is not None:
+                tell_memory(bar, name, program.memory(examples))
+            outcomes[name] = program(examples)
         return Started(group, len(numbers), decision, outcomes)
 
 
@@ -185,8 +200,11 @@ def stream(
             depth=2 * run.batch_size,
         )
         started: deque[Started] = deque()
+        told = not progress
         for numbers in members:
-            started.append(programs.start(numbers, [next(pictures) for _ in numbers]))
+            read = [next(pictures) for _ in numbers]
+            started.append(programs.start(numbers, read, bar=None if told else bar))
+            told = told or started[-1].decision is not None
             if len(started) > 1:  # the devices have work while results are gathered
                 yield from _finished(run, started.popleft(), bar)
         while started:

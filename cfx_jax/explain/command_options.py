@@ -4,7 +4,6 @@ They are those of ``cfx explain``, ``cfx check`` and ``cfx train``.
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,8 +13,10 @@ from jaxtyping import Float
 from cfx_jax.adapters import Outputs
 from cfx_jax.data import ImageCollection, open_images
 from cfx_jax.errors import InputError
+from cfx_jax.explain.images import images_of
 from cfx_jax.explain.model_argument import load_model
 from cfx_jax.explain.trained import load_sibling, with_sibling
+from cfx_jax.parallel import print_note
 
 
 def add_model_options(command: argparse.ArgumentParser) -> None:
@@ -102,10 +103,8 @@ def images_of_options(options: argparse.Namespace) -> ImageCollection:
         groups=options.groups,
         progress=True,
     )
-    for line in pictures.skipped:
-        print(f"skipped: {line}", file=sys.stderr)
-    for line in pictures.notes:
-        print(line, file=sys.stderr)
+    for line in (*(f"skipped: {line}" for line in pictures.skipped), *pictures.notes):
+        print_note(line)
     return pictures
 
 
@@ -119,17 +118,12 @@ def first_images(collection: ImageCollection, *, most: int) -> Float[np.ndarray,
     Raises:
         InputError: none can be decoded.
     """
-    images: list[np.ndarray] = []
-    for place in range(len(collection)):
-        if len(images) == most:
-            break
-        try:
-            images.append(collection[place]["image"])
-        except InputError as error:
-            print(f"skipped: {error}", file=sys.stderr)
-    if not images:
+    read, reasons = images_of(collection, None).first_readable(most)
+    for reason in reasons:
+        print_note(f"skipped: {reason}")
+    if not read:
         raise InputError("images: expected one that can be decoded, got none")
-    return np.stack(images)
+    return np.stack(list(read.values()))
 
 
 def _window(words: Sequence[str] | None) -> Any:

@@ -22,10 +22,11 @@ from cfx_jax.explain.explanation import Explanation
 from cfx_jax.explain.explanations import Explanations, load_explanations
 from cfx_jax.explain.generator_methods import as_trained, draw_generators
 from cfx_jax.explain.images import Images, images_of
-from cfx_jax.explain.methods import Settings, with_layer
+from cfx_jax.explain.methods import with_layer
 from cfx_jax.explain.printing import printable
 from cfx_jax.explain.result_folder import Skipped, Store, open_store, prepare_folder
-from cfx_jax.explain.run_manifest import Run, first_facts, provenance
+from cfx_jax.explain.run_manifest import Run, first_facts, matmul_precision, provenance
+from cfx_jax.explain.settings import Settings
 from cfx_jax.explain.trained import TrainedGenerator
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import ExampleMap, data_mesh, is_local
@@ -73,7 +74,8 @@ def explain(
 
     An image's result depends on the model, the image, its number and the settings. It has the same
     bits in every shard and after every stop; another number of devices or another ``batch_size``
-    changes it by rounding.
+    changes it by rounding. On accelerators the model's matrix products are as exact as JAX makes
+    them by default, or as ``jax.default_matmul_precision`` says around the call.
 
     Args:
         classifier: one image -> logits ``(k,)``, from ``adapters``, ``models.per_image`` or your
@@ -157,6 +159,7 @@ def explain(
         occlusion_window,
     )
     settings = with_layer(settings, methods, classifier, pictures[0])
+    run_preparation.check_occlusion_window(occlusion_window, pictures[0].shape)
     warnings = run_preparation.diagnosed(classifier, np.stack(pictures))
     held, mesh = as_pytree(classifier), mesh or data_mesh()
     stopped = None if replace else place
@@ -185,6 +188,7 @@ def explain(
         skipped=given.skipped,
         extra={f"generator {one.method}": one.digest for one in trained},
         made=provenance(),
+        matmul_precision=matmul_precision(mesh),
     )
     programs = Programs(decision, shared, run, key=key, mesh=mesh)
     if place is None:

@@ -29,10 +29,10 @@ from cfx_jax.explain.methods import (
     Example,
     Method,
     Outcome,
-    Settings,
     Sweep,
     change_scores,
 )
+from cfx_jax.explain.settings import Settings
 from cfx_jax.explain.trained import TrainedGenerator, check_generator, load_generator
 from cfx_jax.models import TwoSides, exaggerator_of, generator_of, two_sides
 from cfx_jax.objectives import Classifier, decision

@@ -45,6 +45,28 @@ class Images(NamedTuple):
             return f"expected the shape {shape} of the first image, got {image.shape}: give a size"
         return image
 
+    def first_readable(self, most: int) -> tuple[dict[int, Float[np.ndarray, "h w c"]], list[str]]:
+        """Reads the first images that can be read.
+
+        Args:
+            most: how many, at least 1.
+
+        Returns:
+            The images by number, and for each image before the last of them that cannot be read its
+            name and the reason.
+        """
+        read: dict[int, Float[np.ndarray, "h w c"]] = {}
+        reasons = []
+        for number, name in enumerate(self.names):
+            image = self.image_or_reason(number, None)
+            if isinstance(image, str):
+                reasons.append(f"{name}: {image}")
+                continue
+            read[number] = image
+            if len(read) == most:
+                break
+        return read, reasons
+
 
 def images_of(images: Any, names: Sequence[str] | None) -> Images:
     """The images that a user gave, in one form.

@@ -5,6 +5,7 @@ the next start computes what is missing. Several processes may write into one fo
 files of its own.
 """
 
+import io
 import json
 import os
 import re
@@ -76,8 +77,10 @@ class Store:
         }
         arrays: dict[str, Any] = {"numbers": np.bytes_(json.dumps(facts)), "logits": result.logits}
         arrays |= result.arrays
-        with replacing(Path(f"{path}{_DONE}")) as temporary, temporary.open("wb") as file:
-            np.savez(file, **arrays)
+        packed = io.BytesIO()  # in memory first: an archive is written in many small pieces
+        np.savez(packed, **arrays)
+        with replacing(Path(f"{path}{_DONE}")) as temporary:
+            temporary.write_bytes(packed.getbuffer())
 
     def read(self, number: int) -> Explanation:
         """The explanation of one image, whose pictures are read when they are asked for.

@@ -10,11 +10,12 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Float
 
 import cfx_jax
 from cfx_jax.errors import InputError
-from cfx_jax.explain.methods import Settings
+from cfx_jax.explain.settings import Settings
 
 _FORMAT = 2
 _CLOSE = 1e-3
@@ -28,6 +29,7 @@ _WORDS = {
     "shape": "the shape of the images",
     "batch_size": "the batch size",
     "key": "the seed",
+    "matmul_precision": "the precision of matrix products",
     "extra": "the generators",
 }
 
@@ -54,6 +56,8 @@ class Run:
         skipped: a line for each file that is no image of the run.
         extra: digests of what else the results depend on, by name.
         made: the day, versions and devices.
+        matmul_precision: of the model's products, as ``jax.default_matmul_precision`` names it;
+            empty for JAX's own, and on CPUs, where all are exact.
     """
 
     names: tuple[str, ...]
@@ -71,6 +75,7 @@ class Run:
     skipped: tuple[str, ...] = ()
     extra: Mapping[str, str] = field(default_factory=dict)
     made: str = ""
+    matmul_precision: str = ""
 
     @property
     def num_groups(self) -> int:
@@ -146,6 +151,13 @@ def first_facts(
         str(number): (_digest(image), tuple(row.tolist()))
         for (number, image), row in zip(images.items(), logits, strict=True)
     }
+
+
+def matmul_precision(mesh: Mesh) -> str:
+    """The precision of matrix products on some devices, as ``Run.matmul_precision`` keeps it."""
+    asked: str | None = jax.config.jax_default_matmul_precision  # type: ignore[attr-defined]
+    is_cpu = mesh.devices.flat[0].platform == "cpu"
+    return "" if is_cpu or asked is None else asked
 
 
 def provenance() -> str:

@@ -1,6 +1,6 @@
 """Facts of a run that are settled before it starts: first images, diagnosis, classes, sizes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from cfx_jax.explain.result_folder import stored_run
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import ExampleMap, gather, shard
 
+_NAMED = 20
+"""Classes that a message names."""
 _DIAGNOSED = 8
 """Images that a diagnosis looks at."""
 _PER_CPU, _PER_ACCELERATOR = 8, 32
@@ -38,26 +40,19 @@ def first_images(images: Images) -> dict[int, Float[np.ndarray, "h w c"]]:
     Raises:
         InputError: none can be read, or they have several shapes.
     """
-    read: dict[int, Float[np.ndarray, "h w c"]] = {}
-    reasons = []
-    for number, name in enumerate(images.names):
-        image = images.image_or_reason(number, None)
-        if isinstance(image, str):
-            reasons.append(f"{name}: {image}")
-            continue
-        shape = next(iter(read.values()), image).shape
-        if image.shape != shape:
-            raise InputError(
-                f"images: expected one size, got {shape} and {image.shape} ({name}): give a size"
-            )
-        read[number] = image
-        if len(read) == _DIAGNOSED:
-            break
+    read, reasons = images.first_readable(_DIAGNOSED)
     if not read:
         raise InputError(
             f"images: none of {len(images.names)} could be read; the first: {reasons[0]}"
         )
-    _check_channels(next(iter(read.values())).shape[2])
+    first = next(iter(read.values()))
+    for number, image in read.items():
+        if image.shape != first.shape:
+            raise InputError(
+                f"images: expected one size, got {first.shape} and {image.shape}"
+                f" ({images.names[number]}): give a size"
+            )
+    _check_channels(first.shape[2])
     return read
 
 
@@ -161,6 +156,23 @@ def radius_for(radius: float | str, shape: tuple[int, ...], p: float) -> float:
     return float(radius)
 
 
+def check_occlusion_window(side: int | None, shape: tuple[int, ...]) -> None:
+    """Checks that the square of occlusion fits into the images.
+
+    Args:
+        side: in pixels; None is chosen to fit.
+        shape: of the images, (h, w, c).
+
+    Raises:
+        InputError: it is larger.
+    """
+    if side is not None and side > min(shape[:2]):
+        raise InputError(
+            f"occlusion_window: expected at most {min(shape[:2])} pixels, the shorter side of the"
+            f" images, got {side}"
+        )
+
+
 def class_names_for(classes: Sequence[str] | None, count: int) -> tuple[str, ...]:
     """The names of the classes.
 
@@ -176,7 +188,8 @@ def class_names_for(classes: Sequence[str] | None, count: int) -> tuple[str, ...
     check_texts(classes, "classes")
     if len(classes) != count or len(set(classes)) != count:
         raise InputError(
-            f"classes: expected {count} different names, one for each logit, got {list(classes)}"
+            f"classes: expected {count} different names, one for each logit, got {len(classes)}:"
+            f" {list(classes[:_NAMED])}"
         )
     return tuple(map(printable, classes))
 
@@ -194,18 +207,20 @@ def targets_for(targets: Any, classes: tuple[str, ...], count: int) -> str | int
     """
     if isinstance(targets, str) and targets == "runner_up":
         return targets
+    number_of = {name: number for number, name in enumerate(classes)}
     if np.ndim(targets) == 0:
-        number = _number(targets, classes)
+        number = _number(targets, number_of)
         check_targets(np.array([number]), len(classes), count=1)
         return number
-    numbers = [_number(target, classes) for target in targets]
+    numbers = [_number(target, number_of) for target in targets]
     check_targets(np.array(numbers), len(classes), count=count)
     return tuple(numbers)
 
 
-def _number(target: Any, classes: tuple[str, ...]) -> int:
+def _number(target: Any, number_of: Mapping[str, int]) -> int:
     if isinstance(target, str):
-        check_choice(target, classes, name="targets")
-        return classes.index(target)
+        if target not in number_of:
+            check_choice(target, tuple(number_of), name="targets")
+        return number_of[target]
     check_integer(target, name="targets", at_least=0)
     return int(target)

@@ -11,7 +11,13 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, PRNGKeyArray
 
-from cfx_jax.geometry.exact import accurate_sum, magnitude_bits, rescale, times_power_of_two
+from cfx_jax.geometry.exact import (
+    accurate_sum,
+    magnitude_bits,
+    power,
+    rescale,
+    times_power_of_two,
+)
 
 
 def lp_norm(delta: Float[Array, "*shape"], p: float) -> Float[Array, ""]:
@@ -37,7 +43,7 @@ def lp_norm(delta: Float[Array, "*shape"], p: float) -> Float[Array, ""]:
 def _norm_near_1(scaled: Float[Array, "*shape"], p: float) -> Float[Array, ""]:
     """The lp norm of entries of which the largest is in [1, 2), or of zeros."""
     largest = jnp.abs(scaled).max()
-    return largest * accurate_sum((jnp.abs(scaled) / jnp.maximum(largest, 1)) ** p) ** (1 / p)
+    return largest * accurate_sum(power(jnp.abs(scaled) / jnp.maximum(largest, 1), p)) ** (1 / p)
 
 
 def project_l2(delta: Float[Array, "*shape"], radius: Float[Array, ""]) -> Float[Array, "*shape"]:

@@ -44,7 +44,13 @@ from cfx_jax.checks import (
 from cfx_jax.compilation import compiled
 from cfx_jax.errors import InputError
 from cfx_jax.geometry.constraint_set import ConstraintSet
-from cfx_jax.geometry.exact import accurate_sum, log_magnitude, magnitude_bits, threshold_of_bits
+from cfx_jax.geometry.exact import (
+    accurate_sum,
+    log_magnitude,
+    magnitude_bits,
+    power,
+    threshold_of_bits,
+)
 from cfx_jax.geometry.lp_ball import (
     lp_norm,
     project_l2,
@@ -278,9 +284,10 @@ def _saturating_profile(
     log_profile = jnp.where(room > 0, log_profile, -jnp.inf)
     can_move = log_profile > -jnp.inf
     # What a saturated pixel takes of the norm's p-th power, which is 1 in all.
-    saturated_power = jnp.where(can_move, room**p, 0)
+    saturated_power = jnp.where(can_move, power(room, p), 0)
     # The logarithm of the s from which on a pixel is saturated.
-    log_break = jnp.where(can_move, jnp.log(room) - log_profile, jnp.inf)
+    log_room = jnp.log(room)
+    log_break = jnp.where(can_move, log_room - log_profile, jnp.inf)
 
     def top_and_log_share(saturated: Bool[Array, "*shape"]) -> tuple[Array, Array]:
         """The largest level of the free pixels' profile, and the logarithm of the magnitude there.
@@ -294,14 +301,14 @@ def _saturating_profile(
         power_left = jnp.maximum(1 - accurate_sum(jnp.where(saturated, saturated_power, 0)), 0)
         return top, (jnp.log(power_left) - jnp.log(free_power)) / p
 
-    def unbounded(saturated: Bool[Array, "*shape"]) -> Float[Array, "*shape"]:
-        """``s * exp(log_profile)`` for the ``s`` of a saturated set."""
+    def log_unbounded(saturated: Bool[Array, "*shape"]) -> Float[Array, "*shape"]:
+        """The logarithm of ``s * exp(log_profile)`` for the ``s`` of a saturated set."""
         top, log_share = top_and_log_share(saturated)
-        return jnp.exp(log_profile - top + log_share)
+        return log_profile - top + log_share
 
     # 1. The rise. Most often a few rounds are enough; it stops after 12 of them.
     def grow(rise: _Rise) -> _Rise:
-        saturated = rise.saturated | (can_move & (unbounded(rise.saturated) >= room))
+        saturated = rise.saturated | (can_move & (log_unbounded(rise.saturated) >= log_room))
         return _Rise(saturated, (saturated != rise.saturated).any(), rise.num_rounds + 1)
 
     def grow_until_none_joins(start: _Rise) -> _Rise:
@@ -347,7 +354,8 @@ def _saturating_profile(
 
     # 3. A last rise, from the set of the bisection.
     rise = grow_until_none_joins(_Rise(rise.saturated | (log_break <= low), rise.has_joined, zero))
-    magnitudes = jnp.where(rise.saturated, room, jnp.minimum(room, unbounded(rise.saturated)))
+    unbounded = jnp.exp(log_unbounded(rise.saturated))
+    magnitudes = jnp.where(rise.saturated, room, jnp.minimum(room, unbounded))
     everything_fits = accurate_sum(saturated_power) <= 1
     magnitudes = jnp.where(can_move, jnp.where(everything_fits, room, magnitudes), 0)
     return _within(radius * magnitudes, radius, p)

@@ -35,6 +35,7 @@ from cfx_jax.metrics.distribution import frechet_distance as frechet_distance
 from cfx_jax.metrics.distribution import gaussian_distance as gaussian_distance
 from cfx_jax.metrics.distribution import gaussian_of as gaussian_of
 from cfx_jax.metrics.distribution import kernel_distance as kernel_distance
+from cfx_jax.metrics.exaggeration import score_exaggerations as score_exaggerations
 from cfx_jax.metrics.faithfulness import (
     area_over_perturbation_curve as area_over_perturbation_curve,
 )

@@ -14,6 +14,7 @@ from cfx_jax import parallel
 from cfx_jax.backend import platform
 from cfx_jax.checks import check_choice
 from cfx_jax.compilation import as_pytree, let_go_of_programs, with_values_if_asked
+from cfx_jax.costs import program_memory
 from cfx_jax.optimise.algorithm import MakeProblem, Result, State, guarded_step, run
 
 Finish = Callable[[Any, Any, Result], Any]
@@ -85,7 +86,7 @@ def drive(
         batch_size: examples in flight at once; None takes all. Changes nothing but memory and
             speed.
         mesh: devices over which each batch is spread; None takes all (``parallel.data_mesh()``).
-        progress: shows a bar over all steps; a text is its label.
+        progress: prints the memory of a step, and shows a bar over all steps; a text is its label.
         stop_below: an example whose solution's value is below it rests; the loop ends early when
             all of a batch rest.
 
@@ -113,9 +114,10 @@ def drive(
         num_steps = _num_steps(make, same, examples)
         answers = []
         with parallel.progress_bar(len(batches) * num_steps, progress) as bar:
-            for batch in batches:
+            for number, batch in enumerate(batches):
+                label = progress if number == 0 else False
                 answer = _drive_batch(
-                    make, end, stop_below, num_steps, same, batch.examples, bar.update
+                    make, end, stop_below, num_steps, same, batch.examples, bar, label
                 )
                 answers.append(
                     jax.tree.map(lambda leaf, n=batch.num_real: leaf[:n], parallel.gather(answer))
@@ -133,22 +135,27 @@ def _drive_batch(
     num_steps: int,
     shared: Any,
     examples: Any,
-    advance: Callable[[int], object],
+    bar: Any,
+    label: bool | str,
 ) -> Any:
+    """The answers of one batch; with a label the memory of a step is told before the first one."""
     state, value = _start(make_problem, shared, examples)
+    if label:
+        memory = program_memory(_step, make_problem, stop_below, shared, examples, state)
+        parallel.tell_memory(bar, label, memory)
     values, num_done = [value], 0
     while num_done < num_steps:
         for _ in range(min(_STEPS_BETWEEN_LOOKS, num_steps - num_done)):
             state, value, best = _step(make_problem, stop_below, shared, examples, state)
             values.append(value)
             num_done += 1
-            advance(1)
+            bar.update(1)
         # Waiting now and then keeps the bar honest and lets the loop end early; every step would
         # starve a GPU.
         if stop_below is not None and bool((best < stop_below).all()):
             break
         jax.block_until_ready(value)
-    advance(num_steps - num_done)
+    bar.update(num_steps - num_done)
     # (n, num_steps + 1): after an early end the last values are repeated.
     trace = jnp.stack(values + values[-1:] * (num_steps - num_done), axis=1)
     return _finish(make_problem, finish, shared, examples, state, trace)

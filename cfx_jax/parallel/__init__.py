@@ -7,6 +7,7 @@ from cfx_jax.parallel.consensus import first_process_locks as first_process_lock
 from cfx_jax.parallel.consensus import first_then_others as first_then_others
 from cfx_jax.parallel.consensus import wait_for_all as wait_for_all
 from cfx_jax.parallel.consensus import wait_for_file as wait_for_file
+from cfx_jax.parallel.exit_status import status_of as status_of
 from cfx_jax.parallel.map_examples import Batch as Batch
 from cfx_jax.parallel.map_examples import Batches as Batches
 from cfx_jax.parallel.map_examples import ExampleMap as ExampleMap
@@ -19,7 +20,11 @@ from cfx_jax.parallel.process_group import is_alone as is_alone
 from cfx_jax.parallel.process_group import is_first_process as is_first_process
 from cfx_jax.parallel.process_group import this_run as this_run
 from cfx_jax.parallel.process_group import wait_for_verdict as wait_for_verdict
+from cfx_jax.parallel.progress import print_note as print_note
 from cfx_jax.parallel.progress import progress_bar as progress_bar
+from cfx_jax.parallel.progress import tell as tell
+from cfx_jax.parallel.progress import tell_memory as tell_memory
+from cfx_jax.parallel.progress import tell_stage as tell_stage
 from cfx_jax.parallel.sharding import AXIS as AXIS
 from cfx_jax.parallel.sharding import data_mesh as data_mesh
 from cfx_jax.parallel.sharding import gather as gather

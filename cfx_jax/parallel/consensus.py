@@ -24,8 +24,8 @@ T = TypeVar("T")
 
 _WAIT_S = 3600
 """Seconds that one process waits for another that is alive."""
-_ALONE_S = 24 * 3600
-"""The same while the first process prepares data by itself."""
+_WORK_S = 24 * 3600
+"""The same while the other works by itself: on the data, or on its own part of the images."""
 _SIGHT_S = 60.0
 """Seconds until a file of another host must be seen: network file systems remember what is not
 there."""
@@ -127,11 +127,13 @@ def check_same_folder(what: str, folder: str | os.PathLike[str]) -> None:
             )
 
 
-def wait_for_all(what: str) -> None:
+def wait_for_all(what: str, *, each_works: bool = False) -> None:
     """Waits until every process has come here.
 
     Args:
         what: what they have come to, in words.
+        each_works: whether each has worked by itself before, so that they come at different times;
+            they are waited for a day then, and else an hour.
 
     Raises:
         InputError: a process does not come.
@@ -139,10 +141,11 @@ def wait_for_all(what: str) -> None:
     run = this_run()
     if run is None:
         return
+    limit = _WORK_S if each_works else _WAIT_S
     try:
-        run.client.wait_at_barrier(f"{_next_key(run)} {what}", _WAIT_S * 1000)
+        run.client.wait_at_barrier(f"{_next_key(run)} {what}", limit * 1000)
     except jax.errors.JaxRuntimeError as error:
-        raise _late(run, "all processes", what, _WAIT_S) from error
+        raise _late(run, "all processes", what, limit) from error
 
 
 def first_then_others(what: str, make: Callable[[], T]) -> T:
@@ -164,7 +167,7 @@ def first_then_others(what: str, make: Callable[[], T]) -> T:
         return make()
     key = _next_key(run)
     if run.process > 0:
-        _get(run, key, 0, what, limit=_ALONE_S)
+        _get(run, key, 0, what, limit=_WORK_S)
     with acting_alone():
         value = make()
     if run.process == 0:

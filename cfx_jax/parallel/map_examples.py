@@ -6,6 +6,7 @@ differently shaped programs.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -17,7 +18,8 @@ from jaxtyping import Int, PRNGKeyArray
 from cfx_jax.array_types import AnyArray
 from cfx_jax.checks import check_count
 from cfx_jax.compilation import as_pytree, compiled_in, let_go_of_programs, needs_values
-from cfx_jax.parallel.progress import progress_bar
+from cfx_jax.costs import program_memory
+from cfx_jax.parallel.progress import progress_bar, tell_memory
 from cfx_jax.parallel.sharding import data_mesh, gather, is_key, num_examples, replicate, shard
 
 
@@ -85,7 +87,7 @@ def map_examples(
         examples: a pytree whose leaves have a leading axis over examples.
         batch_size: examples computed at once; None takes all. Changes nothing but memory and speed.
         mesh: the devices; None takes all.
-        progress: shows a bar over batches; a text is its label.
+        progress: prints the memory of a batch, and shows a bar over batches; a text is its label.
 
     Returns:
         The results as NumPy arrays with a leading axis over examples.
@@ -98,7 +100,9 @@ def map_examples(
     program = ExampleMap(fn, shared, mesh=mesh)
     results = []
     with progress_bar(len(parts), progress) as bar:
-        for part in parts:
+        for number, part in enumerate(parts):
+            if progress and number == 0:
+                tell_memory(bar, progress, program.memory(part.examples))
             result = gather(program(part.examples))
             results.append(jax.tree.map(lambda leaf, n=part.num_real: leaf[:n], result))
             bar.update(1)
@@ -131,13 +135,24 @@ class ExampleMap:
         Args:
             examples: a batch from ``batches`` or ``shard``.
         """
+        return self._call(_map_batch, examples)
+
+    def memory(self, examples: Any) -> str:
+        """The memory that a batch takes on each device, in words; the program is compiled for it.
+
+        Args:
+            examples: as in a call.
+        """
+        return self._call(partial(program_memory, _map_batch), examples)
+
+    def _call(self, function: Callable[..., Any], examples: Any) -> Any:
         try:
-            return _map_batch(*self._placed, examples)
+            return function(*self._placed, examples)
         except Exception as error:
             if not needs_values(error):
                 raise
         self._placed = replicate(compiled_in(self._asked), self._mesh)
-        return _map_batch(*self._placed, examples)
+        return function(*self._placed, examples)
 
 
 @jax.jit
@@ -160,7 +175,10 @@ def example_keys(key: PRNGKeyArray, indices: Int[AnyArray, " n"]) -> PRNGKeyArra
         >>> bool(keys[2] == jax.random.fold_in(jax.random.key(0), 2))
         True
     """
-    return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.asarray(indices))
+    return _folded_in(key, jnp.asarray(indices))
+
+
+_folded_in = jax.jit(jax.vmap(jax.random.fold_in, (None, 0)))  # eagerly it takes milliseconds
 
 
 def concatenate(parts: Sequence[Any]) -> Any:

@@ -6,18 +6,23 @@ import os
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 from jax._src import clusters, distributed  # JAX shows neither the store of keys nor the clusters
+from jax.sharding import NamedSharding, PartitionSpec
 
 from cfx_jax.errors import InputError
 from cfx_jax.parallel import coordination_service
 from cfx_jax.parallel.consensus import wait_for_all
-from cfx_jax.parallel.process_group import SILENCE_S, join_run, this_run
+from cfx_jax.parallel.heartbeat import SILENCE_S
+from cfx_jax.parallel.process_group import join_run, this_run
+from cfx_jax.parallel.sharding import data_mesh, shard
 
 DISTRIBUTED_HELP = (
     "On several processes, in each of them: --distributed.coordinator HOST:PORT"
@@ -48,8 +53,8 @@ def start_distributed(
     """Joins this process to the others of a run; call it before any other use of JAX.
 
     Under SLURM, Open MPI and on TPU pods leave all arguments out. On CPU devices processes talk
-    through Gloo. From here on a process that fails or is lost ends all the others, each with one
-    line.
+    through Gloo; how many devices each has must be set before. From here on a process that fails or
+    is lost ends all the others, each with one line.
 
     Args:
         coordinator: ``host:port`` of process 0, a free port.
@@ -84,6 +89,7 @@ def start_distributed(
     _check_new(client, place)
     join_run(client, place.process, place.num_processes, close)
     atexit.register(_leave)
+    _connect()
 
 
 def start_from_arguments(arguments: Sequence[str]) -> list[str]:
@@ -196,6 +202,35 @@ def _check_new(client: Any, place: _Place) -> None:
         os._exit(2)  # at once: that run's service waits for processes that have gone
 
 
+def _connect() -> None:
+    """Connects the devices of all processes while all of them are here.
+
+    Gloo connects at the first computation, and gives up where a process comes half a minute after
+    another one, as it may when it compiles before. This computation is compiled before all meet.
+    """
+    mesh = data_mesh()
+    numbers = shard(np.zeros(mesh.size, np.float32), mesh)
+    add = jax.jit(jnp.sum, out_shardings=NamedSharding(mesh, PartitionSpec()))
+    program = add.lower(numbers).compile()
+    wait_for_all("the start of the run")
+    with _silent_output():  # Gloo says on the standard output that it is connected
+        jax.block_until_ready(program(numbers))
+
+
+@contextmanager
+def _silent_output() -> Iterator[None]:
+    """Throws away what libraries print past Python while the block runs."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
 def _nothing(how: str) -> None:
     del how
 
@@ -204,7 +239,7 @@ def _leave() -> None:
     """Ends the run at the end of this process, when all have come to theirs."""
     run = this_run()
     if run is not None:
-        wait_for_all("the end of the run")
-        run.watch.stop()
+        wait_for_all("the end of the run", each_works=True)
+        run.heartbeat.stop()
         jax.distributed.shutdown()
         run.close(coordination_service.DONE)

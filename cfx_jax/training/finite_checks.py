@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from cfx_jax.backend import platform
 from cfx_jax.errors import InputError
 
 _ADVICE = (
@@ -108,6 +109,9 @@ def _finite(state: Any) -> dict[str, bool]:
         for path, leaf in jax.tree_util.tree_leaves_with_path(state)
         if isinstance(leaf, Array) and jnp.issubdtype(leaf.dtype, jnp.inexact)
     }
+    if platform() == "cpu" and jax.process_count() == 1:
+        # In the host's memory already: a program of all leaves would take seconds to compile.
+        return {name: bool(np.isfinite(np.asarray(leaf)).all()) for name, leaf in leaves.items()}
     flags = np.asarray(_all_finite(list(leaves.values()))) if leaves else np.zeros(0, bool)
     return dict(zip(leaves, flags.tolist(), strict=True))
 

@@ -18,10 +18,11 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jax.tree_util import Partial
 from jaxtyping import PRNGKeyArray
 
+from cfx_jax.costs import program_memory
 from cfx_jax.errors import InputError
 from cfx_jax.parallel import local_copy, replicate, shard, shard_local
 from cfx_jax.training.checkpoint import CheckpointStore
-from cfx_jax.training.cost_forecast import Forecast, step_memory
+from cfx_jax.training.cost_forecast import Forecast
 from cfx_jax.training.finite_checks import FiniteGuard, MetricsWindow
 from cfx_jax.training.metrics_writer import MetricsWriter
 from cfx_jax.training.progress_bar import StepBar
@@ -143,7 +144,7 @@ def fit(
                 done, batch = index + 1, _next(batches, index, num_steps, mesh)
                 step_key = jax.random.fold_in(key, index)
                 if index == first and progress:
-                    bar.write(_plan(first, num_steps, step_memory(step, state, step_key, batch)))
+                    bar.write(_plan(first, num_steps, program_memory(step, state, step_key, batch)))
                 state, metrics = clock.step(step, state, step_key, batch)
                 if index == first:
                     _check_kept(kind, _kind(state))

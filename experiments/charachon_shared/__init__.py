@@ -38,6 +38,9 @@ from experiments.charachon_shared.generators import (
 )
 from experiments.charachon_shared.localisation import Localisation as Localisation
 from experiments.charachon_shared.localisation import localise as localise
+from experiments.charachon_shared.organ import has_organs as has_organs
+from experiments.charachon_shared.organ import report_classifier as report_classifier
+from experiments.charachon_shared.organ import report_maps as report_maps
 from experiments.charachon_shared.quality import PAIRS as PAIRS
 from experiments.charachon_shared.quality import Quality as Quality
 from experiments.charachon_shared.quality import measure_quality as measure_quality

@@ -3,13 +3,14 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from experiments.shared import ImagesConfig
 from trainers.classifier import Config as ClassifierConfig
 from trainers.mask_generator import Config as MaskGeneratorConfig
 from trainers.similar_adversarial import Config as SimilarAdversarialConfig
 
 
 @dataclass(frozen=True)
-class CharachonConfig:
+class CharachonConfig(ImagesConfig):
     """Images, classifier, the generators that both experiments train, and how maps are measured."""
 
     preset: Literal["smoke", "demo", "images", "paper"] = "demo"
@@ -21,19 +22,12 @@ class CharachonConfig:
     the brain tumours of the Medical Segmentation Decathlon as they are downloaded; 'folder:PATH',
     one's own images, one sub-folder or more for each class, or a zip of such; 'csv:FILE', one's own
     images listed with the columns path, label, and optionally group, split, mask."""
-    classes: tuple[str, ...] = ()
-    """One's own classes in the order of the labels; the last is the finding. LABEL, LABEL=NAME or
-    LABEL+LABEL=NAME, where a label is a sub-folder's name or stands in the table. Empty: the two
-    that there are, by name.
+    organ: Literal["none", "found", "only", "removed"] = "none"
+    """The organ in the middle of one's own images, as cfx_jax.data.find_organ finds it, such as the
+    brain in slices of heads. found: tables say what the classifier reads from it and from its
+    surroundings, and how much of each map lies outside of it. only: the same, with the surroundings
+    black. removed: the same, with the organ black.
     """
-    groups: str = ""
-    """The images of one's own that belong together, such as a patient's, which no split divides:
-    'folder', the folder that each lies in; 'column:NAME' of a table; or a pattern with one group
-    that is searched for in the files' names, e.g. '(patient[0-9]+)'. Empty: a table's column group,
-    or the slices of each volume."""
-    window: tuple[float, float] | None = None
-    """Centre and width of the values of one's own images that are shown, in the files' numbers.
-    None: as the files say; 12 bits in files of 16 are found."""
     image_size: int = 64
     """Height and width of the images, in pixels (paper: 224)."""
     num_images: int = 4000
@@ -75,7 +69,3 @@ class CharachonConfig:
     """Images explained at once; changes results by rounding only."""
     seed: int = 0
     """Seed of images, splits and random maps; the trainings have their own."""
-    results: str = "results"
-    """Folder of the report, in RESULTS/EXPERIMENT/PRESET."""
-    work: str = "work"
-    """Folder of trained models and intermediate results; a second start reads them from there."""

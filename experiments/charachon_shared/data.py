@@ -19,6 +19,7 @@ from experiments.shared import (
     split_images,
 )
 from experiments.shared.data import BRAIN, CHEST, FOLDER, MSD, RSNA, TABLE, ImageRequest
+from experiments.shared.folder_images import is_users
 
 KINDS = (CHEST, BRAIN, RSNA, MSD, FOLDER, TABLE)
 """The images that ``--data`` may name."""
@@ -93,6 +94,11 @@ def load_images(config: CharachonConfig, workspace: Workspace) -> Data:
         InputError: ``data`` is of no known kind, or its folder cannot be used; shares that leave
             nothing for training, or a part without images of some class.
     """
+    if config.organ != "none" and not is_users(config.data):
+        raise InputError(
+            f"--organ: expected none with --data {config.data}: organs are found in one's own"
+            " images, folder:PATH or csv:FILE"
+        )
     validation, test = split_shares(config)
     rest = remaining_share(validation=validation, test=test)
     request = ImageRequest(
@@ -103,6 +109,7 @@ def load_images(config: CharachonConfig, workspace: Workspace) -> Data:
         classes=config.classes,
         groups=config.groups,
         window=config.window,
+        organ=config.organ,
     )
     opened = open_data(config.data, KINDS, request)
     shares = {"train": rest, "validation": validation, "test": test}

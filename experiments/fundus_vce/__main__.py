@@ -39,4 +39,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    command_line.run(main, PRESETS, default="demo")
+    command_line.run(main, PRESETS, default="demo", every_core=True)

@@ -1,11 +1,20 @@
 """Parts that experiments share: images, stages and their results, claims, report, one run."""
 
+from experiments.shared.array_store import Rows as Rows
+from experiments.shared.array_store import choose_rows as choose_rows
+from experiments.shared.array_store import fill_rows as fill_rows
+from experiments.shared.array_store import row_bytes as row_bytes
+from experiments.shared.array_store import row_slices as row_slices
+from experiments.shared.array_store import store_parts as store_parts
 from experiments.shared.claims import AT_LEAST as AT_LEAST
 from experiments.shared.claims import MORE as MORE
 from experiments.shared.claims import ONE_TRAINING as ONE_TRAINING
 from experiments.shared.claims import Statement as Statement
 from experiments.shared.claims import counted as counted
 from experiments.shared.claims import of_one_training as of_one_training
+from experiments.shared.config import ExperimentConfig as ExperimentConfig
+from experiments.shared.config import ImagesConfig as ImagesConfig
+from experiments.shared.controls import LEVEL_CAPTION as LEVEL_CAPTION
 from experiments.shared.controls import LEVEL_COLUMNS as LEVEL_COLUMNS
 from experiments.shared.controls import Level as Level
 from experiments.shared.controls import add_levels as add_levels
@@ -40,6 +49,7 @@ from experiments.shared.report import Table as Table
 from experiments.shared.schedule import training_schedule as training_schedule
 from experiments.shared.synthetic_images import draw_fields as draw_fields
 from experiments.shared.synthetic_images import draw_images as draw_images
+from experiments.shared.synthetic_images import drawing_processes as drawing_processes
 from experiments.shared.synthetic_images import stored_fields as stored_fields
 from experiments.shared.training import fit_to_images as fit_to_images
 from experiments.shared.training import train_network as train_network

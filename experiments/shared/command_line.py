@@ -1,25 +1,19 @@
 """The command line of experiments: presets, errors without tracebacks, the compilation cache."""
 
-import glob
 import os
-import re
 import sys
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import jax
 
+from cfx_jax.compilation import use_compilation_cache
 from cfx_jax.errors import InputError, import_extra
-from cfx_jax.parallel import DISTRIBUTED_HELP, end_run, is_alone, start_from_arguments
+from cfx_jax.parallel import DISTRIBUTED_HELP, is_alone, status_of
 
 C = TypeVar("C")
 
-_BROKEN_PIPE = 141
-"""The status with which a shell's own commands end when nobody reads what they print."""
-_DAMAGED_PROGRAM = re.compile(r"Error reading persistent compilation cache entry for '([^']+)'")
+_STOPPED = "stopped: start the same command again to go on"
 
 
 def run(
@@ -44,20 +38,26 @@ def run(
     ``parallel.start_from_arguments``. A mistake that the user can mend is printed as one line and
     ends the process with status 2.
     """
-    with _mistakes_in_one_line():
-        arguments = start_from_arguments(sys.argv[1:] if arguments is None else arguments)
+
+    def start(rest: Sequence[str]) -> None:
         if every_core and is_alone():
             use_every_core()
-        preset = _preset(arguments, default)
+        preset = _preset(rest, default)
         if preset not in presets:
             raise InputError(f"--preset: expected one of {', '.join(presets)}, got {preset}")
-        _start(main, type(presets[preset]), arguments, default=presets[preset])
+        _start(
+            main, type(presets[preset]), rest, more_help=DISTRIBUTED_HELP, default=presets[preset]
+        )
+
+    _end_with(status_of(start, arguments, program="error", stopped=_STOPPED))
 
 
 def command(
     main: Callable[[C], None], config_class: type[C], *, arguments: Sequence[str] | None = None
 ) -> None:
     """Parses every field of the configuration, then runs a command that has no presets.
+
+    It is one of a single process.
 
     Args:
         main: the command.
@@ -66,35 +66,34 @@ def command(
 
     A mistake that the user can mend is printed as one line and ends the process with status 2.
     """
-    with _mistakes_in_one_line():
-        arguments = start_from_arguments(sys.argv[1:] if arguments is None else arguments)
-        _start(main, config_class, arguments)
+
+    def start(rest: Sequence[str]) -> None:
+        if not is_alone():
+            raise InputError(
+                "expected one process, got several: this command works by itself, start it once,"
+                " without srun or with --distributed.num-processes 1"
+            )
+        _start(main, config_class, rest)
+
+    _end_with(status_of(start, arguments, program="error", stopped=_STOPPED))
 
 
-@contextmanager
-def _mistakes_in_one_line() -> Iterator[None]:
-    try:
-        try:
-            yield
-        finally:
-            sys.stdout.flush()  # here, so that a pipe that nobody reads any more is noticed here
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        end_run(2, f"error: {error}")
-    except KeyboardInterrupt:
-        print("stopped: start the same command again to go on", file=sys.stderr)
-        end_run(130, "stopped")
-    except BrokenPipeError:
-        # As of `--help | head`; the interpreter flushes once more when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(_BROKEN_PIPE) from None
+def _end_with(status: int) -> None:
+    """Ends the process where the command has failed."""
+    if status:
+        raise SystemExit(status)
 
 
 def _start(
-    main: Callable[[C], None], config_class: type[C], arguments: Sequence[str], **options: C
+    main: Callable[[C], None],
+    config_class: type[C],
+    arguments: Sequence[str],
+    *,
+    more_help: str = "",
+    **options: C,
 ) -> None:
     tyro = import_extra("tyro", "the command line of experiments")
-    about = f"{config_class.__doc__}\n\n{DISTRIBUTED_HELP}"
+    about = f"{config_class.__doc__}\n\n{more_help}"
     config = tyro.cli(config_class, args=arguments, prog=_program(), description=about, **options)
     use_compilation_cache()
     main(config)
@@ -113,45 +112,6 @@ def _preset(arguments: Sequence[str], default: str) -> str:
         if argument == "--preset" and position + 1 < len(arguments):
             return arguments[position + 1]
     return default
-
-
-def use_compilation_cache() -> None:
-    """Keeps compiled programs between runs.
-
-    They are in the folder ``JAX_COMPILATION_CACHE_DIR``, or in the user's cache folder.
-    A damaged program, as a process that is killed while it writes leaves one, is removed, so that
-    it is written anew: JAX itself would warn of it at each start.
-    """
-    _remove_damaged_programs()
-    if os.environ.get("JAX_COMPILATION_CACHE_DIR"):
-        return
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    jax.config.update("jax_compilation_cache_dir", str(home / "cfx_jax" / "compiled"))
-    # Many small programs take long as well.
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
-
-
-def _remove_damaged_programs() -> None:
-    """Removes a program that JAX warns it cannot read, and makes the warning one line."""
-    show = warnings.showwarning
-
-    def remove_or_show(message: Warning | str, *details: Any, **options: Any) -> None:
-        damaged = _DAMAGED_PROGRAM.match(str(message))
-        folder = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
-        if damaged is None or folder is None:
-            show(message, *details, **options)
-            return
-        name = glob.escape(damaged[1])
-        for program in [*Path(folder).glob(f"{name}-cache"), *Path(folder).glob(f"{name}-*-cache")]:
-            with suppress(OSError):
-                program.unlink()
-        print(
-            f"a compiled program of {damaged[1]} in {folder} is damaged and is made anew",
-            file=sys.stderr,
-        )
-
-    warnings.filterwarnings("always", message=_DAMAGED_PROGRAM.pattern)
-    warnings.showwarning = remove_or_show
 
 
 def use_every_core() -> None:

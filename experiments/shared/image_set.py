@@ -27,6 +27,7 @@ _PICTURES = ("image", "counterfactual")
 _MASKS = (
     "eye_mask",
     "body_mask",
+    "organ_mask",
     "lung_mask",
     "heart_mask",
     "lesion_mask",
@@ -132,7 +133,7 @@ class ImageSet:
     @cached_property
     def arrays(self) -> Mapping[str, np.ndarray]:
         """All images in memory: ``image``, ``label``, and where there are any ``counterfactual``,
-        ``eye_mask``, ``body_mask``, ``lung_mask``, ``heart_mask``, ``lesion_mask``,
+        ``eye_mask``, ``body_mask``, ``organ_mask``, ``lung_mask``, ``heart_mask``, ``lesion_mask``,
         ``annotation_mask``, and the counterfactual's ``counterfactual_heart_mask`` and
         ``counterfactual_lesion_mask``."""
         kept = _FIELDS & set(self.source[int(self.indices[0])])

@@ -307,3 +307,22 @@ def test_programs_may_be_let_go_while_a_function_is_traced():
         return jax.lax.scan(lambda carry, _: (compiled(jnp.sin, carry), None), y, None, length=2)[0]
 
     np.testing.assert_allclose(function(jnp.ones(3)), np.sin(np.sin(np.sin(np.ones(3)))), rtol=1e-5)
+
+
+@pytest.mark.parametrize("way", ["single", "host", "scan"])
+def test_two_precisions_of_products_are_two_programs(way):
+    """The first precision finds its program again."""
+
+    def call():
+        classifier, batch = classifier_of(WEIGHTS), jnp.asarray(IMAGES[:2])
+        if way == "single":
+            return gradient(class_score(classifier, 1), batch[0])
+        options = {"p": 2, "radius": 0.5, "num_steps": 2, "loop": way}
+        return vce_batch(classifier, batch, np.array([0, 1]), **options)
+
+    counts = []
+    for precision in ("high", "highest", "high"):
+        with jax.default_matmul_precision(precision), counted_compilations() as compilations:
+            call()
+        counts.append(len(compilations))
+    assert counts[0] >= counts[1] >= 1 and counts[2] == 0

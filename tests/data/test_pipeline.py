@@ -73,6 +73,38 @@ def test_number_of_threads_changes_nothing(num_threads):
     assert_same(take(stream(augment=AUGMENT, num_threads=num_threads, prefetch=7), 12), plain)
 
 
+def test_workers_change_nothing_and_a_place_is_the_same_with_and_without_them():
+    plain = take(stream(augment=AUGMENT), 9)
+    by_workers = stream(augment=AUGMENT, num_workers=2)
+    assert_same(take(by_workers, 4), plain[:4])
+    state = json.loads(json.dumps(by_workers.get_state()))
+    alone = stream(augment=AUGMENT)
+    take(alone, 4)
+    assert alone.get_state() == state
+    alone.set_state(state)
+    assert_same(take(alone, 5), plain[4:])
+    by_workers.set_state({"next_index": 7})
+    assert_same(take(by_workers, 2), plain[7:])
+    by_workers.close()
+
+
+def test_a_mistake_in_a_worker_is_told():
+    def fail(image, rng):
+        if np.rint(image[0, 0, 0] * 23) == 20:
+            raise InputError("image 20: cannot be used")
+        return image
+
+    batches = stream(augment=fail, num_workers=1, batch_size=2, indices=np.arange(10, 23))
+    with pytest.raises(Exception, match="image 20: cannot be used"):
+        take(batches, 40)
+    batches.close()
+
+
+def test_a_number_of_workers_below_0_is_named():
+    with pytest.raises(InputError, match="num_workers and prefetch: expected 0 or more, got"):
+        stream(num_workers=-1)
+
+
 def test_restored_state_goes_on_exactly():
     batches = stream(augment=AUGMENT)
     take(batches, 5)
@@ -248,7 +280,7 @@ def test_augmentation_that_leaves_the_range_is_explained():
         ({"seed": -2}, "seed: expected 0 or more"),
         ({"indices": np.array([23])}, "expected positions in 0..22"),
         ({"indices": np.array([0, 1])}, "two classes or more"),
-        ({"num_threads": -1}, "num_threads and prefetch: expected 0 or more"),
+        ({"num_threads": -1}, "num_threads, num_workers and prefetch: expected 0 or more"),
     ],
 )
 def test_wrong_options_are_explained(changes, message):

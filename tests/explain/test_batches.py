@@ -17,6 +17,7 @@ from jax.tree_util import Partial
 from cfx_jax.data.sources.decoding import DamagedImage
 from cfx_jax.errors import InputError
 from cfx_jax.explain import explain, load_explanations
+from cfx_jax.explain.batches import decide
 
 RNG = np.random.default_rng(0)
 COUNT = 11
@@ -307,3 +308,12 @@ def test_two_processes_never_compute_the_same_shard(tmp_path):
     _, told = second.communicate()
     assert first.wait() == 0
     assert "another process computes shard 1 of 1" in told or second.returncode == 0
+
+
+def test_the_runner_up_is_another_class_than_the_decided_one_where_logits_are_equal():
+    for logits in ([1.0, 1.0], [0.0, 2.0, 2.0, 1.0], [3.0, 1.0, 2.0]):
+        values = jnp.array(logits)
+        answer = decide(lambda image, values=values: values + image, (jnp.zeros(()), -1))
+        assert answer.predicted == np.argmax(logits)
+        rest = np.delete(logits, int(answer.predicted))
+        assert answer.target != answer.predicted and logits[int(answer.target)] == rest.max()

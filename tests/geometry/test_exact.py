@@ -13,6 +13,7 @@ from cfx_jax.geometry.exact import (
     log_magnitude,
     magnitude_bits,
     order_statistic,
+    power,
     rescale,
     weighted_threshold,
 )
@@ -24,6 +25,14 @@ def test_sum_of_an_image_is_exact_to_a_few_units_in_the_last_place():
     assert float(accurate_sum(jnp.asarray(values))) == pytest.approx(
         values.astype(np.float64).sum(), rel=2e-7
     )
+
+
+@pytest.mark.parametrize("p", [1, 1.0, 1.25, 1.5, 2, 2.5, 4.0, 7.5, 9.0])
+def test_a_power_is_numpys_in_float64(p):
+    values = np.random.default_rng(0).uniform(0, 2, 1000).astype(np.float32)
+    values[:2] = 0, 1
+    expected = values.astype(np.float64) ** p
+    np.testing.assert_allclose(power(jnp.asarray(values), p), expected, rtol=2e-6)
 
 
 @settings(max_examples=50, deadline=None)

@@ -55,6 +55,23 @@ def start_processes(
     return processes
 
 
+def start_experiment(
+    name: str, folder: Path, count: int, *options: str
+) -> list[subprocess.Popen[str]]:
+    """Starts the preset ``smoke`` of an experiment on some processes of one run.
+
+    Args:
+        name: of the experiment.
+        folder: gets ``results`` and ``work``.
+        count: of processes.
+        options: of the experiment.
+    """
+    where = ["--results", str(folder / "results"), "--work", str(folder / "work")]
+    return start_processes(
+        ["-m", f"experiments.{name}", "--preset", "smoke", *where, *options], count
+    )
+
+
 def ends(
     processes: Sequence[subprocess.Popen[str]], *, seconds: float
 ) -> list[tuple[int, str, str]]:

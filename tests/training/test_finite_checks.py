@@ -1,6 +1,7 @@
 import jax
 import jax.numpy as jnp
 import pytest
+from jax.typing import DTypeLike
 
 from cfx_jax.errors import InputError
 from cfx_jax.training.finite_checks import FiniteGuard, MetricsWindow
@@ -70,14 +71,19 @@ def test_guard_passes_finite_states_and_leaves_that_are_no_floats() -> None:
     FiniteGuard({"n": jnp.asarray(2)}, _where).check(3, {"n": jnp.asarray(2)})
 
 
+@pytest.mark.parametrize("machine", ["cpu", "gpu"])
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_guard_names_the_leaf_and_the_step(value: float) -> None:
-    guard = FiniteGuard({"a": jnp.ones(3), "b": jnp.ones(3)}, _where)
+def test_guard_names_the_leaf_and_the_step(
+    value: float, dtype: DTypeLike, machine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jax, "default_backend", lambda: machine)
+    guard = FiniteGuard({"a": jnp.ones(3), "b": jnp.ones(3, dtype)}, _where)
     with pytest.raises(
         InputError,
         match=r"^\['b'\] is not finite after step 7: the last good checkpoint is /w/step_",
     ):
-        guard.check(7, {"a": jnp.ones(3), "b": jnp.array([1.0, value, 1.0])})
+        guard.check(7, {"a": jnp.ones(3), "b": jnp.array([1.0, value, 1.0], dtype)})
 
 
 def test_guard_ignores_what_was_infinite_from_the_start() -> None:

@@ -167,7 +167,9 @@ def train_explainer(
         progress=progress,
     )
     modules: Sequence[nnx.Module] = trained if isinstance(trained, tuple) else (trained,)
-    options = recipe.options_of(config)
+    options = dict(recipe.options_of(config))
+    if config.run.compute_dtype != "float32":
+        options["compute_dtype"] = config.run.compute_dtype
     generator = trained_generator(
         recipe.method_of(config),
         [Network(type(module).__name__, options, module) for module in modules],

@@ -20,6 +20,7 @@ from jaxtyping import Float, Int
 from cfx_jax.adapters import Trainable, trainable
 from cfx_jax.checks import num_classes
 from cfx_jax.compilation import as_pytree, call
+from cfx_jax.data import evenly_spread
 from cfx_jax.explain import Sibling, make_sibling, save_sibling
 from cfx_jax.metrics import accuracy, fit_temperature, robustly_correct
 from cfx_jax.objectives import Classifier
@@ -39,18 +40,20 @@ CONFIG = trades.Config(
 """Fine-tuning: the attack and the loss of Boreiko et al. 2022, a short course from given weights.
 """
 _ATTACKED = 100
-"""Validation images that the robust accuracy is measured on."""
+"""Validation images that the accuracies are measured on at most."""
 
 
 class Accuracies(NamedTuple):
     """The accuracies of a classifier on validation images, as shares.
 
     Attributes:
+        num_images: how many images they are measured on.
         accuracy: images decided as labelled.
         robust_accuracy: images decided as labelled, also after an attack within the radius of the
             training.
     """
 
+    num_images: int
     accuracy: float
     robust_accuracy: float
 
@@ -146,7 +149,9 @@ def measure_robustness(
     *,
     batch_size: int,
 ) -> Accuracies:
-    """Measures a classifier on the first validation images, with and without attacks.
+    """Measures a classifier on at most 100 validation images, with and without attacks.
+
+    Of more, which are often in the order of their classes, they are taken at equal distances.
 
     Args:
         classifier: one image -> logits.
@@ -155,7 +160,8 @@ def measure_robustness(
             ``metrics.robustly_correct``, with 20 steps and one restart.
         batch_size: images computed at once.
     """
-    images, labels = (validation[name][:_ATTACKED] for name in ("image", "label"))
+    places = evenly_spread(len(validation["label"]), most=_ATTACKED)
+    images, labels = (validation[name][places] for name in ("image", "label"))
     logits = map_examples(call, as_pytree(classifier), images, batch_size=batch_size)
     robust = robustly_correct(
         jax.random.key(0),
@@ -168,7 +174,8 @@ def measure_robustness(
         num_restarts=1,
         batch_size=batch_size,
     )
-    return Accuracies(accuracy(logits.argmax(1) == labels), float(robust.mean()))
+    hits = logits.argmax(1) == labels
+    return Accuracies(len(labels), accuracy(hits), float(robust.mean()))
 
 
 def _temperature(

@@ -17,12 +17,14 @@ from .networks import ModelFactory as ModelFactory
 from .networks import State as State
 from .networks import Step as Step
 from .networks import classifier_of as classifier_of
+from .networks import computed_as as computed_as
 from .networks import descend as descend
 from .networks import descent_step as descent_step
 from .networks import evaluation_view as evaluation_view
 from .networks import first_state as first_state
 from .networks import graph_of as graph_of
 from .networks import join_parts as join_parts
+from .networks import mean_gradients as mean_gradients
 from .networks import trained_network as trained_network
 from .networks import training_view as training_view
 from .networks import variables_of as variables_of
@@ -33,6 +35,7 @@ from .optimisers import RatedBatches as RatedBatches
 from .optimisers import check_plateau as check_plateau
 from .optimisers import make_optimiser as make_optimiser
 from .run_settings import RunSettings as RunSettings
+from .run_settings import as_stored as as_stored
 from .run_settings import count_steps as count_steps
 from .run_settings import describe_length as describe_length
 from .run_settings import images_per_epoch as images_per_epoch

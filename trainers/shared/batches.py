@@ -25,7 +25,7 @@ from cfx_jax.data import (
 from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import map_examples
-from cfx_jax.training.loop import Batches
+from cfx_jax.training import Batches
 
 from .fingerprints import digest
 from .run_settings import RunSettings, images_per_epoch

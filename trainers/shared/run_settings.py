@@ -1,4 +1,4 @@
-"""How long a training runs: the settings that every trainer shares."""
+"""How long a training runs and how its steps are computed: what all trainers share."""
 
 import dataclasses
 import math
@@ -12,13 +12,14 @@ from jaxtyping import Int
 
 from cfx_jax.checks import check_count
 from cfx_jax.errors import InputError
+from cfx_jax.models.views import ComputeDtype
 
 _ONCE_AN_EPOCH = ("steps_per_epoch", "evaluate_every", "checkpoint_every")
 
 
 @dataclass(frozen=True)
 class RunSettings:
-    """How long a training runs, in which batches, and how often it is evaluated and stored.
+    """How long a training runs, in which batches, how they are computed, and what is stored when.
 
     The defaults of a trainer stand in its own configuration, with their sources.
     """
@@ -44,6 +45,43 @@ class RunSettings:
     """Steps between lines of metrics."""
     seed: int = 0
     """Seed of the initial weights, of the order of images and of all random draws."""
+    compute_dtype: ComputeDtype = "float32"
+    """What the layers of the trained networks compute in, now and when they are loaded; bfloat16
+    takes half the memory and is several times faster on accelerators. Weights, statistics of norms,
+    losses and attacks are float32 in either case."""
+    accumulate: int = 1
+    """Equal parts that a batch is computed in, one after the other, for less memory. The step goes
+    down the mean of their gradients; batch norms see one part at a time. cycle, fixed_point and
+    progressive take 1 alone."""
+    remat: bool = False
+    """Whether blocks of layers keep their input alone for the gradient and are computed once more:
+    less memory for a third more work, and the same gradients."""
+
+
+_ADDED_LATER = {"compute_dtype": "float32", "accumulate": 1, "remat": False}
+"""Settings of a run that earlier versions did not have, and what they computed with."""
+
+
+def as_stored(value: Any) -> Any:
+    """A configuration, or what holds some, as nested mappings and lists that are stored.
+
+    Settings of a run that were added later are left out while they have the value that was
+    computed with before, so that what an earlier version stored is still found.
+
+    Args:
+        value: dataclasses, mappings, sequences and plain values, nested as deep as they like.
+
+    >>> as_stored(RunSettings(remat=True))["remat"], "remat" in as_stored(RunSettings())
+    (True, False)
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        if isinstance(value, RunSettings):
+            fields = {n: v for n, v in fields.items() if _ADDED_LATER.get(n, _ADDED_LATER) != v}
+        return as_stored(fields)
+    if isinstance(value, Mapping):
+        return {name: as_stored(part) for name, part in value.items()}
+    return [as_stored(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 class RunConfig(Protocol):

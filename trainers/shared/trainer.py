@@ -17,7 +17,7 @@ this order, and hands the rest (counting, logging, checkpoints, going on after a
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
@@ -28,14 +28,11 @@ from flax import nnx
 from jax.sharding import Mesh
 from jaxtyping import Int, Num, PRNGKeyArray
 
-from cfx_jax.checks import check_choice
+from cfx_jax.checks import check_choice, check_count
 from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import data_mesh, first_decides
-from cfx_jax.training import CheckpointStore, fit, load_config
-from cfx_jax.training.checkpoint import has_checkpoint
-from cfx_jax.training.loop import Batches
-from cfx_jax.training.selection import Ties
+from cfx_jax.training import Batches, CheckpointStore, Ties, fit, has_checkpoint, load_config
 
 from .fingerprints import (
     describe_augmentation,
@@ -44,8 +41,8 @@ from .fingerprints import (
     describe_start,
     digest,
 )
-from .networks import Evaluate, ModelFactory, State, Step
-from .run_settings import RunConfig, count_steps, restore_config
+from .networks import Evaluate, ModelFactory, State, Step, computed_as
+from .run_settings import RunConfig, RunSettings, as_stored, count_steps, restore_config
 
 
 class TrainerConfig(RunConfig, Protocol):
@@ -86,8 +83,11 @@ class Inputs:
     resumed: bool = False
 
     def choose(self, build: Callable[[Any, nnx.Rngs], nnx.Module], config: Any) -> ModelFactory:
-        """The given factory of networks, or the one that builds the configuration's."""
-        return self.model or partial(build, config)
+        """The given factory of networks, or the one that builds the configuration's.
+
+        Their layers compute in the number type that the configuration's run names.
+        """
+        return partial(computed_as, config.run, self.model or partial(build, config))
 
 
 class TrainingBatches(NamedTuple):
@@ -130,6 +130,7 @@ class Trainer(Generic[C]):
         needs: inputs without which nothing can be trained, such as ``"classifier"``.
         takes: further inputs that it makes use of, such as ``"augment"``.
         ties: whether the earlier or the later of two states with the same metric is kept.
+        accumulates: whether a batch can be computed in parts; not where a step has several updates.
     """
 
     name: str
@@ -144,6 +145,7 @@ class Trainer(Generic[C]):
     needs: tuple[str, ...] = ()
     takes: tuple[str, ...] = ("model",)
     ties: Ties = "earlier"
+    accumulates: bool = True
 
 
 def train(
@@ -199,7 +201,7 @@ def train(
     _check_options(trainer, {**options, "skip": tuple(skip) or None})
     check_choice(config.select, tuple(trainer.selections), name="select")
     mesh = data_mesh() if mesh is None else mesh
-    _check_batch_size(config.run.batch_size, mesh)
+    _check_batch_size(trainer, config.run, mesh)
     resumed = first_decides("the training goes on", has_checkpoint(workdir))
     given: dict[str, Any] = {**options, "skip": skip, "mesh": mesh, "resumed": resumed}
     inputs = Inputs(source, train_indices, validation, **given)
@@ -216,7 +218,7 @@ def train(
         key=step_key,
         num_steps=config.run.num_steps,
         workdir=workdir,
-        config={"trainer": trainer.name, **asdict(config), "data": depends},
+        config={"trainer": trainer.name, **as_stored(config), "data": depends},
         evaluate=lambda state: batches.observe(evaluate(state)),
         evaluate_every=config.run.evaluate_every,
         select=trainer.selections[config.select],
@@ -291,10 +293,19 @@ def _check_options(trainer: Trainer[Any], options: Mapping[str, Any]) -> None:
             )
 
 
-def _check_batch_size(batch_size: int, mesh: Mesh) -> None:
-    if batch_size < 1 or batch_size % mesh.size:
+def _check_batch_size(trainer: Trainer[Any], run: RunSettings, mesh: Mesh) -> None:
+    batch_size, parts = run.batch_size, run.accumulate
+    check_count(parts, name="accumulate")
+    if parts > 1 and not trainer.accumulates:
         raise InputError(
-            f"batch_size: expected a multiple of the {mesh.size} devices, got {batch_size}"
+            f"accumulate: expected 1 for {trainer.name}, whose step updates several networks in"
+            f" turn, got {parts}: set remat, or a smaller batch_size"
+        )
+    if batch_size < 1 or batch_size % (mesh.size * parts):
+        of_parts = f" times the {parts} parts of accumulate" if parts > 1 else ""
+        raise InputError(
+            f"batch_size: expected a multiple of the {mesh.size} devices{of_parts}, got"
+            f" {batch_size}"
         )
 
 

@@ -1,12 +1,13 @@
 """The files that a user names: on disk, below folders, and in zip archives, read alike."""
 
 import tempfile
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from os.path import abspath, commonpath, dirname, sep
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cfx_jax.data.sources.folder_or_zip import FileTree
 from cfx_jax.data.user_files import DamagedFile, damage, is_folder, is_regular, printable, read_file
@@ -47,6 +48,22 @@ class StoredFile(NamedTuple):
             DamagedFile: it cannot be read, or unpacks to more than allowed.
         """
         return read_file(self.path) if self.archive is None else self.archive.read(self._member)
+
+    def size(self) -> int:
+        """The number of bytes that it has unpacked; 0 where it cannot be read."""
+        if self.archive is not None:
+            return self.archive.member(self._member).file_size
+        with suppress(OSError):
+            return self.path.stat().st_size
+        return 0
+
+    def check_sum(self) -> int:
+        """The CRC-32 of the content, which archives keep; 0 where it cannot be read."""
+        if self.archive is not None:
+            return self.archive.member(self._member).CRC
+        with suppress(DamagedFile):
+            return zlib.crc32(self.read())
+        return 0
 
     @contextmanager
     def on_disk(self) -> Iterator[Path]:
@@ -110,6 +127,47 @@ def list_files(paths: Sequence[Path]) -> tuple[list[Entry], Counter[str]]:
         for entry in _below(path, unusable):
             listed.setdefault(entry.file.path, entry)
     return list(listed.values()), unusable
+
+
+def each_once(entries: Sequence[Entry]) -> tuple[list[Entry], int]:
+    """Leaves out files that are named twice: by two paths, a link, or in a zip and unpacked.
+
+    Of two links in different folders below one root both stay, since folders may be classes. A
+    member of an archive is a file of another root where name, size and check sum are equal.
+
+    Args:
+        entries: the files; the first of equal ones stays.
+
+    Returns:
+        The files, and how many are left out.
+    """
+    kept, seen = list[Entry](), dict[Any, list[Entry]]()
+    members = {_label_of(entry.file) for entry in entries if entry.file.archive is not None}
+    for entry in entries:
+        keys = [_identity(entry.file)]
+        if members and (label := _label_of(entry.file)) in members:
+            keys.append((*label, entry.file.check_sum()))
+        others = [other for key in keys for other in seen.get(key, ())]
+        if not any(other.root != entry.root or other.folders == entry.folders for other in others):
+            kept.append(entry)
+        for key in keys:
+            seen.setdefault(key, []).append(entry)
+    return kept, len(entries) - len(kept)
+
+
+def _identity(file: StoredFile) -> tuple[Any, ...]:
+    """The device and the inode of a file, which all paths to it share."""
+    try:
+        status = (file.path if file.archive is None else file.archive.path).stat()
+    except OSError:  # the survey tells why it cannot be read
+        return (file.path,)
+    member = None if file.archive is None else str(file._member)
+    return status.st_dev, status.st_ino, member
+
+
+def _label_of(file: StoredFile) -> tuple[str, int]:
+    """The name of a file without its folders, and its size."""
+    return file.path.name, file.size()
 
 
 def folders_of(files: Sequence[Entry]) -> list[tuple[str, ...]]:

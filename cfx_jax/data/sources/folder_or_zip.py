@@ -95,6 +95,10 @@ class FileTree:
             with self._archive.open(member) as stream:
                 return read_bounded(stream, expected=member.file_size)
 
+    def member(self, name: PurePosixPath) -> zipfile.ZipInfo:
+        """The entry of one file in the archive's directory."""
+        return self._members[str(name)]
+
     def start(self, name: PurePosixPath, length: int) -> bytes:
         """The first bytes of one file; none if it cannot be read."""
         try:

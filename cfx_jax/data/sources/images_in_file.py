@@ -14,7 +14,7 @@ from jaxtyping import Float, Shaped
 from cfx_jax.data.dicom import read_dicom, survey_dicom
 from cfx_jax.data.display_window import Window, scale_values
 from cfx_jax.data.nifti_slices import read_slices
-from cfx_jax.data.sources.decoding import decode_image, unit_range
+from cfx_jax.data.sources.decoding import decode_image, show_values, unit_range
 from cfx_jax.data.sources.file_listing import StoredFile
 from cfx_jax.data.sources.picture_headers import (
     DECODED,
@@ -125,9 +125,11 @@ def read_image(
     if contents.kind == "DICOM":
         with file.on_disk() as path:
             return bring_to(read_dicom(path, frame=number, window=window), size, channels)
+    if window not in ("file", "full"):
+        return show_values(file.read(), channels=channels, size=size, window=window)
     pixels = decode_image(file.read(), channels=channels, size=size)
-    if window != "file" or depth is None or pixels.dtype != np.uint16:
-        return unit_range(pixels, window=window)
+    if window == "full" or depth is None or pixels.dtype != np.uint16:
+        return unit_range(pixels)
     return _scale_depth(pixels, depth)
 
 

@@ -2,6 +2,7 @@
 
 from cfx_jax.models.generators.discriminator import Discriminator as Discriminator
 from cfx_jax.models.generators.fixed_point import FixedPointTranslator as FixedPointTranslator
+from cfx_jax.models.generators.fixed_point import LimitName as LimitName
 from cfx_jax.models.generators.fixed_point import PatchCritic as PatchCritic
 from cfx_jax.models.generators.fixed_point import Verdict as Verdict
 from cfx_jax.models.generators.fixed_point import translation_of as translation_of
@@ -10,6 +11,7 @@ from cfx_jax.models.generators.generator_view import generator_of as generator_o
 from cfx_jax.models.generators.mask_generator import MaskGenerator as MaskGenerator
 from cfx_jax.models.generators.progressive import ProgressiveGenerator as ProgressiveGenerator
 from cfx_jax.models.generators.progressive import ProjectionDiscriminator as ProjectionDiscriminator
+from cfx_jax.models.generators.progressive import ProjectionName as ProjectionName
 from cfx_jax.models.generators.progressive import exaggerator_of as exaggerator_of
 from cfx_jax.models.generators.progressive_small import (
     BatchNormDiscriminator as BatchNormDiscriminator,
@@ -26,6 +28,8 @@ from cfx_jax.models.generators.similar_adversarial import DuoAE as DuoAE
 from cfx_jax.models.generators.similar_adversarial import SingleAE as SingleAE
 from cfx_jax.models.generators.stored import arrays_of as arrays_of
 from cfx_jax.models.generators.stored import rebuild as rebuild
+from cfx_jax.models.generators.unet import PUBLISHED_FILTERS as PUBLISHED_FILTERS
+from cfx_jax.models.generators.unet import NormName as NormName
 from cfx_jax.models.generators.unet import UNet as UNet
 from cfx_jax.models.generators.unet import UNetGenerator as UNetGenerator
 from cfx_jax.models.generators.vae import VAE as VAE

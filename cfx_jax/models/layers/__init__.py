@@ -1,5 +1,8 @@
 """Building blocks that several architectures share."""
 
+from cfx_jax.models.layers.block import Block as Block
+from cfx_jax.models.layers.compute_dtype import promote_dtype as promote_dtype
+from cfx_jax.models.layers.compute_dtype import widest as widest
 from cfx_jax.models.layers.convolution import Activation as Activation
 from cfx_jax.models.layers.convolution import Norm as Norm
 from cfx_jax.models.layers.convolution import NormalisedPointwise as NormalisedPointwise

@@ -16,6 +16,9 @@ from flax import nnx
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from cfx_jax.models.layers.compute_dtype import widest
+from cfx_jax.models.layers.small_maps import convolve
+
 Activation = Callable[[jax.Array], jax.Array]
 """An elementwise non-linearity; a named function, since an inline lambda would retrace once per
 model.
@@ -51,6 +54,8 @@ def convolution(
 ) -> nnx.Conv:
     """Makes a bias-free square convolution with padding (size - 1) // 2 on each side.
 
+    Small maps are convolved as ``small_maps`` says.
+
     Args:
         in_channels: channels of the input maps.
         out_channels: channels of the output maps.
@@ -70,6 +75,7 @@ def convolution(
         padding=[(pad, pad), (pad, pad)],
         use_bias=False,
         kernel_init=he_fan_out,
+        conv_general_dilated=convolve,
         rngs=rngs,
     )
 
@@ -108,7 +114,8 @@ def batch_norm(
 def last_layer(channels: int, num_classes: int, *, rngs: nnx.Rngs) -> nnx.Linear:
     """Makes the linear layer of the logits.
 
-    Its weights start from PyTorch's uniform distribution, its bias from zero.
+    Its weights start from PyTorch's uniform distribution, its bias from zero. It computes in the
+    type of its weights, also where the network computes in bfloat16.
 
     Args:
         channels: size of the last axis of its input.
@@ -118,7 +125,9 @@ def last_layer(channels: int, num_classes: int, *, rngs: nnx.Rngs) -> nnx.Linear
     Returns:
         The layer, (..., channels) -> (..., num_classes).
     """
-    return nnx.Linear(channels, num_classes, kernel_init=_LINEAR_INIT, rngs=rngs)
+    return nnx.Linear(
+        channels, num_classes, kernel_init=_LINEAR_INIT, promote_dtype=widest, rngs=rngs
+    )
 
 
 class NormalisedPointwise(nnx.Module):

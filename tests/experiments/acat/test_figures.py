@@ -6,9 +6,8 @@ import pytest
 from experiments.acat import figures
 from experiments.acat.config import Config
 from experiments.acat.data import Scans, StoredFacts
-from experiments.acat.latent_searches import Traces
-from experiments.acat.localisation import Detection, Shown
-from experiments.acat.map_names import METHODS
+from experiments.acat.maps import METHODS, Detection, Shown
+from experiments.acat.maps.latent_searches import Traces
 from experiments.acat.networks import choose_networks
 from experiments.acat.study import Attention, KindStudy, Run
 from experiments.shared import PaperReport

@@ -16,9 +16,7 @@ from experiments.acat import study as studies
 from experiments.acat import training
 from experiments.acat.config import SearchConfig
 from experiments.acat.data import ChosenFacts, Scans, StoredFacts, split_scans
-from experiments.acat.latent_searches import Explained
-from experiments.acat.map_names import OURS
-from experiments.acat.maps import attention_maps
+from experiments.acat.maps import OURS, Explained, attention_maps
 from experiments.acat.networks import ACAT, AS_LONG, BASELINE
 from experiments.acat.presets import SMOKE
 from experiments.acat.variances import Variances

@@ -17,8 +17,7 @@ from small_classifiers import images, linear_classifier
 from cfx_jax.attributions import AugmentationRanges
 from cfx_jax.counterfactuals import SimilarAdversarial
 from cfx_jax.errors import InputError
-from cfx_jax.models import FindingClassifier, build, parts, per_image
-from cfx_jax.models.weights.torchvision_names import torchvision_name
+from cfx_jax.models import FindingClassifier, build, parts, per_image, torchvision_name
 from experiments.charachon_shared import (
     GRADIENT,
     MASK_GENERATOR,

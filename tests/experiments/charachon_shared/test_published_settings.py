@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.tree_util import Partial
-from published_settings import check_published
+from published_settings import check_published, settings_of
 
 from cfx_jax.errors import InputError
 from cfx_jax.losses import PUBLISHED_WEIGHTS
@@ -208,6 +208,7 @@ SHARED_OURS = {
     "num_perceptual_steps",
     "groups",
     "window",
+    "organ",
     "seed",
     "results",
     "work",
@@ -250,10 +251,13 @@ IN_II_OURS = {
     "faithfulness.num_random",
     "faithfulness.least_turned",
     "faithfulness.unturned",
+    "leave_out",
     "num_shown",
 }
 IN_II_OURS |= {f"{name}.{each}" for name in ("syce", "cyce") for each in CYCLE_OURS}
 IN_II_OURS |= {f"adversary.{each}" for each in ADVERSARY_OURS}
+# Searches of other papers, which the preset does not start.
+IN_II_OURS |= {name for name, _ in settings_of(PATH) if name.startswith("latent.")}
 
 
 @pytest.mark.parametrize(

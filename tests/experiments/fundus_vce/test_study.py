@@ -359,6 +359,30 @@ def test_every_counterfactual_studied_is_filed_under_what_it_is():
     }
 
 
+def test_counterfactuals_that_are_swept_are_not_searched_for_twice():
+    config = Config(
+        explanations=ExplanationConfig(
+            norms=(1.5, 4.0), radii=(0.1, 0.2), sweep=(0.1, 0.2), num_studied=2
+        )
+    )
+    recorder = Recorder()
+    found = explain(
+        config, data(images_of(8)), evaluations(n=8, **dict.fromkeys(NAMES, (100, 0))), recorder
+    )
+    # The radius of l1.5 is one of the sweep's too, but the sweep is of l4.
+    assert sorted(call[1:3] for call in recorder.calls) == sorted(
+        [(name, 1.5) for name in NAMES] + [(name, 4.0) for name in NAMES]
+    )
+    for target in (0, 1):
+        np.testing.assert_array_equal(
+            found.vce["ensemble", 4.0, target].probability, found.sweep[0.2, target].probability
+        )
+        np.testing.assert_allclose(
+            found.vce["ensemble", 4.0, target].probability,
+            200 + 40 + 0.2 + target / 100 + 1000 * np.arange(4),
+        )
+
+
 def test_images_are_studied_by_their_order_and_failures_come_after_them():
     label = np.array([1, 0, 1, 0, 1, 0, 1, 0])
     right = np.array([True, True, False, True, False, False, True, False])
@@ -479,7 +503,8 @@ def test_maps_are_thresholded_and_scored_on_images_that_nothing_was_chosen_on(
     # Figure 1 shows the counterfactuals of the radius that is configured, not of the map's.
     shown = search.calls[-len(NAMES) :]
     assert [(call[1], call[2], call[5][0]) for call in shown] == [(n, 2.0, 1.0) for n in NAMES]
-    assert all(call[3].tolist() == [tuning + found.typical.row] for call in shown)
+    assert all(set(call[3].tolist()) == {tuning + found.typical.row} for call in shown)
+    assert all(len(reached.image) == 1 for reached in found.typical.vce.values())
     np.testing.assert_array_equal(found.images.indices, [2, 3, 4, 5])
     tuned = search.calls[:4]
     assert all(call[1] == "ensemble" and call[3].tolist() == [0, 1] for call in tuned)

@@ -44,12 +44,17 @@ from experiments.progressive_exaggeration.chapters.saliency import (
     map_saliency,
     other_maps,
 )
-from experiments.progressive_exaggeration.classifiers import Network
 from experiments.progressive_exaggeration.data import Data, Part, load_images
-from experiments.progressive_exaggeration.explained_label import Subject
-from experiments.progressive_exaggeration.explanations import OURS, Explainer, Sweeps
 from experiments.progressive_exaggeration.human_study import write_human_study
-from experiments.progressive_exaggeration.label_study import OVER_TRAININGS, LabelStudy
+from experiments.progressive_exaggeration.label_study import (
+    OURS,
+    OVER_TRAININGS,
+    Explainer,
+    LabelStudy,
+    Network,
+    Subject,
+    Sweeps,
+)
 from experiments.progressive_exaggeration.presets import SMOKE
 from experiments.shared import ImageSet, StoredImages, Workspace
 from experiments.shared.controls import BRIGHTEST, CHANGE, CONSTANT, DARKEST, EDGES

@@ -13,9 +13,9 @@ from flax import nnx
 
 from cfx_jax.data import load_arrays
 from cfx_jax.report import read_key
-from experiments.progressive_exaggeration import classifiers, explanations
 from experiments.progressive_exaggeration.__main__ import main
 from experiments.progressive_exaggeration.chapters import ablation
+from experiments.progressive_exaggeration.label_study import classifiers, explanations
 from experiments.progressive_exaggeration.presets import SMOKE
 from experiments.shared.controls import CHANGE, RANDOM, TRIVIAL
 

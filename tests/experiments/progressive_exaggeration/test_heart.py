@@ -56,8 +56,7 @@ from experiments.progressive_exaggeration.chapters.heart.tables import (
     size_table,
 )
 from experiments.progressive_exaggeration.data import Data, Part, load_images
-from experiments.progressive_exaggeration.explained_label import Subject
-from experiments.progressive_exaggeration.explanations import Sweeps
+from experiments.progressive_exaggeration.label_study import Subject, Sweeps
 from experiments.progressive_exaggeration.presets import PRESETS, SMOKE
 from experiments.shared import ImageSet, PaperReport, StoredImages, Workspace
 

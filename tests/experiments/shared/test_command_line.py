@@ -132,7 +132,7 @@ DAMAGED = """
 import sys
 from pathlib import Path
 import jax
-from experiments.shared.command_line import use_compilation_cache
+from cfx_jax.compilation import use_compilation_cache
 use_compilation_cache()
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 for content in (None, lambda program: program[: len(program) // 2], lambda program: b"", None):

@@ -12,6 +12,7 @@ from experiments.shared import (
     check_no_classes,
     draw_fields,
     draw_images,
+    drawing_processes,
     remaining_share,
     stored_fields,
 )
@@ -68,6 +69,17 @@ def test_many_images_are_drawn_by_several_processes_alike():
         assert {name: values[index] for name, values in found["factors"].items()} == pytest.approx(
             expected["factors"]
         )
+
+
+def test_several_worlds_are_drawn_by_the_same_processes():
+    with drawing_processes() as processes:
+        for seed in (3, 4):
+            options = {"num_images": 500, "size": 32, "seed": seed}
+            found = draw_fields(SyntheticBrain, options, ("image",), processes=processes)
+            expected = SyntheticBrain(**options)[499]["image"]
+            np.testing.assert_array_equal(found["image"][499], expected)
+        few = {"num_images": 3, "size": 32, "seed": 5}
+        assert len(draw_fields(SyntheticBrain, few, ("image",), processes=processes)["image"]) == 3
 
 
 def test_the_set_of_a_world_has_its_images_and_depends_on_its_options(tmp_path):

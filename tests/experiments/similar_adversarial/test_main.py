@@ -387,11 +387,11 @@ def test_boxes_are_measured_as_drawn_or_around_regions():
 
 
 @pytest.mark.slow
-def test_a_smoke_run_ends_in_a_report(tmp_path):
-    config = dataclasses.replace(SMOKE, results=str(tmp_path / "r"), work=str(tmp_path / "w"))
-    main(config)
+def test_a_smoke_run_ends_in_a_report(smoke_run):
+    run = smoke_run("similar_adversarial")
+    config = dataclasses.replace(SMOKE, results=str(run / "results"), work=str(run / "work"))
     folder = results_folder("similar_adversarial", config, PRESETS)
-    assert folder == tmp_path / "r" / "similar_adversarial" / "smoke"
+    assert folder == run / "results" / "similar_adversarial" / "smoke"
     written = {path.name for path in folder.iterdir()}
     numbers = ("3_boxes", "6_overlap", "7_areas", "8_overlap", "9_areas", "10_overlap", "11_areas")
     assert {

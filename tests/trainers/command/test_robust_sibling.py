@@ -95,6 +95,20 @@ def answers(classifier):
     return measure_robustness(classifier, validation(), config().attack, batch_size=100)
 
 
+def test_images_in_the_order_of_their_classes_are_measured_at_equal_distances():
+    """Of 300 images the first 100 would be of one class."""
+    images, labels = images_and_labels(300, seed=2)
+    order = np.argsort(labels, kind="stable")
+    ordered = {"image": images[order], "label": labels[order]}
+
+    def always_left(image):
+        return jnp.array([1.0, 0.0]) + 1e-6 * image.sum()
+
+    found = measure_robustness(always_left, ordered, config().attack, batch_size=100)
+    assert found.num_images == 100
+    assert abs(found.accuracy - (labels == 0).mean()) < 0.02
+
+
 def test_it_is_as_accurate_and_more_robust():
     own, robust = answers(plain()), answers(sibling_of(trained(), plain()))
     both = answers(with_sibling(trained(), plain()))

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
@@ -127,3 +129,44 @@ def test_every_change_of_what_a_training_depends_on_shows(tmp_path: Path, part: 
 def _mirror(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     del rng
     return image[:, ::-1]
+
+
+def test_a_bfloat16_training_loads_as_bfloat16_and_one_without_the_setting_as_float32(
+    tmp_path: Path,
+) -> None:
+    config = with_options(
+        classifier.Config(), num_steps=3, compute_dtype="bfloat16", accumulate=2, **OPTIONS
+    )
+    given: dict[str, Any] = {"model": net, "progress": False}
+    model = train(classifier.TRAINER, config, *DATA, tmp_path / "w", **given)
+    loaded = _load(tmp_path / "w")
+    assert model.hidden.dtype == loaded.hidden.dtype == jnp.bfloat16
+    assert {leaf.dtype.name for leaf in jax.tree.leaves(variables_of(loaded)[0])} == {"float32"}
+    np.testing.assert_array_equal(loaded(DATA[2]["image"]), model(DATA[2]["image"]))
+    stored = load_config(tmp_path / "w")["run"]
+    assert (stored["compute_dtype"], stored["accumulate"]) == ("bfloat16", 2)
+    _train(tmp_path / "f", 3)
+    assert "compute_dtype" not in load_config(tmp_path / "f")["run"]  # as earlier versions wrote it
+    assert _load(tmp_path / "f").hidden.dtype is None
+
+
+@pytest.mark.parametrize(
+    ("of", "options", "message"),
+    [
+        (classifier, {"accumulate": 0}, "accumulate: expected an integer of at least 1, got 0"),
+        (classifier, {"accumulate": 3}, "batch_size: expected a multiple of the 1 devices times the"
+         " 3 parts of accumulate, got 32"),
+        (vae, {"compute_dtype": "float16"}, "compute_dtype: expected one of 'float32', 'bfloat16'"),
+        (cycle, {"accumulate": 2}, "accumulate: expected 1 for cycle, whose step updates several"),
+        (classifier, {"remat": True}, "remat: expected a network of blocks, as models.layers"),
+    ],
+)  # fmt: skip
+def test_ways_of_computing_that_cannot_be_are_refused(
+    tmp_path: Path, of: Any, options: dict[str, Any], message: str
+) -> None:
+    config = with_options(of.Config(), num_steps=3, **{**OPTIONS, **options})
+    given: dict[str, Any] = {"model": net} if of is classifier else {}
+    if of is cycle:
+        given["classifier"] = lambda image: jnp.stack([image.mean(), -image.mean()])
+    with pytest.raises(InputError, match=message):
+        train(of.TRAINER, config, *DATA, tmp_path, progress=False, **given)

@@ -202,9 +202,12 @@ class SyntheticFundus(DrawnSource):
         super().__init__(
             num_images, drawing, functools.partial(label_of, seed, prevalence=prevalence)
         )
-        self.gradables: Int[np.ndarray, " n"] = np.array(
-            [gradable_of(seed, index, ungradable=ungradable) for index in range(num_images)]
-        )
+        self._gradable_of = functools.partial(gradable_of, seed, ungradable=ungradable)
+
+    @functools.cached_property
+    def gradables(self) -> Int[np.ndarray, " n"]:
+        """Whether each picture can be graded, 1 or 0, decided when they are first asked for."""
+        return np.array([self._gradable_of(index) for index in range(len(self))])
 
 
 def _healthy_scene(

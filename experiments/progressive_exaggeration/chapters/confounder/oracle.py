@@ -18,13 +18,16 @@ from jaxtyping import Bool, Float, Int
 from cfx_jax.counterfactuals import Exaggerator, class_1_probability, probability_bin
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import map_examples
-from experiments.progressive_exaggeration.classifiers import ORACLE, Network, train_network
 from experiments.progressive_exaggeration.data import Data, Part
-from experiments.progressive_exaggeration.explained_label import Subject
-from experiments.progressive_exaggeration.explanations import Explainer
-from experiments.progressive_exaggeration.label_study import LabelStudy
-from experiments.shared import Arrays, ImageSet, StoredImages
-from experiments.shared.array_store import row_slices, stored
+from experiments.progressive_exaggeration.label_study import (
+    ORACLE,
+    Explainer,
+    LabelStudy,
+    Network,
+    Subject,
+    train_network,
+)
+from experiments.shared import Arrays, ImageSet, StoredImages, row_slices, store_parts
 
 # images of a part, of which the drawings are as many: together 3 GB at 128 x 128 x 3, on disk
 _MOST = 8192
@@ -89,7 +92,7 @@ def with_drawings(part: Part, confounder: int, explained: Explained, study: Labe
                 yield {"image": images[chosen[rows]]}
             start += len(chosen)
 
-    arrays = stored(study.workspace, "with drawings", origin, len(labels), compute)
+    arrays = store_parts(study.workspace, "with drawings", origin, len(labels), compute)
     source = StoredImages({**arrays, "label": labels[:, confounder]}, ("no", "yes"))
     return Part(ImageSet.whole(source, origin), labels)
 
@@ -112,7 +115,7 @@ def _drawn(
             yield {"image": np.clip(images, 0, 1), "bin": bins}
 
     depends = [explainer.identity, part.images.identity]
-    drawn = stored(study.workspace, "drawings", depends, len(part), compute)
+    drawn = store_parts(study.workspace, "drawings", depends, len(part), compute)
     chosen = balanced(np.array(drawn["bin"]), part.labels[:, confounder] == 1)
     return drawn["image"], np.resize(chosen, len(part)) if len(chosen) else chosen
 

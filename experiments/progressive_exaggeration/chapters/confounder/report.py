@@ -12,11 +12,8 @@ from jaxtyping import Bool, Float, Shaped
 from cfx_jax.metrics import Interval, bootstrap_interval
 from cfx_jax.report import Claim, sweep_grid
 from experiments.progressive_exaggeration import published
-from experiments.progressive_exaggeration.explanations import (
-    Sweeps,
-)
 from experiments.progressive_exaggeration.figures import drawn_series
-from experiments.progressive_exaggeration.label_study import OVER_TRAININGS, LabelStudy
+from experiments.progressive_exaggeration.label_study import OVER_TRAININGS, LabelStudy, Sweeps
 from experiments.shared import MORE, ImageSet, PaperReport, Statement, Table
 
 BIASED, UNBIASED = "biased", "unbiased"

@@ -24,16 +24,19 @@ from experiments.progressive_exaggeration.chapters.confounder.report import (
     Bias,
     Shown,
 )
-from experiments.progressive_exaggeration.classifiers import Network, labelled, train_network
 from experiments.progressive_exaggeration.config import Config
-from experiments.progressive_exaggeration.explained_label import Subject, subject_of
-from experiments.progressive_exaggeration.explanations import (
+from experiments.progressive_exaggeration.label_study import (
     Explainer,
+    LabelStudy,
+    Network,
+    Subject,
     further_explainer,
+    labelled,
     seen_by,
+    subject_of,
     sweep,
+    train_network,
 )
-from experiments.progressive_exaggeration.label_study import LabelStudy
 from experiments.shared import ImageSet, predict
 
 _LEAST = 1e-6  # probability whose log-odds are told apart from 0

@@ -29,11 +29,17 @@ from experiments.progressive_exaggeration.chapters.heart.organ_masks import (
 )
 from experiments.progressive_exaggeration.chapters.heart.size_statistics import Series
 from experiments.progressive_exaggeration.chapters.heart.tables import MEASURES, AllSeries, spoken
-from experiments.progressive_exaggeration.classifiers import EXPLAINED, train_network
 from experiments.progressive_exaggeration.data import load_images
-from experiments.progressive_exaggeration.explained_label import Subject, subject_of
-from experiments.progressive_exaggeration.explanations import Sweeps, sweep, train_explainer
-from experiments.progressive_exaggeration.label_study import LabelStudy
+from experiments.progressive_exaggeration.label_study import (
+    EXPLAINED,
+    LabelStudy,
+    Subject,
+    Sweeps,
+    subject_of,
+    sweep,
+    train_explainer,
+    train_network,
+)
 from experiments.shared import PaperReport, Table
 
 

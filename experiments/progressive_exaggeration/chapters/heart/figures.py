@@ -18,9 +18,8 @@ from experiments.progressive_exaggeration.chapters.heart.heart_sizes import (
 from experiments.progressive_exaggeration.chapters.heart.organ_masks import sizes_of
 from experiments.progressive_exaggeration.chapters.heart.size_statistics import Series
 from experiments.progressive_exaggeration.chapters.heart.tables import MEASURES, AllSeries, spoken
-from experiments.progressive_exaggeration.explained_label import Subject
-from experiments.progressive_exaggeration.explanations import Sweeps
 from experiments.progressive_exaggeration.figures import drawn_series
+from experiments.progressive_exaggeration.label_study import Subject, Sweeps
 from experiments.shared import Figure
 
 _SHARES = np.linspace(0, 1, 11)

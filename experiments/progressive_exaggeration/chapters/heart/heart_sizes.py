@@ -27,10 +27,8 @@ from experiments.progressive_exaggeration.chapters.heart.organ_masks import (
     true_organs,
 )
 from experiments.progressive_exaggeration.data import Data
-from experiments.progressive_exaggeration.explained_label import Subject
-from experiments.progressive_exaggeration.explanations import Sweeps
-from experiments.shared import Arrays, ImageSet, Workspace
-from experiments.shared.array_store import stored
+from experiments.progressive_exaggeration.label_study import Subject, Sweeps
+from experiments.shared import Arrays, ImageSet, Workspace, store_parts
 from trainers import segmentation, train
 
 SEGMENTED, REGISTERED = "segmented", "registered"
@@ -98,7 +96,9 @@ def find_hearts(
     stored_queries = workspace.cached("hearts of queries", identity, segmented)
     ways = {SEGMENTED: explanations_segmented, REGISTERED: explanations_registered}
     explanations = {
-        way: stored(workspace, f"hearts {way}", identity, len(queries), compute)["explanations"]
+        way: store_parts(workspace, f"hearts {way}", identity, len(queries), compute)[
+            "explanations"
+        ]
         for way, compute in ways.items()
     }
     return Hearts(stored_queries["dice"], stored_queries["queries"], explanations, identity)

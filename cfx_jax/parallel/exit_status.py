@@ -6,8 +6,11 @@ from collections.abc import Callable, Sequence
 
 import jax
 
+from cfx_jax.compilation import use_compilation_cache
 from cfx_jax.errors import InputError, reason_of
-from cfx_jax.parallel import check_same, end_run, is_alone, start_from_arguments, wait_for_verdict
+from cfx_jax.parallel.consensus import check_same
+from cfx_jax.parallel.process_group import end_run, is_alone, wait_for_verdict
+from cfx_jax.parallel.start import start_from_arguments
 
 _BROKEN_PIPE = 141
 """The status with which a shell's own commands end when nobody reads what they print."""
@@ -19,17 +22,20 @@ def status_of(
     *,
     program: str,
     stopped: str = "",
+    wording: Callable[[str], str] = str,
 ) -> int:
     """Runs a command, and turns a mistake of the user's into one line.
 
-    Several processes work on it where the command line or a cluster says so; all must have the same
+    Programs that it compiles are kept for its next start, see ``use_compilation_cache``. Several
+    processes work on it where the command line or a cluster says so; all must have the same
     arguments, and all end where one does, see ``parallel.start_from_arguments``.
 
     Args:
         run: the command, a function of its arguments.
         arguments: of the command line; None takes the process's.
-        program: what the line begins with.
-        stopped: what is said where the user stops the command.
+        program: what the line of a mistake begins with.
+        stopped: the line where the user stops the command; empty for none.
+        wording: says a mistake in the words of the command line.
 
     Returns:
         The exit status: 0, 2 after a mistake, 130 where the user stopped it, 141 where nobody reads
@@ -38,6 +44,7 @@ def status_of(
     try:
         try:
             rest = start_from_arguments(sys.argv[1:] if arguments is None else arguments)
+            use_compilation_cache()
             check_same("the command", {"arguments": rest})
             run(rest)
         finally:
@@ -47,21 +54,21 @@ def status_of(
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
     except InputError as error:
-        return _ended(2, str(error), program)
+        return _ended(2, f"{program}: {wording(str(error))}")
     except (jax.errors.JaxRuntimeError, MemoryError, ValueError) as error:
         if type(error) is ValueError and "callback: Traceback" not in str(error):
             raise  # else out of memory, or a model that raises while a program runs
         wait_for_verdict(error)
-        return _ended(2, reason_of(error), program)
+        return _ended(2, f"{program}: {wording(reason_of(error))}")
     except KeyboardInterrupt:
-        return _ended(130, stopped, program)
+        return _ended(130, stopped)
     return 0
 
 
-def _ended(status: int, reason: str, program: str) -> int:
+def _ended(status: int, line: str) -> int:
     """The exit status of a failure, of which the other processes of this run are told."""
-    if reason:
-        print(f"{program}: {reason}", file=sys.stderr)
+    if line:
+        print(line, file=sys.stderr)
     if not is_alone():
-        end_run(status, reason or "stopped")
+        end_run(status, line or "stopped")
     return status

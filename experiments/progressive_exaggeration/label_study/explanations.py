@@ -23,11 +23,13 @@ from cfx_jax.metrics import decision_flips
 from cfx_jax.models import exaggerator_of, generator_of
 from cfx_jax.optimise import from_optax
 from cfx_jax.parallel import map_examples, progress_bar
-from experiments.progressive_exaggeration.classifiers import Network, augmentation
 from experiments.progressive_exaggeration.config import Config
-from experiments.progressive_exaggeration.explained_label import Subject, first_of_either
-from experiments.shared import Arrays, ImageSet, Workspace
-from experiments.shared.array_store import row_slices, stored
+from experiments.progressive_exaggeration.label_study.classifiers import Network, augmentation
+from experiments.progressive_exaggeration.label_study.explained_label import (
+    Subject,
+    first_of_either,
+)
+from experiments.shared import Arrays, ImageSet, Workspace, row_slices, store_parts
 from trainers import count_steps, source_probabilities, train, vae, with_run
 from trainers import progressive as explainer_trainer
 
@@ -289,7 +291,7 @@ def _kept(
                 }
                 bar.update(rows.stop - rows.start)
 
-    arrays = stored(workspace, stage, identity, len(queries), parts)
+    arrays = store_parts(workspace, stage, identity, len(queries), parts)
     return Exaggeration(
         **{
             name: values if name == "images" else np.array(values)

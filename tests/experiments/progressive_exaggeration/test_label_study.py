@@ -21,35 +21,38 @@ from cfx_jax.counterfactuals import Exaggeration
 from cfx_jax.data import SyntheticFaces
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import frechet_distance, gaussian_of
-from experiments.progressive_exaggeration import distances as table_1
-from experiments.progressive_exaggeration import explanations as module
 from experiments.progressive_exaggeration.chapters import check_chapters
 from experiments.progressive_exaggeration.chapters.attributes import Attributes, Explained
 from experiments.progressive_exaggeration.chapters.discrimination import turned_over
 from experiments.progressive_exaggeration.claims import make_claims
-from experiments.progressive_exaggeration.classifiers import Network, labelled
 from experiments.progressive_exaggeration.config import Config
 from experiments.progressive_exaggeration.data import Data, Part, load_images
-from experiments.progressive_exaggeration.distances import Cloud, distances
-from experiments.progressive_exaggeration.explained_label import Subject
-from experiments.progressive_exaggeration.explanation_quality import (
-    Measures,
-    correlation_by_query,
-    measure,
-    own_psnr,
-)
-from experiments.progressive_exaggeration.explanations import (
+from experiments.progressive_exaggeration.label_study import (
     OURS,
+    OVER_TRAININGS,
     XGEM,
     Explainer,
+    LabelStudy,
+    Measures,
+    Network,
+    Subject,
     Sweeps,
+    correlation_by_query,
+    labelled,
+    measure,
+    own_psnr,
     spread,
     sweep,
+)
+from experiments.progressive_exaggeration.label_study import distances as table_1
+from experiments.progressive_exaggeration.label_study import explanations as module
+from experiments.progressive_exaggeration.label_study.distances import Cloud, distances
+from experiments.progressive_exaggeration.label_study.explanations import (
     training_images,
     xgem_sweep,
 )
-from experiments.progressive_exaggeration.features import Features, recognised_by
-from experiments.progressive_exaggeration.identity import (
+from experiments.progressive_exaggeration.label_study.features import Features, recognised_by
+from experiments.progressive_exaggeration.label_study.identity import (
     Identity,
     Pairs,
     equal_error_threshold,
@@ -60,7 +63,7 @@ from experiments.progressive_exaggeration.identity import (
     two_images_of_each,
     verifier_of,
 )
-from experiments.progressive_exaggeration.label_study import OVER_TRAININGS, LabelStudy, Training
+from experiments.progressive_exaggeration.label_study.study import Training
 from experiments.progressive_exaggeration.presets import SMOKE
 from experiments.progressive_exaggeration.report import chosen_on
 from experiments.progressive_exaggeration.study import Study

@@ -20,8 +20,8 @@ from jaxtyping import Bool, Float, Int, Shaped
 from cfx_jax.metrics import cosine_distance, latent_space_closeness, same_identity
 from cfx_jax.parallel import map_examples
 from experiments.progressive_exaggeration.data import Data, Part
-from experiments.progressive_exaggeration.explanations import Sweeps
-from experiments.progressive_exaggeration.features import Features
+from experiments.progressive_exaggeration.label_study.explanations import Sweeps
+from experiments.progressive_exaggeration.label_study.features import Features
 from experiments.shared import Arrays, ImageSet, Workspace
 
 _PUBLISHED = 0.5

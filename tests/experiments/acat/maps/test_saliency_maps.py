@@ -16,10 +16,7 @@ from cfx_jax.counterfactuals import latent_shift_batch
 from cfx_jax.metrics import volume_overlap
 from experiments.acat.config import SearchConfig
 from experiments.acat.data import Scans, StoredFacts
-from experiments.acat.latent_searches import Explained, Traces, remove_finding, search, walk
-from experiments.acat.localisation import detect, explain_all
-from experiments.acat.map_names import (
-    CONSTANT,
+from experiments.acat.maps import (
     GRAD_CAM,
     GRADIENT,
     INTEGRATED,
@@ -31,8 +28,15 @@ from experiments.acat.map_names import (
     SHUFFLED,
     WITH_ACAT,
     ZERO,
+    ControlMaps,
+    Explained,
+    attention_maps,
+    detect,
 )
-from experiments.acat.maps import ControlMaps, attention_maps, explain, explain_network
+from experiments.acat.maps.latent_searches import Traces, remove_finding, search, walk
+from experiments.acat.maps.localisation import explain_all
+from experiments.acat.maps.names import CONSTANT
+from experiments.acat.maps.saliency_maps import explain, explain_network
 from experiments.acat.presets import SMOKE
 from experiments.shared import Workspace
 

@@ -17,8 +17,8 @@ from cfx_jax.array_types import AnyArray
 from cfx_jax.metrics import hit_score, rank_correlation, volume_overlap
 from experiments.acat.config import Config
 from experiments.acat.data import ChosenFacts, FactsOfScans, Scans
-from experiments.acat.latent_searches import Explained, Traces, remove_finding, walk
-from experiments.acat.map_names import (
+from experiments.acat.maps.latent_searches import Explained, Traces, remove_finding, walk
+from experiments.acat.maps.names import (
     BRIGHTEST,
     CHANGE,
     CONSTANT,
@@ -30,9 +30,8 @@ from experiments.acat.map_names import (
     REFERENCES,
     WITH_ACAT,
 )
-from experiments.acat.maps import Explanations, explain, explain_network
-from experiments.shared import Arrays, Workspace, controls
-from experiments.shared.array_store import row_bytes, row_slices
+from experiments.acat.maps.saliency_maps import Explanations, explain, explain_network
+from experiments.shared import Arrays, Workspace, controls, row_bytes, row_slices
 
 _ARTERIES = 3  # territories of a side
 

@@ -8,9 +8,9 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier
-from experiments.progressive_exaggeration.classifiers import Network
 from experiments.progressive_exaggeration.config import Config
 from experiments.progressive_exaggeration.data import Data
+from experiments.progressive_exaggeration.label_study.classifiers import Network
 from experiments.shared import ImageSet
 
 

@@ -3,17 +3,9 @@
 import numpy as np
 import pytest
 
-from experiments.acat.localisation import same_side, score, score_references
-from experiments.acat.map_names import (
-    BRIGHTEST,
-    CHANGE,
-    CONSTANT,
-    DARKEST,
-    EDGES,
-    RANDOM,
-    REFERENCES,
-    TRIVIAL,
-)
+from experiments.acat.maps import RANDOM, REFERENCES, TRIVIAL
+from experiments.acat.maps.localisation import same_side, score, score_references
+from experiments.acat.maps.names import BRIGHTEST, CHANGE, CONSTANT, DARKEST, EDGES
 
 ATLAS = np.array([[[1, 1, 2, 4], [1, 1, 2, 4], [3, 3, 0, 4], [3, 3, 0, 6]]])
 """One slice: territories 1 to 3 are of the left side, 4 to 6 of the right."""

@@ -35,7 +35,7 @@ from cfx_jax.models import Parts, with_saliency
 from cfx_jax.objectives import class_score
 from cfx_jax.parallel import map_examples
 from experiments.acat.config import SearchConfig
-from experiments.acat.latent_searches import (
+from experiments.acat.maps.latent_searches import (
     WITH,
     WITHOUT,
     Explained,
@@ -44,7 +44,7 @@ from experiments.acat.latent_searches import (
     search,
     shift,
 )
-from experiments.acat.map_names import (
+from experiments.acat.maps.names import (
     GRAD_CAM,
     GRAD_CAM_PP,
     GRADIENT,
@@ -56,7 +56,7 @@ from experiments.acat.map_names import (
     SHUFFLED,
     ZERO,
 )
-from experiments.shared.array_store import Rows
+from experiments.shared import Rows
 
 _INTEGRATION_STEPS = 100
 

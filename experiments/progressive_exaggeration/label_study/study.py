@@ -9,18 +9,18 @@ import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.checks import check_count
-from experiments.progressive_exaggeration.classifiers import (
+from experiments.progressive_exaggeration.config import Config
+from experiments.progressive_exaggeration.data import Data
+from experiments.progressive_exaggeration.label_study.classifiers import (
     EXPLAINED,
     JUDGE,
     Network,
     labelled,
     train_network,
 )
-from experiments.progressive_exaggeration.config import Config
-from experiments.progressive_exaggeration.data import Data
-from experiments.progressive_exaggeration.explained_label import Subject, subject_of
-from experiments.progressive_exaggeration.explanation_quality import Measures, measure
-from experiments.progressive_exaggeration.explanations import (
+from experiments.progressive_exaggeration.label_study.explained_label import Subject, subject_of
+from experiments.progressive_exaggeration.label_study.explanation_quality import Measures, measure
+from experiments.progressive_exaggeration.label_study.explanations import (
     Explainer,
     Sweeps,
     further_explainer,
@@ -29,8 +29,12 @@ from experiments.progressive_exaggeration.explanations import (
     train_explainer,
     xgem_sweep,
 )
-from experiments.progressive_exaggeration.features import Features, features_by, recognised_by
-from experiments.progressive_exaggeration.identity import (
+from experiments.progressive_exaggeration.label_study.features import (
+    Features,
+    features_by,
+    recognised_by,
+)
+from experiments.progressive_exaggeration.label_study.identity import (
     Verifier,
     verifier_of,
 )

@@ -9,12 +9,15 @@ from jaxtyping import Bool, Float, Shaped
 
 from cfx_jax.metrics import Interval, bootstrap_interval, psnr_of_mse, rank_correlation
 from experiments.progressive_exaggeration import published
-from experiments.progressive_exaggeration.distances import Cloud, Distances, distances
-from experiments.progressive_exaggeration.explained_label import Subject
-from experiments.progressive_exaggeration.explanations import OURS, Sweeps, spread
-from experiments.progressive_exaggeration.features import Features
-from experiments.progressive_exaggeration.identity import Identity, Verifier, identity_of
-from experiments.progressive_exaggeration.published import ABSENT, OVERALL, PRESENT
+from experiments.progressive_exaggeration.label_study.distances import Cloud, Distances, distances
+from experiments.progressive_exaggeration.label_study.explained_label import Subject
+from experiments.progressive_exaggeration.label_study.explanations import OURS, Sweeps, spread
+from experiments.progressive_exaggeration.label_study.features import Features
+from experiments.progressive_exaggeration.label_study.identity import (
+    Identity,
+    Verifier,
+    identity_of,
+)
 from experiments.shared import ImageSet
 from trainers import digest
 
@@ -163,7 +166,7 @@ def share_of(answers: Bool[np.ndarray, "n k"], groups: Shaped[np.ndarray, " n"] 
 
 def measure_columns() -> list[str]:
     """Names of the cells of ``measure_cells``."""
-    names = (PRESENT, ABSENT, OVERALL, "closeness", "verified")
+    names = (published.PRESENT, published.ABSENT, published.OVERALL, "closeness", "verified")
     return [column for name in names for column in (name, f"paper {name}")]
 
 
@@ -173,7 +176,10 @@ def measure_cells(measures: Measures, paper: published.Row | None) -> list[Any]:
     Beside each figure stands the paper's.
     """
     identity, distances = measures.identity[OURS], measures.distances.cells
-    ours: list[Any] = [distances[group, OURS].interval for group in (PRESENT, ABSENT, OVERALL)]
+    ours: list[Any] = [
+        distances[group, OURS].interval
+        for group in (published.PRESENT, published.ABSENT, published.OVERALL)
+    ]
     ours.append(share_of(identity.closeness, measures.groups))
     ours.append(None if identity.verified is None else share_of(identity.verified, measures.groups))
     return [cell for pair in zip(ours, paper or (None,) * len(ours), strict=True) for cell in pair]

@@ -17,9 +17,9 @@ from cfx_jax.models import (
     extract_features,
     inception_extractor,
 )
-from experiments.progressive_exaggeration.classifiers import Network
 from experiments.progressive_exaggeration.config import Config
-from experiments.progressive_exaggeration.explanations import Sweeps
+from experiments.progressive_exaggeration.label_study.classifiers import Network
+from experiments.progressive_exaggeration.label_study.explanations import Sweeps
 from experiments.shared import ImageSet, Workspace
 
 Vectors = Callable[[Float[np.ndarray, "n h w c"]], Float[np.ndarray, "n d"]]
