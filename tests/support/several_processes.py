@@ -37,7 +37,8 @@ def start_processes(
         "JAX_NUM_CPU_DEVICES": "2" if count == 1 else "1",
         "PYTHONPATH": str(Path(__file__).parents[2]),
     }
-    environment.pop("XLA_FLAGS", None)
+    flags = environment.get("XLA_FLAGS", "").split()  # without a number of devices for all
+    environment["XLA_FLAGS"] = " ".join(flag for flag in flags if "device_count" not in flag)
     group = ["--distributed.coordinator", f"localhost:{port}", "--distributed.num-processes"]
     processes = []
     for index in range(count):
