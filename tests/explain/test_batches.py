@@ -255,7 +255,7 @@ def test_another_number_of_devices_goes_on_with_the_same_results(whole, tmp_path
     at_once(tmp_path)
     for path in sorted((tmp_path / "images").rglob("*.npz"))[3:]:
         path.unlink()
-    three = {"XLA_FLAGS": "--xla_force_host_platform_device_count=3", "JAX_PLATFORMS": "cpu"}
+    three = {"JAX_NUM_CPU_DEVICES": "3", "JAX_PLATFORMS": "cpu"}
     assert start(tmp_path, "at_once", **three).wait() == 0
     one, several = load_explanations(whole), load_explanations(tmp_path)
     assert one.names == several.names

@@ -24,10 +24,9 @@ WORKER = Path(parallel_worker.__file__)
 
 
 def start(num_devices, *arguments):
-    flags = f"--xla_force_host_platform_device_count={num_devices}"
     environment = os.environ | {
         "JAX_PLATFORMS": "cpu",
-        "XLA_FLAGS": flags,
+        "JAX_NUM_CPU_DEVICES": str(num_devices),
         "PYTHONPATH": str(WORKER.parents[2]),
     }
     command = [sys.executable, str(WORKER), *map(str, arguments)]

@@ -343,9 +343,8 @@ def call(name, scale, key, image):
 
 
 def environment(num_devices):
-    flags = f"--xla_force_host_platform_device_count={num_devices}"
-    paths, quick = os.pathsep.join(_paths()), {"JAX_DISABLE_MOST_OPTIMIZATIONS": "True"}
-    return {**os.environ, **quick, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu", "PYTHONPATH": paths}
+    quick = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "True", "JAX_NUM_CPU_DEVICES": str(num_devices)}
+    return {**os.environ, **quick, "JAX_PLATFORMS": "cpu", "PYTHONPATH": os.pathsep.join(_paths())}
 
 
 def _paths():

@@ -40,7 +40,8 @@ def start_processes(
         "PYTHONPATH": str(Path(__file__).parents[2]),
         **(environment or {}),
     }
-    variables.pop("XLA_FLAGS", None)
+    flags = variables.get("XLA_FLAGS", "").split()  # without a number of devices for all
+    variables["XLA_FLAGS"] = " ".join(flag for flag in flags if "device_count" not in flag)
     group = ["--distributed.coordinator", f"localhost:{port}", "--distributed.num-processes"]
     processes = []
     for index in range(count):

@@ -77,13 +77,15 @@ def test_first_step_is_sgd_on_the_cross_entropy_of_the_training_mode() -> None:
     )
     state, data = init(jax.random.key(0), config, INPUTS), batch()
 
+    @jax.jit
+    @jax.value_and_grad
     def loss(params: Any) -> jax.Array:
         module: Any = training_view(graph_of(net), params, state.rest)
         return cross_entropy(module(data["image"]), jnp.asarray(data["label"]))
 
-    gradient = jax.grad(loss)(state.params)
-    new, metrics = make_step(config, INPUTS)(state, jax.random.key(0), data)
-    assert metrics["loss"] == pytest.approx(float(loss(state.params)), rel=1e-5)
+    value, gradient = loss(state.params)
+    new, metrics = jax.jit(make_step(config, INPUTS))(state, jax.random.key(0), data)
+    assert metrics["loss"] == pytest.approx(float(value), rel=1e-5)
     moved = jax.tree.map(lambda a, b: a - 0.1 * b, state.params, gradient)
     for expected, got in zip(jax.tree.leaves(moved), jax.tree.leaves(new.params), strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-6)

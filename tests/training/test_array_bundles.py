@@ -93,7 +93,7 @@ print(json.dumps(found | {"agree": agree}))
 @pytest.mark.slow
 def test_arrays_are_read_to_where_they_are_wanted(tmp_path) -> None:
     environment = os.environ | {
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=4",
+        "JAX_NUM_CPU_DEVICES": "4",
         "JAX_PLATFORMS": "cpu",
     }
     done = subprocess.run(

@@ -93,6 +93,7 @@ def by_hand(monkeypatch):
     monkeypatch.setattr(ablation, "SETTINGS", FEW)
 
 
+@pytest.mark.slow
 def test_every_chapter_is_written_and_a_second_start_computes_nothing(tmp_path, by_hand, capsys):
     config = dataclasses.replace(
         SMOKE,
