@@ -120,7 +120,7 @@ DEMO = Config(
         num_shown=3,
     ),
     localisation=LocalisationConfig(
-        num_tuning=40, num_scored=80, radius_factors=(1 / 32, 1 / 16, 1 / 8, 1 / 4)
+        num_tuning=40, num_scored=80, radius_factors=(1 / 16, 1 / 8, 1 / 4)
     ),
     batch_size=40,
 )

@@ -102,9 +102,9 @@ def _multiply_patches(
     side_y, side_x, channels, width = kernel.shape
     rows, columns = images.shape[1] // side_y, images.shape[2] // side_x
     # Pixels that fill no patch are left out, as by the convolution.
-    filled = images[:, : rows * side_y, : columns * side_x]
+    cropped = images[:, : rows * side_y, : columns * side_x]
     # (b, h, w, c) -> (b, fh, k, fw, l, c) -> (b, fh, fw, k, l, c) -> (b, fh, fw, k l c)
-    parts = filled.reshape(-1, rows, side_y, columns, side_x, channels).swapaxes(2, 3)
+    parts = cropped.reshape(-1, rows, side_y, columns, side_x, channels).swapaxes(2, 3)
     patches = parts.reshape(-1, rows, columns, side_y * side_x * channels)
     return jnp.matmul(
         patches,
