@@ -30,8 +30,8 @@ import numpy as np
 from benchmarks.measure import report
 from cfx_jax.checks import check_choice, check_count
 from cfx_jax.data import ArraySource, open_images, training_batches
+from cfx_jax.data.sets import StoredSet
 from cfx_jax.data.sets.stored.pictures import png
-from cfx_jax.data.sets.stored.source import StoredSet
 from cfx_jax.data.sets.stored.spec import Example, Kind, SetSpec
 from cfx_jax.report import format_table
 from experiments.fundus_vce.config import Config as FundusConfig

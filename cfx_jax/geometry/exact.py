@@ -31,11 +31,11 @@ def power(values: Float[Array, "*shape"], p: float) -> Float[Array, "*shape"]:
     Where p is a small whole number, or one and a half, it is computed by products and a root, which
     on a CPU is several times faster than by logarithms.
     """
-    whole = int(p) if p <= _LARGEST_PRODUCT else 0
-    if whole and p == whole:
-        return lax.integer_pow(values, whole)
-    if whole and p == whole + 0.5:
-        return lax.integer_pow(values, whole) * jnp.sqrt(values)
+    exponent = int(p) if p <= _LARGEST_PRODUCT else 0
+    if exponent and p == exponent:
+        return lax.integer_pow(values, exponent)
+    if exponent and p == exponent + 0.5:
+        return lax.integer_pow(values, exponent) * jnp.sqrt(values)
     return values**p
 
 
