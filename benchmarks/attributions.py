@@ -27,7 +27,7 @@ from cfx_jax.checks import check_choice, check_count, check_num_steps
 from cfx_jax.errors import InputError
 from cfx_jax.models import build, import_weights
 from cfx_jax.report import format_table
-from experiments.shared import cli
+from experiments.shared import command_line
 
 
 @dataclass(frozen=True)
@@ -196,4 +196,4 @@ def _ratio(ours: float | None, theirs: float | None) -> float | None:
 
 
 if __name__ == "__main__":
-    cli.command(main, Config)
+    command_line.command(main, Config)

@@ -26,7 +26,7 @@ from cfx_jax.backend import compiling_for
 from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
 from cfx_jax.report import format_table
-from experiments.shared import cli
+from experiments.shared import command_line
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,8 @@ _COLUMNS = [
 ]
 _GIB, _TERA = 2**30, 1e12
 _COLLECTIVE = re.compile(
-    r"= \S+ (all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute)(?:-start)?\("
+    r"^.*? = .*? (all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute)(?:-start)?\(",
+    re.MULTILINE,  # an instruction a line; the type may be a tuple, with spaces and brackets
 )
 
 
@@ -129,4 +130,4 @@ def _count_collectives(text: str) -> str:
 
 
 if __name__ == "__main__":
-    cli.command(main, Config)
+    command_line.command(main, Config)

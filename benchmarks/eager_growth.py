@@ -21,9 +21,9 @@ import jax.numpy as jnp
 
 from benchmarks.measure import memory_in_use, report, seconds
 from cfx_jax.checks import check_choice, check_count
-from cfx_jax.programs import num_mappings
+from cfx_jax.compilation import num_mappings
 from cfx_jax.report import format_table
-from experiments.shared import cli
+from experiments.shared import command_line
 
 
 @dataclass(frozen=True)
@@ -82,4 +82,4 @@ def _call(table: Any, name: str, count: int) -> None:
 
 
 if __name__ == "__main__":
-    cli.command(main, Config)
+    command_line.command(main, Config)

@@ -36,7 +36,7 @@ from cfx_jax.data.sets.stored.spec import Example, Kind, SetSpec
 from cfx_jax.report import format_table
 from experiments.fundus_vce.config import Config as FundusConfig
 from experiments.fundus_vce.data import augmentation
-from experiments.shared import cli
+from experiments.shared import command_line
 
 _A100_MIXED, _A100_TF32 = 2470, 938
 _COLUMNS = [
@@ -261,4 +261,4 @@ _SOURCES: dict[str, Callable[[Config, Path], Any]] = {
 
 if __name__ == "__main__":
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
-    cli.command(main, Config)
+    command_line.command(main, Config)

@@ -39,7 +39,7 @@ from cfx_jax.models import (
 )
 from cfx_jax.objectives import class_score
 from cfx_jax.report import format_table
-from experiments.shared import cli
+from experiments.shared import command_line
 
 
 @dataclass(frozen=True)
@@ -227,4 +227,4 @@ def _along(nodes: dict[str, Any], network: nnx.Module, coder: Any, start: Any, e
 
 
 if __name__ == "__main__":
-    cli.command(main, Config)
+    command_line.command(main, Config)

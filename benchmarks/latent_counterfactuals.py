@@ -36,7 +36,7 @@ from cfx_jax.models.layers import last_layer
 from cfx_jax.objectives import negative_log_probability
 from cfx_jax.parallel import data_mesh, replicate, shard
 from cfx_jax.report import format_table
-from experiments.shared import cli
+from experiments.shared import command_line
 
 
 @dataclass(frozen=True)
@@ -127,4 +127,4 @@ def _value_and_gradient(decode: Any, classifier: Any, latents: Array, targets: A
 
 
 if __name__ == "__main__":
-    cli.command(main, Config)
+    command_line.command(main, Config)

@@ -37,7 +37,7 @@ from cfx_jax.errors import InputError
 from cfx_jax.explain import METHODS, Settings, explain
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import data_mesh, replicate, shard
-from experiments.shared import cli
+from experiments.shared import command_line
 
 
 @dataclass(frozen=True)
@@ -250,4 +250,4 @@ def _contents(folder: Path) -> dict[str, bytes]:
 
 
 if __name__ == "__main__":
-    cli.command(main, Config)
+    command_line.command(main, Config)

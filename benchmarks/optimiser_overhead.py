@@ -27,7 +27,7 @@ from cfx_jax.counterfactuals import VCEExample, VCEProblem
 from cfx_jax.optimise import drive
 from cfx_jax.parallel import data_mesh, replicate
 from cfx_jax.report import format_table
-from experiments.shared import cli
+from experiments.shared import command_line
 
 
 @dataclass(frozen=True)
@@ -95,4 +95,4 @@ def _examples(images: np.ndarray, targets: np.ndarray, radius: float) -> VCEExam
 
 
 if __name__ == "__main__":
-    cli.command(main, Config)
+    command_line.command(main, Config)

@@ -23,7 +23,7 @@ from cfx_jax.checks import check_choice, check_num_steps
 from cfx_jax.errors import InputError
 from cfx_jax.parallel import data_mesh, replicate, shard
 from cfx_jax.report import format_table
-from experiments.shared import cli
+from experiments.shared import command_line
 from trainers import Inputs, Trainer, TrainerConfig, classifier, trades, with_run
 
 
@@ -136,4 +136,4 @@ def _batch(config: Config) -> dict[str, np.ndarray]:
 
 
 if __name__ == "__main__":
-    cli.command(main, Config)
+    command_line.command(main, Config)

@@ -26,7 +26,7 @@ from benchmarks.torch_searches import search, value_and_gradient
 from cfx_jax.adapters import from_torch
 from cfx_jax.checks import check_choice
 from cfx_jax.counterfactuals import vce_batch
-from experiments.shared import cli
+from experiments.shared import command_line
 
 _STAGES = {18: ("basic", (2, 2, 2, 2)), 50: ("bottleneck", (3, 4, 6, 3))}
 _WIDTHS = (64, 128, 256, 512)
@@ -92,4 +92,4 @@ def _search(network: Any, images: Tensor, targets: Tensor, num_steps: int) -> An
 
 
 if __name__ == "__main__":
-    cli.command(main, Config)
+    command_line.command(main, Config)

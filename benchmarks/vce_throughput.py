@@ -26,7 +26,7 @@ from cfx_jax.models import calibrated, ensemble
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import data_mesh, replicate, shard
 from cfx_jax.report import format_table
-from experiments.shared import cli
+from experiments.shared import command_line
 
 
 @dataclass(frozen=True)
@@ -120,4 +120,4 @@ def _photographs(count: int, size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 if __name__ == "__main__":
-    cli.command(main, Config)
+    command_line.command(main, Config)

@@ -15,7 +15,7 @@ Conventions, stated here once and assumed everywhere:
   other weights of a pytree are data. What costs another compilation: another shape; another class
   given as an ``int`` (as a JAX array it is data); a plain function whose code, or anything that it
   holds or reads, has changed; and, at each call, one that holds what cannot be compared, such as a
-  generator or a tensor of another library. See ``programs`` and ``program_fingerprints``.
+  generator or a tensor of another library. See ``cfx_jax.compilation``.
 - Random functions take ``key`` first; every option is keyword-only. Maps are raw and keep their
   sign.
 - Arithmetic of algorithms is float32. Anything the caller can mend raises ``errors.InputError``

@@ -14,7 +14,7 @@ import numpy as np
 from jax import Array, lax
 from jaxtyping import Bool, Float
 
-from cfx_jax.arrays import AnyArray
+from cfx_jax.array_types import AnyArray
 from cfx_jax.checks import check_array, check_choice, check_integer, check_positive, is_concrete
 from cfx_jax.errors import InputError
 

@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import socket
 import threading
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,7 +31,7 @@ class Process(NamedTuple):
 
 def this_process() -> Process:
     """The one that asks."""
-    return Process(socket.gethostname(), os.getpid(), _life(os.getpid()) or "")
+    return Process(socket.gethostname(), os.getpid(), _own_life(os.getpid()))
 
 
 def is_gone(process: Process) -> bool:
@@ -67,6 +68,12 @@ def end_with_parent() -> None:
         os._exit(1)  # at once: there is nobody left to hand anything to
 
     threading.Thread(target=wait, name="waits for the parent's end", daemon=True).start()
+
+
+@cache
+def _own_life(pid: int) -> str:
+    """The life of this process, which is read once; a child by ``fork`` has another number."""
+    return _life(pid) or ""
 
 
 def _life(pid: int) -> str | None:

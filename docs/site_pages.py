@@ -32,7 +32,7 @@ _PACKAGES = (
     "objectives",
     "optimise",
     "parallel",
-    "registration",
+    "image_registration",
     "report",
     "training",
 )

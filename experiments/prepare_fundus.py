@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cfx_jax.data.fundus import Job, prepare_files
-from cfx_jax.data.sources.file_tree import FileTree
+from cfx_jax.data.fundus.photograph_files import find_images
+from cfx_jax.data.sources.file_survey import describe
+from cfx_jax.data.sources.folder_or_zip import FileTree
 from cfx_jax.data.sources.picture_headers import SUFFIXES
-from cfx_jax.data.sources.surveying import describe
-from cfx_jax.data.sources.tree_pictures import find_images
 from cfx_jax.data.user_files import is_folder
 from cfx_jax.errors import InputError
-from experiments.shared import cli
+from experiments.shared import command_line
 
 _NAMED = 10  # dropped photographs that are printed
 
@@ -79,4 +79,4 @@ def find_photographs(source: Path, out: Path) -> list[Job]:
 
 
 if __name__ == "__main__":
-    cli.command(main, Config)
+    command_line.command(main, Config)

@@ -25,8 +25,7 @@ from cfx_jax.report import (
     write_table,
 )
 from experiments.progressive_exaggeration import published
-from experiments.progressive_exaggeration.published import plain
-from experiments.shared import AT_LEAST, MORE, Statement, Table, cli
+from experiments.shared import AT_LEAST, MORE, Statement, Table, command_line
 
 _COLUMNS = [
     "items",
@@ -122,7 +121,7 @@ def vote_claims(key: Key, votes: Votes) -> list[Claim]:
     options = max(map(len, key.options))
     majority = majority_vote(count_votes(votes.votes, num_categories=options))
     is_hit = (majority == key.truth).astype(float)
-    categories = np.array([plain(name) for name in key.categories])
+    categories = np.array([published.plain(name) for name in key.categories])
     claims = []
     for ordering in _orderings(categories.tolist()):
         ours = {kind: is_hit[categories == kind] for kind in ordering.kinds}
@@ -138,7 +137,7 @@ def vote_claims(key: Key, votes: Votes) -> list[Claim]:
 
 def _groups(key: Key) -> list[tuple[str, np.ndarray]]:
     """The items of each category, and of those that begin alike, as "task 2", "task 1 smiling"."""
-    categories = [plain(name) for name in key.categories]
+    categories = [published.plain(name) for name in key.categories]
     beginnings = {" ".join(name.split()[:2]) for name in categories}
     beginnings |= {name.rpartition(" ")[0] for name in categories if name.startswith("task 1 ")}
     names = [*sorted(set(categories)), *sorted(beginnings - set(categories))]
@@ -149,4 +148,4 @@ def _groups(key: Key) -> list[tuple[str, np.ndarray]]:
 
 
 if __name__ == "__main__":
-    cli.command(main, Config)
+    command_line.command(main, Config)

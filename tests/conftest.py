@@ -8,22 +8,30 @@ import hypothesis
 import jax
 import pytest
 
-from cfx_jax.programs import let_go_of_programs
-from experiments.shared.cli import use_compilation_cache
+from cfx_jax.compilation import let_go_of_programs, use_compilation_cache
 
 _MANY_MAPPINGS = 10_000
+_QUICK_TO_COMPILE = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
+"""Without them XLA makes a compiler of its own for each fused operation, and threads for each
+program: a small program takes three times as long to compile.
+"""
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Fast tests run many small programs for a moment each: few optimisations compile these in two
-    thirds of the time.
+    """Fast tests run many small programs for a moment each: these compile with few optimisations.
+
+    All are kept, also the smallest: to read one takes a tenth of the time to compile it, and the
+    workers of ``pytest -n`` need the same ones. Slow tests compile as users do.
     """
+    quick = config.option.markexpr == "not slow"
+    if quick and _QUICK_TO_COMPILE not in os.environ.get("XLA_FLAGS", ""):
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_QUICK_TO_COMPILE}".strip()
     use_compilation_cache()
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     hypothesis.settings.register_profile(
         "unhurried", deadline=None
     )  # a busy machine is no fault of what is tested
     hypothesis.settings.load_profile("unhurried")
-    quick = config.option.markexpr == "not slow"
     jax.config.update("jax_disable_most_optimizations", quick)
     os.environ |= {  # for processes that tests start
         "JAX_COMPILATION_CACHE_DIR": jax.config.jax_compilation_cache_dir,

@@ -1,4 +1,4 @@
-"""The number of a classifier's classes: found without computing, and by tracing a network once."""
+"""The number of a classifier's classes, by tracing a network once; and messages of many choices."""
 
 import jax
 import jax.numpy as jnp
@@ -7,7 +7,7 @@ import pytest
 from flax import nnx
 from jax.tree_util import Partial
 
-from cfx_jax.checks import num_classes
+from cfx_jax.checks import check_choice, num_classes
 from cfx_jax.errors import InputError
 from cfx_jax.models import per_image
 
@@ -97,3 +97,12 @@ def test_what_gives_no_vector_of_logits_is_explained():
             InputError, match=rf"expected one image -> logits \(k,\) with k >= 2, got {found}"
         ):
             num_classes(classifier, image)
+
+
+def test_a_message_lists_some_of_thousands_of_choices():
+    with pytest.raises(
+        InputError, match=r"target: expected one of 'class 0', .* more, got 'x'"
+    ) as told:
+        check_choice("x", tuple(f"class {number}" for number in range(21_000)), name="target")
+    assert len(str(told.value)) < 1000
+    check_choice("class 3", tuple(f"class {number}" for number in range(5)), name="target")

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from compilations import counted_compilations, counted_traces
 
-from cfx_jax.programs import num_mappings
+from cfx_jax.compilation import num_mappings
 
 METHODS = sorted(table.methods(1.0))
 RARE = tuple(name for name in METHODS if name not in table.TYPICAL)

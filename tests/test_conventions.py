@@ -23,8 +23,8 @@ PACKAGES = (
     "parallel",
     "checks",
     "diagnosis",
-    "generators",
-    "registration",
+    "generator_interfaces",
+    "image_registration",
     "report",
 )
 FLAX_FREE = (
@@ -36,8 +36,8 @@ FLAX_FREE = (
     "maps",
     "metrics",
     "diagnosis",
-    "generators",
-    "registration",
+    "generator_interfaces",
+    "image_registration",
 )
 
 

@@ -3,6 +3,8 @@
 import doctest
 import importlib
 import inspect
+import re
+import sys
 from pathlib import Path
 
 import jax
@@ -20,7 +22,7 @@ WITH_EXAMPLES = (
     "metrics",
     "objectives",
     "optimise",
-    "registration",
+    "image_registration",
 )
 """The packages whose public functions all have an example: name another one to ask it of it."""
 
@@ -42,13 +44,26 @@ def examples():
 EXAMPLES = dict(examples())
 
 
+def imported_modules(example):
+    """The modules that an example imports."""
+    return re.findall(r"^import (\w+)", "".join(line.source for line in example.examples), re.M)
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_example_gives_what_it_says(name):
+    for extra in imported_modules(EXAMPLES[name]):
+        pytest.importorskip(extra)  # the extras of pyproject.toml are not always installed
     output = []
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     runner.run(EXAMPLES[name], out=output.append)
     is_skipped = all(doctest.SKIP in line.options for line in EXAMPLES[name].examples)
     assert (runner.tries or is_skipped) and not runner.failures, "".join(output)
+
+
+def test_an_example_of_an_extra_that_is_not_installed_is_skipped(monkeypatch):
+    monkeypatch.setitem(sys.modules, "equinox", None)  # as if it could not be imported
+    with pytest.raises(pytest.skip.Exception):
+        test_example_gives_what_it_says("cfx_jax.adapters.equinox.from_equinox")
 
 
 @pytest.mark.parametrize("package", WITH_EXAMPLES)

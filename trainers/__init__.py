@@ -7,6 +7,7 @@ from .shared import PlateauSettings as PlateauSettings
 from .shared import RunSettings as RunSettings
 from .shared import Trainer as Trainer
 from .shared import TrainerConfig as TrainerConfig
+from .shared import as_stored as as_stored
 from .shared import count_steps as count_steps
 from .shared import describe_length as describe_length
 from .shared import digest as digest

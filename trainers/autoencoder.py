@@ -173,7 +173,9 @@ def make_step(config: Config, inputs: Inputs) -> Step:
         return {"loss": _squared_error(network, batch["image"])}
 
     optimiser = make_optimiser(config.optimiser, config.run)
-    return descent_step(inputs.choose(build, config), optimiser, compute_loss)
+    return descent_step(
+        inputs.choose(build, config), optimiser, compute_loss, config.run, inputs.mesh
+    )
 
 
 def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:

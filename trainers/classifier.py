@@ -27,6 +27,7 @@ from jaxtyping import PRNGKeyArray
 
 from cfx_jax.errors import InputError
 from cfx_jax.losses import cross_entropy, inverse_frequency
+from cfx_jax.models.views import at_least_float32
 from cfx_jax.objectives import decision
 
 from .shared import (
@@ -107,12 +108,15 @@ def make_step(config: Config, inputs: Inputs) -> Step:
 
     def compute_loss(network: Any, key: PRNGKeyArray, batch: Batch) -> dict[str, Array]:
         del key
-        logits, labels = network(batch["image"]), batch["label"]  # (b, k) and (b,)
+        # (b, k) and (b,)
+        logits, labels = at_least_float32(network(batch["image"])), batch["label"]
         loss = cross_entropy(logits, labels, class_weights=weights)
         return {"loss": loss, "accuracy": jnp.mean(decision(logits) == labels)}
 
     optimiser = make_optimiser(config.optimiser, config.run)
-    return descent_step(choose_model(config, inputs), optimiser, compute_loss)
+    return descent_step(
+        choose_model(config, inputs), optimiser, compute_loss, config.run, inputs.mesh
+    )
 
 
 TRAINER = Trainer(

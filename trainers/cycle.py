@@ -40,12 +40,11 @@ from jax import Array
 from jax.tree_util import Partial
 from jaxtyping import Float, PRNGKeyArray
 
-from cfx_jax.callables import as_pytree
 from cfx_jax.checks import check_choice
+from cfx_jax.compilation import as_pytree
 from cfx_jax.errors import InputError
 from cfx_jax.losses import CYCE, SYCE, CycleWeights, cycle_terms, discriminator_terms
-from cfx_jax.models import Discriminator, UNetGenerator
-from cfx_jax.models.generators.unet import PUBLISHED_FILTERS
+from cfx_jax.models import PUBLISHED_FILTERS, Discriminator, UNetGenerator
 from cfx_jax.models.views import unit_clip_leading_back
 from cfx_jax.objectives import Classifier, decision
 from cfx_jax.parallel import map_examples
@@ -222,7 +221,7 @@ def make_step(config: Config, inputs: Inputs) -> Step:
         InputError: as ``check``.
     """
     check(config, inputs)
-    graphdef = graph_of(inputs.choose(build, config))
+    graphdef = graph_of(inputs.choose(build, config), remat=config.run.remat)
 
     def step(
         frozen: Classifier, state: State, key: PRNGKeyArray, batch: Batch
@@ -352,6 +351,7 @@ TRAINER = Trainer(
     finish=finish,
     needs=("classifier",),
     takes=("model", "augment"),
+    accumulates=False,
 )
 
 

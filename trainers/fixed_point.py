@@ -36,12 +36,11 @@ from jax.tree_util import Partial
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from cfx_jax.backend import short_scan
-from cfx_jax.callables import as_pytree
 from cfx_jax.checks import check_count
+from cfx_jax.compilation import as_pytree
 from cfx_jax.errors import InputError
 from cfx_jax.losses import FixedPointWeights, Translations, critic_terms, fixed_point_terms
-from cfx_jax.models import FixedPointTranslator, PatchCritic
-from cfx_jax.models.generators.fixed_point import LimitName
+from cfx_jax.models import FixedPointTranslator, LimitName, PatchCritic
 from cfx_jax.models.views import unit_clip_leading_back
 from cfx_jax.objectives import Classifier, decision
 from cfx_jax.parallel import map_examples
@@ -194,7 +193,8 @@ def make_step(config: Config, inputs: Inputs) -> Step:
         InputError: a number out of its range.
     """
     check(config, inputs)
-    graphdef, optimisers = graph_of(inputs.choose(build, config)), _make_optimisers(config)
+    graphdef = graph_of(inputs.choose(build, config), remat=config.run.remat)
+    optimisers = _make_optimisers(config)
 
     def step(
         frozen: Classifier, state: State, key: PRNGKeyArray, batch: Batch
@@ -326,6 +326,7 @@ TRAINER = Trainer(
     finish=finish,
     needs=("classifier",),
     takes=("model", "augment"),
+    accumulates=False,
 )
 
 

@@ -25,6 +25,7 @@ one image -> its mask (h, w, 1).
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -36,10 +37,11 @@ from jax import Array
 from jax.tree_util import Partial
 from jaxtyping import Float, Int, PRNGKeyArray
 
-from cfx_jax.callables import as_pytree
 from cfx_jax.checks import check_images, check_positive
+from cfx_jax.compilation import as_pytree
 from cfx_jax.losses import MaskGeneratorWeights, blend, mask_generator_terms, random_backgrounds
 from cfx_jax.models import FindingClassifier, MaskGenerator
+from cfx_jax.models.views import with_remat
 from cfx_jax.objectives import Classifier, decision
 from cfx_jax.parallel import map_examples
 
@@ -52,8 +54,10 @@ from .shared import (
     Step,
     Trainer,
     TrainingBatches,
+    computed_as,
     decided_batches,
     descend,
+    mean_gradients,
 )
 
 _DECODER = nnx.All(nnx.Param, nnx.Not(nnx.PathContains("encoder")))
@@ -112,15 +116,26 @@ class SplitGenerator(NamedTuple):
         return nnx.merge(self.graphdef, decoder, self.frozen, copy=True)
 
 
-def build(config: Config, encoder: nnx.Module, rngs: nnx.Rngs) -> SplitGenerator:
+def build(
+    config: Config, encoder: nnx.Module, rngs: nnx.Rngs, *, remat: bool = False
+) -> SplitGenerator:
     """The generator of a configuration over the layers of an encoder.
+
+    Args:
+        config, encoder, rngs: of the training; both networks compute in the type of its run.
+        remat: whether blocks keep their input alone for the gradient.
 
     Raises:
         InputError: another encoder than a residual network, or numbers out of range.
     """
     backbone: Any = encoder.backbone if isinstance(encoder, FindingClassifier) else encoder
-    generator = MaskGenerator(backbone, width=config.width, rngs=rngs)
-    return SplitGenerator(*nnx.split(generator, _DECODER, ...))
+    make = partial(_make_generator, backbone, config.width)
+    generator = computed_as(config.run, make, rngs)
+    return SplitGenerator(*nnx.split(with_remat(generator) if remat else generator, _DECODER, ...))
+
+
+def _make_generator(backbone: Any, width: int, rngs: nnx.Rngs) -> MaskGenerator:
+    return MaskGenerator(backbone, width=width, rngs=rngs)
 
 
 def make_batches(config: Config, inputs: Inputs) -> TrainingBatches:
@@ -150,19 +165,19 @@ def make_step(config: Config, inputs: Inputs) -> Step:
     Raises:
         InputError: as ``build``.
     """
-    generator, optimiser = _split(config, inputs), _make_optimiser(config)
-    measure = _MeasureMasks.of(config)
+    generator = _split(config, inputs, remat=config.run.remat)
+    optimiser, measure = _make_optimiser(config), _MeasureMasks.of(config)
     graph = generator._replace(decoder=None, frozen=None)  # the step holds no weights of its own
 
     def step(
         encoded: Any, frozen: Classifier, state: State, key: PRNGKeyArray, batch: Batch
     ) -> tuple[State, dict[str, Array]]:
-        def loss_of(decoder: Any) -> tuple[Array, dict[str, Array]]:
+        def loss_of(decoder: Any, rest: Any, key: PRNGKeyArray, batch: Batch) -> Any:
             model = graph._replace(frozen=encoded).with_decoder(decoder)
             metrics = measure.batch(model, frozen, key, batch["image"])
-            return metrics["loss"], metrics
+            return metrics["loss"], (rest, metrics)
 
-        gradients, metrics = jax.grad(loss_of, has_aux=True)(state.params)
+        gradients, _, metrics = mean_gradients(loss_of, state, key, batch, config.run, inputs.mesh)
         decoder, opt_state = descend(optimiser, state.params, state.opt_state, gradients)
         return State(decoder, state.rest, opt_state), metrics
 
@@ -238,9 +253,9 @@ TRAINER = Trainer(
 )
 
 
-def _split(config: Config, inputs: Inputs) -> SplitGenerator:
+def _split(config: Config, inputs: Inputs, *, remat: bool = False) -> SplitGenerator:
     """The generator taken apart; its decoder's weights are not those of the training."""
-    return build(config, inputs.encoder, nnx.Rngs(jax.random.key(0)))
+    return build(config, inputs.encoder, nnx.Rngs(jax.random.key(0)), remat=remat)
 
 
 def _make_optimiser(config: Config) -> optax.GradientTransformation:

@@ -29,10 +29,11 @@ from flax import nnx
 from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray, Shaped
 
-from cfx_jax.callables import call
 from cfx_jax.checks import check_at_least, check_count, check_images
+from cfx_jax.compilation import call
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import roc_auc
+from cfx_jax.models.views import at_least_float32
 from cfx_jax.parallel import map_examples
 
 from .shared import (
@@ -147,12 +148,14 @@ def make_step(config: Config, inputs: Inputs) -> Step:
         images, labels = batch["image"], batch["target"]  # (b, h, w, c) and (b, k)
         if config.attack_radius:
             images = _attacked(config, network, images, labels)
-        logits = network(images)
+        logits = at_least_float32(network(images))
         loss = _cross_entropy(logits, labels).mean()
         return {"loss": loss, "accuracy": ((logits >= 0) == labels).mean()}
 
     optimiser = make_optimiser(config.optimiser, config.run)
-    return descent_step(choose_model(config, inputs), optimiser, compute_loss)
+    return descent_step(
+        choose_model(config, inputs), optimiser, compute_loss, config.run, inputs.mesh
+    )
 
 
 def _cross_entropy(logits: Float[Array, "b k"], labels: Int[Array, "b k"]) -> Array:
@@ -167,7 +170,7 @@ def _attacked(
     The network is in evaluation mode, so that running averages see each batch once.
     """
     frozen = nnx.view(network, use_running_average=True, raise_if_not_found=False)
-    ascend = jax.grad(lambda moved: _cross_entropy(frozen(moved), labels).sum())
+    ascend = jax.grad(lambda moved: _cross_entropy(at_least_float32(frozen(moved)), labels).sum())
     moved, step = images, 1.5 * config.attack_radius / config.attack_steps
     for _ in range(config.attack_steps):  # unrolled: a compiled loop of convolutions is slow
         moved = moved + step * _shortened(ascend(moved), jnp.inf)

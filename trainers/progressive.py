@@ -45,10 +45,10 @@ from jax import Array
 from jax.tree_util import Partial
 from jaxtyping import Float, Int, PRNGKeyArray
 
-from cfx_jax.arrays import AnyArray
+from cfx_jax.array_types import AnyArray
 from cfx_jax.backend import short_scan
-from cfx_jax.callables import as_pytree
 from cfx_jax.checks import check_choice, check_count
+from cfx_jax.compilation import as_pytree
 from cfx_jax.counterfactuals import Exaggerator, progressive
 from cfx_jax.errors import InputError
 from cfx_jax.losses import (
@@ -63,16 +63,16 @@ from cfx_jax.losses.progressive import (
     discriminator_terms,
     generator_terms,
 )
-from cfx_jax.metrics.exaggeration import score_exaggerations
+from cfx_jax.metrics import score_exaggerations
 from cfx_jax.models import (
     BatchNormDiscriminator,
     BendingGenerator,
     ProgressiveGenerator,
     ProjectionDiscriminator,
+    ProjectionName,
     exaggerator_of,
     warm_start,
 )
-from cfx_jax.models.generators.progressive import ProjectionName
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import map_examples
 
@@ -315,7 +315,8 @@ def make_step(config: Config, inputs: Inputs) -> Step:
         InputError: as ``check``.
     """
     check(config, inputs)
-    graphdef, adam = graph_of(inputs.choose(build, config)), make_optimiser(config)
+    graphdef = graph_of(inputs.choose(build, config), remat=config.run.remat)
+    adam = make_optimiser(config)
     critic_adam = make_optimiser(config, updates=config.critic_steps)
 
     def step(
@@ -430,6 +431,7 @@ TRAINER = Trainer(
     finish=finish,
     needs=("classifier",),
     takes=("model", "start", "augment"),
+    accumulates=False,
 )
 
 

@@ -29,8 +29,8 @@ from cfx_jax.checks import check_images, check_positive
 from cfx_jax.errors import InputError
 from cfx_jax.losses import cross_entropy
 from cfx_jax.metrics import dice
-from cfx_jax.models import Segmenter
-from cfx_jax.models.generators.unet import PUBLISHED_FILTERS, NormName
+from cfx_jax.models import PUBLISHED_FILTERS, NormName, Segmenter
+from cfx_jax.models.views import at_least_float32
 from cfx_jax.parallel import map_examples
 
 from .shared import (
@@ -130,11 +130,18 @@ def make_step(config: Config, inputs: Inputs) -> Step:
     def compute_loss(network: Any, key: PRNGKeyArray, batch: Batch) -> dict[str, Array]:
         del key
         # (b, h, w, k) and (b, h, w)
-        logits, masks = network(batch["image"]), batch["target"].astype(jnp.int32)
+        logits = at_least_float32(network(batch["image"]))
+        masks = batch["target"].astype(jnp.int32)
         loss = cross_entropy(logits.reshape(-1, logits.shape[-1]), masks.reshape(-1))
         return {"loss": loss, "accuracy": (logits.argmax(axis=-1) == masks).mean()}
 
-    return descent_step(inputs.choose(build, config), _make_optimiser(config), compute_loss)
+    return descent_step(
+        inputs.choose(build, config),
+        _make_optimiser(config),
+        compute_loss,
+        config.run,
+        inputs.mesh,
+    )
 
 
 def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:

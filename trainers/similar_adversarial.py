@@ -36,8 +36,8 @@ from jax import Array
 from jax.tree_util import Partial
 from jaxtyping import Float, PRNGKeyArray
 
-from cfx_jax.callables import as_pytree
 from cfx_jax.checks import check_choice, check_count, check_images
+from cfx_jax.compilation import as_pytree
 from cfx_jax.errors import InputError
 from cfx_jax.losses import (
     SimilarAdversarialWeights,
@@ -45,8 +45,7 @@ from cfx_jax.losses import (
     similar_adversarial_terms,
 )
 from cfx_jax.losses.similar_adversarial import Terms
-from cfx_jax.models import AE2_HEAD, DuoAE, SingleAE, UNetGenerator
-from cfx_jax.models.generators.unet import NormName
+from cfx_jax.models import AE2_HEAD, DuoAE, NormName, SingleAE, UNetGenerator
 from cfx_jax.models.views import unit_clip_leading_back
 from cfx_jax.objectives import Classifier, decision
 from cfx_jax.parallel import map_examples
@@ -66,6 +65,7 @@ from .shared import (
     evaluation_view,
     first_state,
     graph_of,
+    mean_gradients,
     trained_network,
     training_view,
     variables_of,
@@ -201,24 +201,28 @@ def make_step(config: Config, inputs: Inputs) -> Step:
         InputError: as ``init``.
     """
     check(config, inputs)
-    graphdef, optimiser = graph_of(inputs.choose(build, config)), make_optimiser(config)
+    graphdef = graph_of(inputs.choose(build, config), remat=config.run.remat)
+    optimiser = make_optimiser(config)
 
     def step(
         frozen: Classifier, state: State, key: PRNGKeyArray, batch: Batch
     ) -> tuple[State, dict[str, Array]]:
-        del key
-
-        def loss_of(params: Any) -> tuple[Array, tuple[Any, dict[str, Array]]]:
-            network = training_view(graphdef, params, state.rest)
+        def loss_of(params: Any, rest: Any, key: PRNGKeyArray, batch: Batch) -> Any:
+            del key
+            network = training_view(graphdef, params, rest)
             terms, answers = _measure(config, network, frozen, batch["image"])
             loss = sum(terms.values(), jnp.zeros(()))
-            return loss, (variables_of(network)[1], {**terms, **answers})
+            return loss, (variables_of(network)[1], {"loss": loss, **terms, **answers})
 
-        (loss, (rest, metrics)), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.params)
+        gradients, rest, metrics = mean_gradients(
+            loss_of, state, key, batch, config.run, inputs.mesh
+        )
         # The plateau is one of the training loss, so the update is told it.
-        updates, opt_state = optimiser.update(gradients, state.opt_state, state.params, value=loss)
+        updates, opt_state = optimiser.update(
+            gradients, state.opt_state, state.params, value=metrics["loss"]
+        )
         params = optax.apply_updates(state.params, updates)
-        return State(params, rest, opt_state), {"loss": loss, **metrics}
+        return State(params, rest, opt_state), metrics
 
     return Partial(step, as_pytree(inputs.classifier))
 

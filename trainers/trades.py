@@ -33,6 +33,7 @@ from cfx_jax.geometry import lp_norm
 from cfx_jax.losses import trades_attack, trades_divergence, trades_loss
 from cfx_jax.losses.trades import ORDERS, Order
 from cfx_jax.losses.trades_attack import check_start
+from cfx_jax.models.views import at_least_float32
 from cfx_jax.objectives import Classifier, decision
 from cfx_jax.parallel import map_examples
 
@@ -47,6 +48,7 @@ from .shared import (
     descend,
     graph_of,
     make_optimiser,
+    mean_gradients,
     training_view,
     variables_of,
 )
@@ -149,36 +151,36 @@ def make_step(config: Config, inputs: Inputs) -> Step:
         InputError: as ``check_attack``; an unknown model, optimiser or schedule.
     """
     check_attack(config)
-    graphdef = graph_of(choose_model(config, inputs))
+    graphdef = graph_of(choose_model(config, inputs), remat=config.run.remat)
     optimiser, order = make_optimiser(config.optimiser, config.run), config.divergence_order
 
     def step(state: State, key: PRNGKeyArray, batch: Batch) -> tuple[State, dict[str, Array]]:
-        images, labels = batch["image"], batch["label"]  # (b, h, w, c) and (b,)
-        # Attacked in evaluation mode, so that an image's attack does not depend on its batch.
+        # Attacked in evaluation mode, so that an image's attack does not depend on its batch; with
+        # the weights before the step, so that no gradient flows through it.
         classifier = classifier_of(graphdef, state.params, state.rest)
-        keys = jax.random.split(key, len(images))
-        adversarial = jax.vmap(lambda key, image: attack(config, key, classifier, image))(
-            keys, images
-        )
 
-        def loss_of(params: Any) -> tuple[Array, tuple[Any, Array, Array]]:
-            network = training_view(graphdef, params, state.rest)
+        def loss_of(params: Any, rest: Any, key: PRNGKeyArray, batch: Batch) -> Any:
+            images, labels = batch["image"], batch["label"]  # (b, h, w, c) and (b,)
+            adversarial = jax.vmap(lambda key, image: attack(config, key, classifier, image))(
+                jax.random.split(key, len(images)), images
+            )
+            network = training_view(graphdef, params, rest)
             # (2 b, h, w, c) -> (2 b, k) -> twice (b, k)
-            clean, attacked = _separate(network(_interleave(images, adversarial)))
-            loss = trades_loss(clean, attacked, labels, beta=config.beta, order=order)
-            return loss, (variables_of(network)[1], clean, attacked)
+            logits = at_least_float32(network(_interleave(images, adversarial)))
+            clean, attacked = _separate(logits)
+            metrics = {
+                "loss": trades_loss(clean, attacked, labels, beta=config.beta, order=order),
+                "accuracy": jnp.mean(decision(clean) == labels),
+                "adversarial_accuracy": jnp.mean(decision(attacked) == labels),
+                "divergence": trades_divergence(clean, attacked, order=order).mean(),
+                "distance": _mean_length(config.attack, adversarial - images),
+            }
+            return metrics["loss"], (variables_of(network)[1], metrics)
 
-        (loss, (rest, clean, attacked)), gradients = jax.value_and_grad(loss_of, has_aux=True)(
-            state.params
+        gradients, rest, metrics = mean_gradients(
+            loss_of, state, key, batch, config.run, inputs.mesh
         )
         params, opt_state = descend(optimiser, state.params, state.opt_state, gradients)
-        metrics = {
-            "loss": loss,
-            "accuracy": jnp.mean(decision(clean) == labels),
-            "adversarial_accuracy": jnp.mean(decision(attacked) == labels),
-            "divergence": trades_divergence(clean, attacked, order=order).mean(),
-            "distance": _mean_length(config.attack, adversarial - images),
-        }
         return State(params, rest, opt_state), metrics
 
     return step

@@ -138,7 +138,13 @@ def make_step(config: Config, inputs: Inputs) -> Step:
     def compute_loss(network: Any, key: PRNGKeyArray, batch: Batch) -> dict[str, Array]:
         return _compute_loss(config, network, key, batch["image"])
 
-    return descent_step(inputs.choose(build, config), _make_optimiser(config), compute_loss)
+    return descent_step(
+        inputs.choose(build, config),
+        _make_optimiser(config),
+        compute_loss,
+        config.run,
+        inputs.mesh,
+    )
 
 
 def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:

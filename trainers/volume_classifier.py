@@ -37,6 +37,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jax import Array
+from jax.sharding import Mesh
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from cfx_jax.checks import check_classes, check_images
@@ -45,6 +46,7 @@ from cfx_jax.errors import InputError
 from cfx_jax.losses import inverse_frequency, multi_task_terms, weighted_cross_entropy
 from cfx_jax.metrics import accuracy, balanced_accuracy
 from cfx_jax.models import HalfBrainLogits, build_volume_model, joint_decision, warm_start
+from cfx_jax.models.views import at_least_float32
 from cfx_jax.objectives import decision
 from cfx_jax.parallel import map_examples
 
@@ -217,10 +219,12 @@ def make_step(config: Config, inputs: Inputs) -> Step:
             else inverse_frequency(labels, config.num_classes).tolist()
         )
     make = _make_shared_step if isinstance(inputs.model, Hashable) else _make_step
-    return make(with_run(config, seed=0), inputs.model, tuple(weights))
+    return make(with_run(config, seed=0), inputs.model, inputs.mesh, tuple(weights))
 
 
-def _make_step(config: Config, model: ModelFactory | None, weights: tuple[float, ...]) -> Step:
+def _make_step(
+    config: Config, model: ModelFactory | None, mesh: Mesh | None, weights: tuple[float, ...]
+) -> Step:
     predict = PredictVolume.of(config)
 
     def compute_loss(network: Any, key: PRNGKeyArray, batch: Batch) -> dict[str, Array]:
@@ -231,7 +235,8 @@ def _make_step(config: Config, model: ModelFactory | None, weights: tuple[float,
         return {"loss": sum(terms.values(), jnp.zeros(())), **terms, "accuracy": correct.mean()}
 
     optimiser = make_optimiser(config.optimiser, config.run)
-    return descent_step(Inputs(model=model).choose(build, config), optimiser, compute_loss)
+    factory = Inputs(model=model).choose(build, config)
+    return descent_step(factory, optimiser, compute_loss, config.run, mesh)
 
 
 # Trainings of the same network that differ by their seeds share a step, so that it is traced and
@@ -318,7 +323,7 @@ class PredictVolume:
         """
         inputs = (batch["image"], batch["saliency"]) if self.saliency else (batch["image"],)
         _check_takes(network, inputs)
-        logits = network(*inputs)
+        logits = at_least_float32(network(*inputs))
         names_sides = isinstance(logits, HalfBrainLogits)
         if self.sides != names_sides:
             kind = "of lesion and side" if names_sides else "of classes"

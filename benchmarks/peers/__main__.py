@@ -35,7 +35,7 @@ from benchmarks.peers.comparisons import COMPARISONS
 from cfx_jax.checks import check_choice, check_count
 from cfx_jax.files import write_text
 from cfx_jax.report import format_table
-from experiments.shared import cli
+from experiments.shared import command_line
 
 _COLUMNS = [
     "case",
@@ -153,4 +153,4 @@ def _write(config: Config, name: str, rows: list[list[Any]]) -> None:
 
 
 if __name__ == "__main__":
-    cli.command(main, Config)
+    command_line.command(main, Config)

@@ -16,6 +16,6 @@ from cfx_jax.adapters.torch import from_torch as from_torch
 from cfx_jax.adapters.torch import load_torch as load_torch
 from cfx_jax.adapters.trainable import Trainable as Trainable
 from cfx_jax.adapters.trainable import trainable as trainable
-from cfx_jax.faces import public as _public
+from cfx_jax.public_names import public as _public
 
 __all__, __dir__ = _public(globals())

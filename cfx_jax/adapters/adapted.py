@@ -8,10 +8,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from cfx_jax.adapters.feature_maps import find_orders, no_maps, shape_of_maps
 from cfx_jax.adapters.inputs_outputs import Inputs, Outputs
+from cfx_jax.adapters.layers import unknown_layer
 from cfx_jax.errors import InputError, reason_of
+from cfx_jax.layer_taps import Tapped
 from cfx_jax.models import guided_classifier
-from cfx_jax.taps import Tapped
 
 _NO_LAYERS = (
     "layer: expected a model with layers by name, got {}, which has none: give the model itself to"
@@ -46,19 +48,32 @@ class Adapted:
 
         Returns:
             By name, in the order in which the layers end, the shape of the value for one image:
-            ``(fh, fw, f)`` of one with spatial axes, whatever the model's own layout. A layer's
-            second call is ``name:2``.
+            ``(fh, fw, f)`` of feature maps, whatever the model's own layout. A layer's second call
+            is ``name:2``.
 
         Raises:
             InputError: a model without layers, such as a function of ``jax.export``.
         """
-        if not hasattr(self.batched, "layers"):
-            raise InputError(_NO_LAYERS.format("a serialised function"))
-        shape = jax.eval_shape(self.inputs.prepare, jax.ShapeDtypeStruct(image.shape, jnp.float32))
-        layers = _called(self.batched.layers, shape)
-        if not layers:
-            raise InputError(_NO_LAYERS.format("one of TorchScript, or a bare function"))
-        return {name: self._as_maps(shape) for name, shape in layers.items()}
+        orders = self._orders(image)
+        return {
+            name: shape_of_maps(shape, orders.get(name))
+            for name, shape in self._shapes(image).items()
+        }
+
+    def feature_maps(self, image: Float[Array, "h w c"]) -> dict[str, tuple[int, ...]]:
+        """Finds the layers that hold feature maps, which class activation maps can read.
+
+        Args:
+            image: one image, or anything of its shape and dtype.
+
+        Returns:
+            Those of ``layers`` whose value is maps, with their shape ``(fh, fw, f)``.
+
+        Raises:
+            InputError: a model without layers.
+        """
+        orders = self._orders(image)
+        return {name: shape for name, shape in self.layers(image).items() if name in orders}
 
     def last_spatial_layer(self, image: Float[Array, "h w c"]) -> str:
         """Finds the layer that class activation maps read by default.
@@ -71,14 +86,32 @@ class Adapted:
         Raises:
             InputError: no layer has spatial axes.
         """
-        layers = self.layers(image)
-        spatial = [name for name, shape in layers.items() if _is_spatial(shape)]
+        layers, maps = self.layers(image), self.feature_maps(image)
+        spatial = [name for name, (height, width, _) in maps.items() if height * width > 1]
         if not spatial:
             raise InputError(
                 "layer: expected a model with a layer of feature maps (fh, fw, f), as class"
                 f" activation maps need one, got none among {len(layers)} layers"
             )
         return spatial[-1]
+
+    def check_maps(self, layer: str, image: Float[Array, "h w c"]) -> None:
+        """Checks that class activation maps can read a layer.
+
+        Args:
+            layer: its name.
+            image: one image, or anything of its shape and dtype.
+
+        Raises:
+            InputError: no such layer, one without feature maps, or with maps larger than the image.
+        """
+        layers, maps = self.layers(image), self.feature_maps(image)
+        if layer not in layers:
+            raise unknown_layer(layer, maps or layers)
+        height, width = image.shape[:2]
+        fitting = [name for name, (h, w, _) in maps.items() if h <= height and w <= width]
+        if layer not in fitting:
+            raise no_maps(layer, layers[layer], fitting)
 
     def tap(self, layer: str) -> "LayerTap":
         """A tap of a layer, for class activation maps.
@@ -87,7 +120,8 @@ class Adapted:
             layer: a name of ``layers``.
 
         Returns:
-            The tap; called, it raises an ``InputError`` where the model has no such layer.
+            The tap; called, it raises an ``InputError`` where the model has no such layer, or
+            where the layer's value has three axes that are not those of feature maps.
 
         Raises:
             InputError: a model without layers.
@@ -115,9 +149,37 @@ class Adapted:
             )
         return self.outputs.logits(values[0].astype(jnp.float32))
 
-    def _as_maps(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        is_first = self.inputs.layout == "channels_first" and len(shape) == 3
-        return (*shape[1:], shape[0]) if is_first else shape
+    def _shapes(self, image: Float[Array, "h w c"]) -> dict[str, tuple[int, ...]]:
+        """The shapes of the layers' values in the model's own order of axes."""
+        if not hasattr(self.batched, "layers"):
+            raise InputError(_NO_LAYERS.format("a serialised function"))
+        layers = _called(self.batched.layers, self._prepared(image))
+        if not layers:
+            raise InputError(_NO_LAYERS.format("one of TorchScript, or a bare function"))
+        return layers
+
+    def _orders(self, image: Float[Array, "h w c"]) -> dict[str, str]:
+        """The order of axes of each layer that holds feature maps."""
+        batch, layout = self._prepared(image), self.inputs.layout
+        rows, columns = (2, 3) if layout == "channels_first" else (1, 2)
+
+        def layers_of_larger(axis: int) -> dict[str, tuple[int, ...]]:
+            sides = [2 * side if at == axis else side for at, side in enumerate(batch.shape)]
+            larger = jax.ShapeDtypeStruct(tuple(sides), batch.dtype)
+            return self.batched.layers(larger, as_far=True)
+
+        return find_orders(
+            self._shapes(image),
+            layers_of_larger(rows),
+            layers_of_larger(columns),
+            image=(batch.shape[rows], batch.shape[columns]),
+            layout=layout,
+            convolutions=self.batched.convolutions,
+        )
+
+    def _prepared(self, image: Float[Array, "h w c"]) -> jax.ShapeDtypeStruct:
+        """The shape of the batch of one image that the model is given."""
+        return jax.eval_shape(self.inputs.prepare, jax.ShapeDtypeStruct(image.shape, jnp.float32))
 
 
 @jax.tree_util.register_dataclass
@@ -137,21 +199,24 @@ class LayerTap:
         self, image: Float[Array, "h w c"], shift: Float[Array, "*shape"] | None = None, /
     ) -> Tapped:
         """Computes the logits of one image, and the layer's value with the shift added."""
-        inputs = self.classifier.inputs
-        is_first = inputs.layout == "channels_first"
+        is_first = self._order(image) == "channels_first"
         moved = None if shift is None else shift[None]
-        if moved is not None and is_first and moved.ndim == 4:
+        if moved is not None and is_first:
             moved = moved.transpose(0, 3, 1, 2)
-        tapped = self.classifier.batched.tapped
-        values, value = _called(tapped, self.layer, inputs.prepare(image), moved)
-        value = value[0]
-        if is_first and value.ndim == 3:
-            value = value.transpose(1, 2, 0)
+        batch, tapped = self.classifier.inputs.prepare(image), self.classifier.batched.tapped
+        values, value = _called(tapped, self.layer, batch, moved)
+        value = value[0].transpose(1, 2, 0) if is_first else value[0]
         return Tapped(self.classifier._logits(values), value)
 
-
-def _is_spatial(shape: tuple[int, ...]) -> bool:
-    return len(shape) == 3 and shape[0] * shape[1] > 1
+    def _order(self, image: Float[Array, "h w c"]) -> str | None:
+        """The order of axes of the layer's maps; None where its value has other than three axes."""
+        shape = self.classifier._shapes(image).get(self.layer, ())
+        if len(shape) != 3:
+            return None
+        orders = self.classifier._orders(image)
+        if self.layer not in orders:
+            raise no_maps(self.layer, shape, orders)
+        return orders[self.layer]
 
 
 def _called(function: Any, *arguments: Any) -> Any:

@@ -37,7 +37,7 @@ def from_equinox(
         InputError: no Equinox module, or Equinox is not installed.
 
     Example:
-        >>> import pytest; eqx = pytest.importorskip("equinox")
+        >>> import equinox as eqx
         >>> import jax, jax.numpy as jnp
         >>> from cfx_jax.adapters import from_equinox
         >>> layers = [eqx.nn.Lambda(jnp.ravel), eqx.nn.Linear(48, 2, key=jax.random.key(0))]

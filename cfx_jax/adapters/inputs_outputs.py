@@ -152,7 +152,8 @@ def _with_channels(image: Float[Array, "h w c"], channels: int | None) -> Float[
     if channels == 3 and image.shape[2] == 1:
         return jnp.repeat(image, 3, axis=2)
     if channels == 1 and image.shape[2] == 3:
-        return (image @ jnp.array([0.299, 0.587, 0.114], image.dtype))[..., None]  # ITU-R BT.601
+        luma = jnp.array([0.299, 0.587, 0.114], image.dtype)  # ITU-R BT.601
+        return (image * luma).sum(axis=2, keepdims=True)
     raise InputError(
         f"image: expected {channels} channels, or 1 or 3 to make them of, got {image.shape[2]}"
     )

@@ -38,7 +38,7 @@ def from_keras(
             on another backend.
 
     Example:
-        >>> import pytest; keras = pytest.importorskip("keras")
+        >>> import keras
         >>> import jax.numpy as jnp
         >>> from cfx_jax.adapters import from_keras
         >>> layers = [keras.layers.Input((4, 4, 3)), keras.layers.Flatten(), keras.layers.Dense(2)]

@@ -10,7 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any
 
@@ -26,6 +26,9 @@ Visit = Callable[[str, Any], Any]
 """A layer's name and value -> what takes the value's place."""
 
 _lock = threading.RLock()
+_found: "dict[Any, tuple[dict[str, tuple[int, ...]], Exception | None]]" = {}
+"""The layers of the last models by their structure, the types of their weights and the image."""
+_MOST_FOUND = 32
 
 
 class Calls:
@@ -52,27 +55,55 @@ class Traced:
 
     Attributes:
         run: (visit, or None; images) -> values.
+        convolutions: names of layers that are known to give maps ``(f, fh, fw)``.
     """
 
     run: Partial
+    convolutions: frozenset[str] = field(default=frozenset(), metadata={"static": True})
 
     def __call__(self, images: Float[Array, "n ..."]) -> Any:
         """Computes the values of a batch."""
         return self.run(None, images)
 
-    def layers(self, images: Float[Array, "n ..."]) -> dict[str, tuple[int, ...]]:
-        """The shapes of one image's values, by layer, in the order in which the layers end."""
+    def layers(
+        self, images: Float[Array, "1 ..."], *, as_far: bool = False
+    ) -> dict[str, tuple[int, ...]]:
+        """The shapes of one image's values, by layer, in the order in which the layers end.
+
+        Args:
+            images: one image, or its shape and dtype.
+            as_far: gives the layers before the model raises, where it does not take such images.
+        """
+        types = tuple(map(jax.typeof, jax.tree.leaves(self)))
+        key = jax.tree.structure(self), types, images.shape, images.dtype
+        if key not in _found:
+            while len(_found) >= _MOST_FOUND:
+                _found.pop(next(iter(_found)), None)
+            _found[key] = self._find_layers(images)
+        shapes, error = _found[key]
+        if error is not None and not as_far:
+            raise error
+        return shapes
+
+    def _find_layers(
+        self, images: Float[Array, "1 ..."]
+    ) -> tuple[dict[str, tuple[int, ...]], Exception | None]:
+        """The shapes of the layers before the model raises, and what it raises."""
         shapes: dict[str, tuple[int, ...]] = {}
 
         def run(images: Float[Array, "n ..."]) -> Any:
             return self.run(Calls(_at_this_level(note)), images)
 
         def note(name: str, value: Array) -> Array:
-            shapes[name] = tuple(value.shape[1:])
+            if value.shape[:1] == (1,):  # else its first axis is not that of the images
+                shapes[name] = tuple(value.shape[1:])
             return value
 
-        jax.eval_shape(run, images)
-        return shapes
+        try:
+            jax.eval_shape(run, images)
+        except Exception as error:  # whatever a model raises
+            return shapes, error.with_traceback(None)  # whose frames would keep arrays
+        return shapes, None
 
     def tapped(
         self, layer: str, images: Float[Array, "n ..."], shift: Float[Array, "n ..."] | None

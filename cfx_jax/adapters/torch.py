@@ -29,7 +29,7 @@ from cfx_jax.adapters.adapted import Adapted
 from cfx_jax.adapters.fixed import Fixed
 from cfx_jax.adapters.inputs_outputs import Inputs, Outputs
 from cfx_jax.adapters.layers import Traced, Visit
-from cfx_jax.adapters.torch_callback import Network, called, shown_layers
+from cfx_jax.adapters.torch_callback import Network, called, convolutions_of, shown_layers
 from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError, import_extra
 
@@ -68,7 +68,7 @@ def from_torch(
             own.
 
     Example:
-        >>> import pytest; torch = pytest.importorskip("torch")
+        >>> import torch
         >>> import jax.numpy as jnp
         >>> from cfx_jax.adapters import from_torch
         >>> network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 2))
@@ -157,8 +157,14 @@ def _in_evaluation_mode(torch: Any, module: Any) -> Any:
 def _layered(torch: Any, module: Any, program: Any) -> Callable[[], Any] | None:
     """The network as modules that are called; TorchScript's are not."""
     if program is not None:
-        return cache(lambda: torch.export.unflatten(program).eval())
+        return cache(lambda: _unflattened(torch, program))
     return None if isinstance(module, torch.jit.ScriptModule) else lambda: module
+
+
+def _unflattened(torch: Any, program: Any) -> Any:
+    module = torch.export.unflatten(program).eval()
+    module.check_input_constraints = False  # layers are looked at with larger images too
+    return module
 
 
 def _translated(module: Any) -> Traced:
@@ -173,7 +179,8 @@ def _translated(module: Any) -> Traced:
     parameters = {name: weights[name] for name in names}
     fixed = {name: values for name, values in weights.items() if name not in parameters}
     translated = _Translated(module, function, next(iter(names), None))
-    return Traced(Partial(_run_translated, translated, parameters, Fixed(fixed)))
+    run = Partial(_run_translated, translated, parameters, Fixed(fixed))
+    return Traced(run, convolutions_of(torch, module))
 
 
 @register_static

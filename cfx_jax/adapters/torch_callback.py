@@ -83,29 +83,51 @@ class Network:
         self._tickets = itertools.count(1)
         self._lock = threading.Lock()
         self._facts: dict[tuple[Shape, ...], _Facts] = {}
-        self._layers: dict[Shape, dict[str, Shape]] = {}
+        self._layers: dict[Shape, tuple[dict[str, Shape], InputError | None]] = {}
         self._views: dict[Any, Network] = {}
 
     def __call__(self, images: Float[Array, "n c h w"]) -> Float[Array, "n *k"]:
         """Computes the values of a batch."""
         return _pass(self, images)[0]
 
-    def layers(self, images: Any) -> dict[str, Shape]:
-        """The shapes of one image's values, by layer, in the order in which the layers end."""
+    def layers(self, images: Any, *, as_far: bool = False) -> dict[str, Shape]:
+        """The shapes of one image's values, by layer, in the order in which the layers end.
+
+        Args:
+            images: one image, or its shape and dtype.
+            as_far: gives the layers before the network raises, where it does not take such images.
+        """
         sample = tuple(images.shape[1:])
-        if sample not in self._layers and self._layered is not None:
-            shapes: dict[str, Shape] = {}
+        if sample not in self._layers:
+            self._layers[sample] = self._find_layers(sample)
+        shapes, error = self._layers[sample]
+        if error is not None and not as_far:
+            raise error
+        return shapes
 
-            def note(name: str, value: Any) -> Any:
+    def _find_layers(self, sample: Shape) -> tuple[dict[str, Shape], InputError | None]:
+        """The layers before the network raises, and what it raises."""
+        shapes: dict[str, Shape] = {}
+        if self._layered is None:
+            return shapes, None
+
+        def note(name: str, value: Any) -> None:
+            if value.shape[:1] == (1,):  # else its first axis is not that of the images
                 shapes[name] = tuple(value.shape[1:])
-                return value
 
-            zeros = self._torch.zeros((1, *sample))
-            module = self._layered()
+        module = self._layered()
+        try:
             with self._torch.no_grad(), shown_layers(self._torch, module, Calls(note)):
+                zeros = self._torch.zeros((1, *sample))
                 called(self._run_module, module, zeros, images=f"images {(1, *sample)}")
-            self._layers[sample] = shapes
-        return self._layers.get(sample, {})
+        except InputError as error:
+            return shapes, error
+        return shapes, None
+
+    @property
+    def convolutions(self) -> frozenset[str]:
+        """Names of layers that are known to give maps ``(f, fh, fw)``."""
+        return convolutions_of(self._torch, self._layered_module())
 
     def tapped(
         self, layer: str, images: Float[Array, "n c h w"], shift: Float[Array, "n ..."] | None
@@ -295,6 +317,12 @@ class _Guided(Network):
                 " got one that runs none (of TorchScript they are not seen): take the gradient"
             )
         return results
+
+
+def convolutions_of(torch: Any, module: Any) -> frozenset[str]:
+    """Names of the convolutions and batch norms of images, whose values are ``(n, f, fh, fw)``."""
+    kinds = (torch.nn.Conv2d, torch.nn.BatchNorm2d)
+    return frozenset(name for name, part in module.named_modules() if isinstance(part, kinds))
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 ``cfx_jax.maps`` has what is done to a map afterwards.
 """
 
+from cfx_jax.attributions.affine_moves import AugmentationRanges as AugmentationRanges
 from cfx_jax.attributions.augment_average import augment_average as augment_average
 from cfx_jax.attributions.grad_cam import grad_cam as grad_cam
 from cfx_jax.attributions.grad_cam import grad_cam_plus_plus as grad_cam_plus_plus
@@ -21,7 +22,6 @@ from cfx_jax.attributions.latent_saliency import difference_saliency as differen
 from cfx_jax.attributions.latent_saliency import latent_saliency as latent_saliency
 from cfx_jax.attributions.mask_perturbation import MaskProblem as MaskProblem
 from cfx_jax.attributions.mask_perturbation import mask_perturbation as mask_perturbation
-from cfx_jax.attributions.moves import AugmentationRanges as AugmentationRanges
 from cfx_jax.attributions.occlusion import occlusion as occlusion
 from cfx_jax.attributions.path import PathAttribution as PathAttribution
 from cfx_jax.attributions.path import path_attribution as path_attribution
@@ -39,6 +39,6 @@ from cfx_jax.attributions.slices import over_slices as over_slices
 from cfx_jax.attributions.smooth_grad import Attribution as Attribution
 from cfx_jax.attributions.smooth_grad import smooth_grad as smooth_grad
 from cfx_jax.attributions.vce_saliency import vce_saliency as vce_saliency
-from cfx_jax.faces import public as _public
+from cfx_jax.public_names import public as _public
 
 __all__, __dir__ = _public(globals())

@@ -13,18 +13,18 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, PRNGKeyArray
 
-from cfx_jax.attributions.moves import (
+from cfx_jax.attributions.affine_moves import (
     AugmentationRanges,
     apply_move,
     draw_move,
     invert,
     is_read_inside,
 )
+from cfx_jax.attributions.bounded_memory_sum import sum_over
 from cfx_jax.attributions.smooth_grad import Attribution
-from cfx_jax.attributions.summation import sum_over
 from cfx_jax.checks import check_callable, check_count, check_image, check_integer, check_key
+from cfx_jax.compilation import compiled
 from cfx_jax.errors import InputError
-from cfx_jax.programs import compiled
 
 
 def augment_average(

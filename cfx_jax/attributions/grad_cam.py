@@ -3,10 +3,10 @@
 Selvaraju et al. 2017, Chattopadhay et al. 2018, and Jiang et al. 2021 ("LayerCAM: exploring
 hierarchical class activation maps for localization").
 
-All see a layer of the classifier through a tap (``taps``): ``models.parts(model)`` gives that of a
-network of this library, ``classifier.tap(name)`` that of a layer of a model from ``adapters``. Of
-two classes explain the predicted one: the logit of the other class falls with what the network has
-seen, and its map may be empty.
+All see a layer of the classifier through a tap (``layer_taps``): ``models.parts(model)`` gives
+that of a network of this library, ``classifier.tap(name)`` that of a layer of a model from
+``adapters``. Of two classes explain the predicted one: the logit of the other class falls with what
+the network has seen, and its map may be empty.
 
 Deviation: Grad-CAM++ counts a channel's sum as at least 0. After a ReLU, as published, it is; of
 other activations the formula would divide by zero or a negative number.
@@ -17,9 +17,9 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float, Int
 
+from cfx_jax.compilation import compiled
+from cfx_jax.layer_taps import Tap, check_tap, value_and_slope
 from cfx_jax.maps import upsample
-from cfx_jax.programs import compiled
-from cfx_jax.taps import Tap, check_tap, value_and_slope
 
 
 def grad_cam(
@@ -43,7 +43,7 @@ def grad_cam(
             is no class.
 
     Example:
-        >>> from cfx_jax.taps import Parts
+        >>> from cfx_jax.layer_taps import Parts
         >>> features = lambda image: image[::2, ::2]  # (4, 4, 1) -> maps (2, 2, 1)
         >>> head = lambda maps: jnp.stack([-maps.sum(), maps.sum()])
         >>> saliency = grad_cam(Parts(features, head), jnp.full((4, 4, 1), 0.5), 1)
@@ -71,7 +71,7 @@ def grad_cam_plus_plus(
     Arguments and errors as ``grad_cam``.
 
     Example:
-        >>> from cfx_jax.taps import Parts
+        >>> from cfx_jax.layer_taps import Parts
         >>> features = lambda image: image[::2, ::2]  # (4, 4, 1) -> maps (2, 2, 1)
         >>> head = lambda maps: jnp.stack([-maps.sum(), maps.sum()])
         >>> saliency = grad_cam_plus_plus(Parts(features, head), jnp.full((4, 4, 1), 0.5), 1)
@@ -104,7 +104,7 @@ def layer_cam(
     it scales those of early ones by tanh; this is the map of one layer, unscaled.
 
     Example:
-        >>> from cfx_jax.taps import Parts
+        >>> from cfx_jax.layer_taps import Parts
         >>> features = lambda image: image[::2, ::2]  # (4, 4, 1) -> maps (2, 2, 1)
         >>> head = lambda maps: jnp.stack([-maps.sum(), 2 * maps[0].sum()])
         >>> layer_cam(Parts(features, head), jnp.full((4, 4, 1), 0.5), 1)[:, 0].tolist()

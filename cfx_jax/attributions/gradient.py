@@ -8,10 +8,9 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-from cfx_jax.callables import shape_of
 from cfx_jax.checks import check_callable, check_image_or_volume
+from cfx_jax.compilation import compiled, shape_of
 from cfx_jax.errors import InputError
-from cfx_jax.programs import compiled
 
 Score = Callable[[Float[Array, "*s h w c"]], Float[Array, ""]]
 

@@ -15,9 +15,9 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
-from cfx_jax.arrays import AnyArray
+from cfx_jax.array_types import AnyArray
+from cfx_jax.attributions.bounded_memory_sum import sum_over
 from cfx_jax.attributions.gradient import Score, slope
-from cfx_jax.attributions.summation import sum_over
 from cfx_jax.checks import (
     check_choice,
     check_count,
@@ -26,8 +26,8 @@ from cfx_jax.checks import (
     check_real,
     is_concrete,
 )
+from cfx_jax.compilation import compiled
 from cfx_jax.errors import InputError
-from cfx_jax.programs import compiled
 
 _BLACK, _NUM_STEPS, _RULE = 0.0, 50, "midpoint"
 

@@ -17,10 +17,10 @@ from jaxtyping import Float
 
 from cfx_jax.attributions.gradient import Score, check_score
 from cfx_jax.checks import check_at_least, check_image, check_num_steps, check_positive
+from cfx_jax.compilation import compiled
 from cfx_jax.errors import InputError
 from cfx_jax.maps import smooth, upsample
 from cfx_jax.optimise import Problem, from_optax, run
-from cfx_jax.programs import compiled
 
 
 @dataclass(frozen=True)

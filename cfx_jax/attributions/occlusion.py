@@ -10,12 +10,12 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, Int
 
-from cfx_jax.arrays import AnyArray
+from cfx_jax.array_types import AnyArray
+from cfx_jax.attributions.bounded_memory_sum import sum_over
 from cfx_jax.attributions.gradient import Score, check_score
-from cfx_jax.attributions.summation import sum_over
 from cfx_jax.checks import check_count, check_image
+from cfx_jax.compilation import compiled
 from cfx_jax.errors import InputError
-from cfx_jax.programs import compiled
 
 
 def occlusion(

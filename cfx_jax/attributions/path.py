@@ -22,9 +22,8 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
+from cfx_jax.attributions.bounded_memory_sum import sum_over
 from cfx_jax.attributions.gradient import Score, slope
-from cfx_jax.attributions.summation import sum_over
-from cfx_jax.callables import shape_of
 from cfx_jax.checks import (
     check_choice,
     check_count,
@@ -32,9 +31,9 @@ from cfx_jax.checks import (
     check_num_steps,
     check_positive,
 )
+from cfx_jax.compilation import compiled, shape_of
 from cfx_jax.errors import InputError
 from cfx_jax.maps import smooth
-from cfx_jax.programs import compiled
 
 Weight = Callable[[Float[Array, "*s h w c"], Float[Array, "*s h w c"]], Float[Array, "*s h w c"]]
 

@@ -20,8 +20,8 @@ from jaxtyping import Float
 
 from cfx_jax.attributions.gradient import Score, check_score
 from cfx_jax.checks import check_at_least, check_callable, check_image_or_volume, check_real
+from cfx_jax.compilation import compiled
 from cfx_jax.optimise import Algorithm, best_so_far, from_optax, run
-from cfx_jax.programs import compiled
 
 _TARGET_MARGIN, _FEATURE_WEIGHT, _IMAGE_WEIGHT = -2.0, 1e4, 1.0
 Features = Callable[[Float[Array, "*s h w c"]], Any]

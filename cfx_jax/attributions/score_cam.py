@@ -10,10 +10,10 @@ from jaxtyping import Float, Int
 
 from cfx_jax.attributions.grad_cam import class_activation_map
 from cfx_jax.checks import check_count
+from cfx_jax.compilation import compiled
+from cfx_jax.layer_taps import Tap, check_tap
 from cfx_jax.maps import min_max, upsample
 from cfx_jax.objectives import value_of_class
-from cfx_jax.programs import compiled
-from cfx_jax.taps import Tap, check_tap
 
 
 def score_cam(
@@ -45,7 +45,7 @@ def score_cam(
             is no class, ``channels_per_batch`` below 1.
 
     Example:
-        >>> from cfx_jax.taps import Parts
+        >>> from cfx_jax.layer_taps import Parts
         >>> features = lambda image: image[::2, ::2]  # (4, 4, 1) -> maps (2, 2, 1)
         >>> head = lambda maps: jnp.stack([-maps.sum(), maps.sum()])
         >>> saliency = score_cam(Parts(features, head), jnp.full((4, 4, 1), 0.5), 1)

@@ -15,8 +15,8 @@ from jaxtyping import Float, Int
 
 from cfx_jax.backend import loop_body
 from cfx_jax.checks import check_callable, check_count, check_volume, is_concrete
+from cfx_jax.compilation import compiled
 from cfx_jax.errors import InputError
-from cfx_jax.programs import compiled
 
 SliceExplanation = Callable[[Float[Array, "h w c"], Int[Array, ""]], Any]
 Answer = TypeVar("Answer")

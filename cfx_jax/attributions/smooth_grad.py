@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, PRNGKeyArray
 
-from cfx_jax.attributions.summation import sum_over
+from cfx_jax.attributions.bounded_memory_sum import sum_over
 from cfx_jax.checks import (
     check_callable,
     check_count,

@@ -2,7 +2,7 @@
 
 from jaxtyping import Float
 
-from cfx_jax.arrays import AnyArray
+from cfx_jax.array_types import AnyArray
 from cfx_jax.checks import check_array
 from cfx_jax.errors import InputError
 

@@ -31,6 +31,6 @@ from cfx_jax.checks.options import check_number_or_one_each as check_number_or_o
 from cfx_jax.checks.options import check_positive as check_positive
 from cfx_jax.checks.options import check_real as check_real
 from cfx_jax.checks.options import is_concrete as is_concrete
-from cfx_jax.faces import public as _public
+from cfx_jax.public_names import public as _public
 
 __all__, __dir__ = _public(globals())

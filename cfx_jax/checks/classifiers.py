@@ -9,11 +9,10 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, Int
 
-from cfx_jax.arrays import AnyArray
-from cfx_jax.callables import shape_of
+from cfx_jax.array_types import AnyArray
 from cfx_jax.checks.options import check_callable, is_concrete, shape_and_dtype
+from cfx_jax.compilation import compiled, shape_of
 from cfx_jax.errors import InputError
-from cfx_jax.programs import compiled
 
 
 def check_target(target: int | AnyArray, num_classes: int, *, name: str = "target") -> None:

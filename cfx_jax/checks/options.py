@@ -9,8 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cfx_jax.arrays import AnyArray
+from cfx_jax.array_types import AnyArray
 from cfx_jax.errors import InputError
+
+_MOST_CHOICES = 50  # that a message lists
 
 
 def is_concrete(value: object) -> bool:
@@ -42,10 +44,13 @@ def check_choice(value: object, choices: Sequence[object], *, name: str) -> None
         name: what the message calls it.
 
     Raises:
-        InputError: listing the valid choices.
+        InputError: listing the valid choices, of many the first.
     """
     if value not in choices:
-        raise InputError(f"{name}: expected one of {', '.join(map(repr, choices))}, got {value!r}")
+        shown = ", ".join(map(repr, choices[:_MOST_CHOICES]))
+        more = len(choices) - _MOST_CHOICES
+        shown += f" and {more} more" if more > 0 else ""
+        raise InputError(f"{name}: expected one of {shown}, got {value!r}")
 
 
 def check_num_steps(num_steps: int) -> None:

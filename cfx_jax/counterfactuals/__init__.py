@@ -41,8 +41,8 @@ from cfx_jax.counterfactuals.vce import vce_batch as vce_batch
 from cfx_jax.counterfactuals.xgem import XGEM as XGEM
 from cfx_jax.counterfactuals.xgem import xgem as xgem
 from cfx_jax.counterfactuals.xgem import xgem_batch as xgem_batch
-from cfx_jax.faces import public as _public
-from cfx_jax.generators import Coder as Coder
-from cfx_jax.generators import Exaggerator as Exaggerator
+from cfx_jax.generator_interfaces import Coder as Coder
+from cfx_jax.generator_interfaces import Exaggerator as Exaggerator
+from cfx_jax.public_names import public as _public
 
 __all__, __dir__ = _public(globals())

@@ -12,12 +12,11 @@ from jax import Array, lax
 from jax.tree_util import Partial
 from jaxtyping import Float
 
-from cfx_jax.callables import as_pytree, shape_of
 from cfx_jax.checks import check_callable, check_classifier, check_count
+from cfx_jax.compilation import as_pytree, compiled, shape_of
 from cfx_jax.errors import InputError
-from cfx_jax.generators import Coder, check_generated
+from cfx_jax.generator_interfaces import Coder, check_generated
 from cfx_jax.objectives import Classifier
-from cfx_jax.programs import compiled
 
 
 class Autoencoder(NamedTuple):

@@ -18,14 +18,13 @@ from jax import Array
 from jax.tree_util import Partial
 from jaxtyping import Float, Int
 
-from cfx_jax.callables import as_pytree
 from cfx_jax.checks import check_classifier, check_image
+from cfx_jax.compilation import as_pytree, compiled
 from cfx_jax.counterfactuals.similar_adversarial import SimilarAdversarial
 from cfx_jax.counterfactuals.two_classes import decided_class
 from cfx_jax.errors import InputError
-from cfx_jax.generators import Coder, check_generated
+from cfx_jax.generator_interfaces import Coder, check_generated
 from cfx_jax.objectives import Classifier
-from cfx_jax.programs import compiled
 
 Generate = Callable[[Float[Array, "h w c"]], Float[Array, "h w c"]]
 

@@ -30,8 +30,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Int
 
-from cfx_jax.arrays import AnyArray
-from cfx_jax.callables import call
+from cfx_jax.array_types import AnyArray
 from cfx_jax.checks import (
     check_at_least,
     check_image_or_volume,
@@ -42,8 +41,9 @@ from cfx_jax.checks import (
     check_targets,
     num_classes,
 )
+from cfx_jax.compilation import call, compiled
 from cfx_jax.counterfactuals.autoencoder import SearchModels, as_search_models
-from cfx_jax.generators import Coder
+from cfx_jax.generator_interfaces import Coder
 from cfx_jax.losses.subgradients import safe_abs
 from cfx_jax.objectives import Classifier, negative_log_probability
 from cfx_jax.optimise import (
@@ -58,7 +58,6 @@ from cfx_jax.optimise import (
 )
 from cfx_jax.optimise.algorithm import Objective, State
 from cfx_jax.parallel import map_examples
-from cfx_jax.programs import compiled
 
 
 class LatentCounterfactual(NamedTuple):

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float, Int
 
-from cfx_jax.arrays import AnyArray
+from cfx_jax.array_types import AnyArray
 from cfx_jax.backend import varying_like
 from cfx_jax.checks import (
     check_choice,
@@ -31,11 +31,11 @@ from cfx_jax.checks import (
     check_targets,
     num_classes,
 )
+from cfx_jax.compilation import compiled
 from cfx_jax.counterfactuals.autoencoder import SearchModels, as_search_models
-from cfx_jax.generators import Coder
+from cfx_jax.generator_interfaces import Coder
 from cfx_jax.objectives import Classifier, class_score
 from cfx_jax.parallel import map_examples
-from cfx_jax.programs import compiled
 
 _SMALLEST, _DOUBLINGS = 1e-5, 31
 

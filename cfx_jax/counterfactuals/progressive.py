@@ -16,17 +16,17 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float, Int
 
-from cfx_jax.arrays import AnyArray
+from cfx_jax.array_types import AnyArray
 from cfx_jax.checks import check_classifier, check_count, check_image
+from cfx_jax.compilation import compiled
 from cfx_jax.counterfactuals.two_classes import (
     bin_centres,
     check_two_classes,
     class_1_probability,
     probability_bin,
 )
-from cfx_jax.generators import Exaggerator, check_generated
+from cfx_jax.generator_interfaces import Exaggerator, check_generated
 from cfx_jax.objectives import Classifier
-from cfx_jax.programs import compiled
 
 
 class Exaggeration(NamedTuple):

@@ -11,11 +11,11 @@ from jax import Array
 from jax.sharding import Mesh
 from jaxtyping import Float
 
-from cfx_jax.arrays import AnyArray
+from cfx_jax.array_types import AnyArray
 from cfx_jax.checks import check_images_or_volumes
 from cfx_jax.counterfactuals.autoencoder import Autoencoder, as_autoencoder
 from cfx_jax.errors import InputError
-from cfx_jax.generators import Coder
+from cfx_jax.generator_interfaces import Coder
 from cfx_jax.metrics import psnr_of_mse
 from cfx_jax.parallel import map_examples
 

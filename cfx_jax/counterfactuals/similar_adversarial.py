@@ -18,8 +18,8 @@ from jax import Array
 from jaxtyping import Float
 
 from cfx_jax.checks import check_image
-from cfx_jax.generators import check_generated
-from cfx_jax.programs import compiled
+from cfx_jax.compilation import compiled
+from cfx_jax.generator_interfaces import check_generated
 
 
 class SimilarAdversarial(NamedTuple):

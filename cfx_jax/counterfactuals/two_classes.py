@@ -5,11 +5,11 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Int
 
-from cfx_jax.arrays import AnyArray
+from cfx_jax.array_types import AnyArray
 from cfx_jax.checks import check_integer, num_classes
+from cfx_jax.compilation import compiled
 from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier, decision, log_odds
-from cfx_jax.programs import compiled
 
 
 def decided_class(classifier: Classifier, image: Float[Array, "h w c"]) -> Int[Array, ""]:

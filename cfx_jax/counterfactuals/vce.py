@@ -18,8 +18,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
-from cfx_jax.arrays import AnyArray
-from cfx_jax.callables import as_pytree
+from cfx_jax.array_types import AnyArray
 from cfx_jax.checks import (
     check_array,
     check_choice,
@@ -35,12 +34,12 @@ from cfx_jax.checks import (
     check_targets,
 )
 from cfx_jax.checks import num_classes as count_classes
+from cfx_jax.compilation import as_pytree, compiled
 from cfx_jax.errors import InputError
 from cfx_jax.geometry import ConstraintSet, lp_ball_in_box
 from cfx_jax.objectives import Classifier, negative_log_probability
 from cfx_jax.optimise import Algorithm, Problem, Result, apgd, auto_frank_wolfe, run, solve
 from cfx_jax.parallel import example_keys
-from cfx_jax.programs import compiled
 
 _APGD_NORMS = (1, 2, math.inf)
 

@@ -22,8 +22,7 @@ from jax import Array
 from jax.tree_util import Partial
 from jaxtyping import Bool, Float, Int
 
-from cfx_jax.arrays import AnyArray
-from cfx_jax.callables import as_pytree, shape_of
+from cfx_jax.array_types import AnyArray
 from cfx_jax.checks import (
     check_classifier,
     check_image,
@@ -32,6 +31,7 @@ from cfx_jax.checks import (
     check_positive,
     check_real,
 )
+from cfx_jax.compilation import as_pytree, compiled, shape_of
 from cfx_jax.counterfactuals.autoencoder import SearchModels
 from cfx_jax.counterfactuals.progressive import Exaggeration
 from cfx_jax.counterfactuals.two_classes import (
@@ -41,11 +41,10 @@ from cfx_jax.counterfactuals.two_classes import (
     probability_bin,
 )
 from cfx_jax.errors import InputError
-from cfx_jax.generators import Coder, check_generated
+from cfx_jax.generator_interfaces import Coder, check_generated
 from cfx_jax.objectives import Classifier, decision, negative_log_probability
 from cfx_jax.optimise import Algorithm, Problem, Result, run, solve
 from cfx_jax.parallel import map_examples
-from cfx_jax.programs import compiled
 
 
 class XGEM(NamedTuple):

@@ -17,10 +17,15 @@ from cfx_jax.data.duplicates import merge_groups as merge_groups
 from cfx_jax.data.duplicates import shared_copies as shared_copies
 from cfx_jax.data.hounsfield import hounsfield_units as hounsfield_units
 from cfx_jax.data.hounsfield import unit_window as unit_window
+from cfx_jax.data.image_source import ImageSource as ImageSource
+from cfx_jax.data.image_source import check_indices as check_indices
+from cfx_jax.data.image_source import labels_of as labels_of
+from cfx_jax.data.image_source import load_arrays as load_arrays
 from cfx_jax.data.nifti import Volume as Volume
 from cfx_jax.data.nifti import read_nifti as read_nifti
 from cfx_jax.data.nifti import resample_volume as resample_volume
 from cfx_jax.data.nifti import unit_slices as unit_slices
+from cfx_jax.data.organ import find_organ as find_organ
 from cfx_jax.data.output_bins import bin_counts as bin_counts
 from cfx_jax.data.output_bins import calibrated_sample as calibrated_sample
 from cfx_jax.data.output_bins import probability_bins as probability_bins
@@ -31,17 +36,14 @@ from cfx_jax.data.saliency_files import WithSaliency as WithSaliency
 from cfx_jax.data.saliency_files import read_saliency as read_saliency
 from cfx_jax.data.saliency_files import write_saliency as write_saliency
 from cfx_jax.data.saliency_files import write_saliency_of as write_saliency_of
-from cfx_jax.data.slices import resize_labels as resize_labels
-from cfx_jax.data.slices import resize_slices as resize_slices
-from cfx_jax.data.slices import slice_indices as slice_indices
-from cfx_jax.data.slices import to_native_grid as to_native_grid
-from cfx_jax.data.source import ImageSource as ImageSource
-from cfx_jax.data.source import check_indices as check_indices
-from cfx_jax.data.source import labels_of as labels_of
-from cfx_jax.data.source import load_arrays as load_arrays
+from cfx_jax.data.slice_resizing import resize_labels as resize_labels
+from cfx_jax.data.slice_resizing import resize_slices as resize_slices
+from cfx_jax.data.slice_resizing import slice_indices as slice_indices
+from cfx_jax.data.slice_resizing import to_native_grid as to_native_grid
 from cfx_jax.data.sources import ArraySource as ArraySource
 from cfx_jax.data.sources import ImageCollection as ImageCollection
 from cfx_jax.data.sources import open_images as open_images
+from cfx_jax.data.splits import evenly_spread as evenly_spread
 from cfx_jax.data.splits import split as split
 from cfx_jax.data.splits import split_patients as split_patients
 from cfx_jax.data.transforms import Transform as Transform
@@ -60,6 +62,6 @@ from cfx_jax.data.worlds import SyntheticChest as SyntheticChest
 from cfx_jax.data.worlds import SyntheticCT as SyntheticCT
 from cfx_jax.data.worlds import SyntheticFaces as SyntheticFaces
 from cfx_jax.data.worlds import SyntheticFundus as SyntheticFundus
-from cfx_jax.faces import public as _public
+from cfx_jax.public_names import public as _public
 
 __all__, __dir__ = _public(globals())

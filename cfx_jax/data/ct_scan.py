@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from cfx_jax.data.hounsfield import hounsfield_units, unit_window
 from cfx_jax.data.nifti import read_nifti
-from cfx_jax.data.slices import resize_slices, slice_indices
+from cfx_jax.data.slice_resizing import resize_slices, slice_indices
 from cfx_jax.errors import InputError
 
 

@@ -117,9 +117,9 @@ def _apply_file_window(
     if full_scale(dataset) > 255:
         # All 16 bits of a CT as [0, 1] would leave the body within 3 % of them.
         raise InputError(
-            f"expected a window in a file of {dataset.BitsStored} bits, it has none: give"
-            " window=(centre, width), 'values' for its smallest to its largest, or 'full' for all"
-            " that the bits can hold"
+            f"expected a window in a file of {dataset.BitsStored} bits, it has none: give a window:"
+            " centre and width, 'values' for its smallest to its largest, or 'full' for all that"
+            " the bits can hold"
         )
     return _scale(values, *_range(dataset, frame))
 

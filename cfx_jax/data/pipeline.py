@@ -18,8 +18,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from cfx_jax.checks import check_images
+from cfx_jax.data.image_source import ImageSource, check_indices, check_labels, labels_of
 from cfx_jax.data.sample_order import SampleOrder
-from cfx_jax.data.source import ImageSource, check_indices, check_labels, labels_of
 from cfx_jax.errors import InputError, import_extra
 
 Augment = Callable[

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
-from cfx_jax.arrays import AnyArray
-from cfx_jax.data.source import ImageSource, check_indices
+from cfx_jax.array_types import AnyArray
+from cfx_jax.data.image_source import ImageSource, check_indices
 from cfx_jax.data.volumes_with_saliency import VolumesWithSaliency
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.files import replacing

@@ -90,6 +90,23 @@ def split_patients(
     return {name: np.flatnonzero(np.isin(patient_of, chosen)) for name, chosen in parts.items()}
 
 
+def evenly_spread(count: int, *, most: int) -> Int[np.ndarray, " m"]:
+    """Places at equal distances, from the first to the last: a sample of what lies in an order.
+
+    Args:
+        count: how many items there are.
+        most: how many places to give at most, 2 or more.
+
+    Returns:
+        The places, ascending; all where there are no more than ``most``.
+
+    Example:
+        >>> evenly_spread(7, most=3).tolist(), evenly_spread(2, most=3).tolist()
+        ([0, 3, 6], [0, 1])
+    """
+    return np.linspace(0, count - 1, min(count, most)).round().astype(int)
+
+
 def _by_class(
     labels: Int[np.ndarray, " n"], shares: Float[np.ndarray, " parts"], rng: np.random.Generator
 ) -> Int[np.ndarray, " n"]:

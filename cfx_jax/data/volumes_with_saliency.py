@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from jaxtyping import Float
 
-from cfx_jax.data.source import ImageSource, labels_of
+from cfx_jax.data.image_source import ImageSource, labels_of
 from cfx_jax.errors import InputError
 
 

@@ -10,6 +10,6 @@ from cfx_jax.diagnosis.generators import GeneratorAnswers as GeneratorAnswers
 from cfx_jax.diagnosis.generators import check_generators as check_generators
 from cfx_jax.diagnosis.generators import diagnose_generators as diagnose_generators
 from cfx_jax.diagnosis.generators import generator_answers as generator_answers
-from cfx_jax.faces import public as _public
+from cfx_jax.public_names import public as _public
 
 __all__, __dir__ = _public(globals())

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from cfx_jax.arrays import AnyArray
-from cfx_jax.diagnosis.calls import diagnose_calls
+from cfx_jax.array_types import AnyArray
 from cfx_jax.diagnosis.finding import Case, Finding
 from cfx_jax.diagnosis.gradients import diagnose_gradients
 from cfx_jax.diagnosis.images import diagnose_images
 from cfx_jax.diagnosis.logits import diagnose_logits
+from cfx_jax.diagnosis.purity import diagnose_calls
 from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier
 

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from cfx_jax.callables import as_pytree, call
+from cfx_jax.compilation import as_pytree, call
 from cfx_jax.errors import InputError, reason_of
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import map_examples

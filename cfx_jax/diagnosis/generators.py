@@ -17,9 +17,9 @@ from jax import Array
 from jax.sharding import Mesh
 from jaxtyping import Float, Int
 
-from cfx_jax.arrays import AnyArray
-from cfx_jax.callables import as_pytree
+from cfx_jax.array_types import AnyArray
 from cfx_jax.checks import check_classifier, check_images
+from cfx_jax.compilation import as_pytree
 from cfx_jax.counterfactuals import SimilarAdversarial
 from cfx_jax.diagnosis.finding import Finding
 from cfx_jax.errors import InputError

@@ -8,7 +8,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
-from cfx_jax.callables import as_pytree
+from cfx_jax.compilation import as_pytree
 from cfx_jax.diagnosis.finding import Case, Finding, indices, one_line, share
 from cfx_jax.objectives import Classifier, decision, log_odds
 from cfx_jax.parallel import map_examples

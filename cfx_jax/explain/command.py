@@ -4,6 +4,8 @@ import argparse
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
 from itertools import islice
 from pathlib import Path
@@ -14,30 +16,35 @@ from jax.sharding import Mesh
 from cfx_jax.adapters import Adapted
 from cfx_jax.diagnosis import diagnose
 from cfx_jax.errors import InputError
-from cfx_jax.explain.exit_status import status_of
-from cfx_jax.explain.explain import explain
-from cfx_jax.explain.explanations import Explanations, load_explanations
-from cfx_jax.explain.generators import GENERATOR_METHODS
-from cfx_jax.explain.methods import METHODS, Settings
-from cfx_jax.explain.options import (
+from cfx_jax.explain.command_options import (
     add_model_options,
     classifier_of_options,
     first_images,
     images_of_options,
 )
+from cfx_jax.explain.explain import explain
+from cfx_jax.explain.explanations import Explanations, load_explanations
+from cfx_jax.explain.generator_methods import GENERATOR_METHODS
+from cfx_jax.explain.methods import METHODS
 from cfx_jax.explain.printing import printable
-from cfx_jax.explain.store import PAGE, TABLE, clear_folder, prepare_folder
+from cfx_jax.explain.result_folder import PAGE, TABLE, clear_folder, prepare_folder
+from cfx_jax.explain.settings import Settings
 from cfx_jax.explain.volumes import write_volumes
+from cfx_jax.explain.wording import in_options
 from cfx_jax.parallel import (
     DISTRIBUTED_HELP,
     check_same_folder,
     data_mesh,
     is_alone,
     is_first_process,
+    status_of,
+    tell_stage,
     this_run,
     wait_for_all,
 )
 
+_EXPLAIN_STAGES = ("images and model", "explanations", "page")
+_CHECK_STAGES = ("images and model", "diagnosis")
 _CHECKED = 64
 """Images that ``cfx check`` looks at."""
 _LINES = 10
@@ -62,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = _parser(further).parse_args(rest)
         options.run(options)
 
-    return status_of(run, arguments, program="cfx")
+    return status_of(run, arguments, program="cfx", wording=in_options)
 
 
 def _further_commands() -> dict[str, EntryPoint]:
@@ -74,43 +81,59 @@ def _explain(options: argparse.Namespace) -> None:
     if not 0 <= options.seed < 2**32:
         raise InputError(f"seed: expected a number from 0 to {2**32 - 1}, got {options.seed}")
     shard, mesh, replace = _own_part(options)
+    tell_stage("images and model", _EXPLAIN_STAGES)
     pictures = images_of_options(options)
     if pictures.volumes:
         _check_outside(options.out, options.images)
     classifier = classifier_of_options(options)
     command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
-    answers = explain(
-        classifier,
-        pictures,
-        methods=options.methods,
-        targets=_target(options.target, pictures.class_names if options.classes else ()),
-        classes=pictures.class_names if options.classes else None,
-        p=options.norm,
-        radius="auto" if options.radius is None else options.radius,
-        radii=options.radii,
-        probability=options.probability,
-        num_steps=options.num_steps,
-        generators=options.generator,
-        layer=options.layer,
-        occlusion_window=options.occlusion_window,
-        key=jax.random.key(options.seed),
-        folder=options.out,
-        shard=shard,
-        replace=replace,
-        mesh=mesh,
-        notes=(f"command: {command}", *pictures.notes),
-        batch_size=options.batch_size,
-        progress=True,
-    )
+    tell_stage("explanations", _EXPLAIN_STAGES)
+    with _precision(options.matmul_precision):
+        answers = explain(
+            classifier,
+            pictures,
+            methods=options.methods,
+            targets=_target(options.target, pictures.class_names if options.classes else ()),
+            classes=pictures.class_names if options.classes else None,
+            p=options.norm,
+            radius="auto" if options.radius is None else options.radius,
+            radii=options.radii,
+            probability=options.probability,
+            num_steps=options.num_steps,
+            generators=options.generator,
+            layer=options.layer,
+            occlusion_window=options.occlusion_window,
+            key=jax.random.key(options.seed),
+            folder=options.out,
+            shard=shard,
+            replace=replace,
+            mesh=mesh,
+            notes=(f"command: {command}", *pictures.notes),
+            batch_size=options.batch_size,
+            progress=True,
+        )
     if not is_alone():
-        wait_for_all("the end of all shards")
+        wait_for_all("the end of all shards", each_works=True)
         if not is_first_process():
             return
         answers = load_explanations(options.out)
-    _tell(answers, options.out, options.shard)
-    if options.shard[1] == 1:
+    tell_stage("page", _EXPLAIN_STAGES)
+    is_complete = len(answers) + len(answers.skipped) == len(answers.run.names)
+    _tell(answers, options.out, None if is_complete else options.shard)
+    if is_complete:
         for path in write_volumes(options.out, pictures, answers):
             print(f"Volume: {path.resolve()}")
+
+
+def _precision(asked: str | None) -> AbstractContextManager[None]:
+    """The precision of the model's products while it is explained.
+
+    Where nothing is asked for and JAX's settings name none, it is ``high``: one bfloat16 product,
+    which TPUs take by default, has gradients of two or three digits.
+    """
+    if asked is None:
+        asked = jax.config.jax_default_matmul_precision or "high"  # type: ignore[attr-defined]
+    return jax.default_matmul_precision(None if asked == "default" else asked)
 
 
 def _check_outside(out: Path, images: Sequence[str]) -> None:
@@ -144,8 +167,8 @@ def _own_part(options: argparse.Namespace) -> tuple[tuple[int, int], Mesh | None
     return (run.process + 1, run.num_processes), mesh, False
 
 
-def _tell(answers: Explanations, folder: Path, shard: tuple[int, int]) -> None:
-    """Prints what came out, and writes the table and the page where no other process will."""
+def _tell(answers: Explanations, folder: Path, shard: tuple[int, int] | None) -> None:
+    """Prints what came out, and writes the table and the page unless other shards are to come."""
     for item in islice(answers, _LINES):
         decided, target = answers.classes[item.prediction], answers.classes[item.target]
         print(f"{item.name}: {decided}, explained towards {target}")
@@ -155,13 +178,18 @@ def _tell(answers: Explanations, folder: Path, shard: tuple[int, int]) -> None:
         print(f"skipped: {name}: {reason}", file=sys.stderr)
     if answers.skipped:
         print(f"{len(answers.skipped)} images could not be explained", file=sys.stderr)
-    if shard[1] > 1:
-        print(f"Shard {shard[0]} of {shard[1]} has ended. After the last one: cfx report {folder}")
+    if shard is not None:
+        print(
+            f"Shard {shard[0]} of {shard[1]} has ended. The last one writes the table and the page;"
+            f" what there is till then: cfx report {folder}"
+        )
     else:
         _write_report(answers, folder)
 
 
 def _write_report(answers: Explanations, folder: Path) -> None:
+    warnings = tuple(map(in_options, answers.warnings))
+    answers.run = replace(answers.run, warnings=warnings)
     table = answers.write_table(folder / TABLE)
     page = answers.report(folder / PAGE)
     if answers.accuracy is not None:
@@ -171,10 +199,13 @@ def _write_report(answers: Explanations, folder: Path) -> None:
 
 
 def _check(options: argparse.Namespace) -> None:
+    tell_stage("images and model", _CHECK_STAGES)
     images = first_images(images_of_options(options), most=_CHECKED)
-    findings = diagnose(classifier_of_options(options), images)
+    classifier = classifier_of_options(options)
+    tell_stage("diagnosis", _CHECK_STAGES)
+    findings = diagnose(classifier, images)
     for finding in findings:
-        print(f"{finding.severity}: {finding.message}")
+        print(f"{finding.severity}: {in_options(finding.message)}")
     if not findings:
         print("Nothing is wrong with the model on these images, as far as a diagnosis can see.")
     elif any(finding.severity == "error" for finding in findings):
@@ -201,12 +232,15 @@ def _layers(options: argparse.Namespace) -> None:
     image = first_images(images_of_options(options), most=1)[0]
     if not isinstance(classifier, Adapted):
         raise InputError(
-            f"model: expected one from cfx_jax.adapters, whose layers have names, got"
-            f" {type(classifier).__name__}"
+            f"model: expected one whose layers have names, got {type(classifier).__name__}: give"
+            " the model itself, a file or a function that returns it"
         )
-    default = classifier.last_spatial_layer(image)
+    maps = classifier.feature_maps(image)
+    default = classifier.last_spatial_layer(image) if maps else None
     for name, shape in classifier.layers(image).items():
-        note = " (class activation maps read this one by default)" if name == default else ""
+        note = " (feature maps)" if name in maps else ""
+        if name == default:
+            note = " (feature maps; class activation maps read these by default)"
         print(f"{name}: {'x'.join(map(str, shape))}{note}")
 
 
@@ -292,7 +326,15 @@ def _parser(further: Mapping[str, EntryPoint]) -> argparse.ArgumentParser:
         type=_shard,
         default=(1, 1),
         metavar="I/N",
-        help="compute part I of N; start each part as a process of its own, then 'cfx report'",
+        help="compute part I of N; start each part as a process of its own, the last one writes the"
+        " page",
+    )
+    command.add_argument(
+        "--matmul-precision",
+        choices=("default", "high", "highest"),
+        help="of the model's products on accelerators: highest is float32; high is TensorFloat-32"
+        " on GPUs, three bfloat16 products on TPUs; default is JAX's own, one bfloat16 product on"
+        " TPUs; without it: what JAX_DEFAULT_MATMUL_PRECISION says, else high",
     )
     command.add_argument("--seed", type=int, default=0, help="of what is random")
     command.set_defaults(run=_explain)

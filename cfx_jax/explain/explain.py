@@ -11,21 +11,22 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Float, Int, PRNGKeyArray
 
-from cfx_jax.arrays import AnyArray
-from cfx_jax.callables import as_pytree
+from cfx_jax.array_types import AnyArray
 from cfx_jax.checks import check_count, check_key
+from cfx_jax.compilation import as_pytree
 from cfx_jax.data import ImageSource
 from cfx_jax.errors import InputError
-from cfx_jax.explain import plan
+from cfx_jax.explain import run_preparation
+from cfx_jax.explain.batches import Programs, ahead, decide, group_members, stream
 from cfx_jax.explain.explanation import Explanation
 from cfx_jax.explain.explanations import Explanations, load_explanations
-from cfx_jax.explain.generators import as_trained, draw_generators
-from cfx_jax.explain.methods import Settings, with_layer
+from cfx_jax.explain.generator_methods import as_trained, draw_generators
+from cfx_jax.explain.images import Images, images_of
+from cfx_jax.explain.methods import with_layer
 from cfx_jax.explain.printing import printable
-from cfx_jax.explain.run import Run, first_facts, provenance
-from cfx_jax.explain.source import Images, images_of
-from cfx_jax.explain.store import Skipped, Store, open_store, prepare_folder
-from cfx_jax.explain.stream import Programs, ahead, decide, group_members, stream
+from cfx_jax.explain.result_folder import Skipped, Store, open_store, prepare_folder
+from cfx_jax.explain.run_manifest import Run, first_facts, matmul_precision, provenance
+from cfx_jax.explain.settings import Settings
 from cfx_jax.explain.trained import TrainedGenerator
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import ExampleMap, data_mesh, is_local
@@ -73,7 +74,8 @@ def explain(
 
     An image's result depends on the model, the image, its number and the settings. It has the same
     bits in every shard and after every stop; another number of devices or another ``batch_size``
-    changes it by rounding.
+    changes it by rounding. On accelerators the model's matrix products are as exact as JAX makes
+    them by default, or as ``jax.default_matmul_precision`` says around the call.
 
     Args:
         classifier: one image -> logits ``(k,)``, from ``adapters``, ``models.per_image`` or your
@@ -135,15 +137,15 @@ def explain(
     """
     check_key(key, or_none=True)
     check_count(batch_size, name="batch_size", or_none=True)
-    plan.check_methods(methods, generators)
+    run_preparation.check_methods(methods, generators)
     _check_shard(shard, folder, mesh)
     place = None if folder is None else Path(folder)
     if place is not None:
         prepare_folder(place, replace=replace)
     given = images_of(images, names)
-    first = plan.first_images(given)
+    first = run_preparation.first_images(given)
     pictures = list(first.values())
-    length = plan.radius_for(radius, pictures[0].shape, p)
+    length = run_preparation.radius_for(radius, pictures[0].shape, p)
     settings = Settings(
         p,
         length,
@@ -157,15 +159,16 @@ def explain(
         occlusion_window,
     )
     settings = with_layer(settings, methods, classifier, pictures[0])
-    warnings = plan.diagnosed(classifier, np.stack(pictures))
+    run_preparation.check_occlusion_window(occlusion_window, pictures[0].shape)
+    warnings = run_preparation.diagnosed(classifier, np.stack(pictures))
     held, mesh = as_pytree(classifier), mesh or data_mesh()
     stopped = None if replace else place
-    size = plan.batch_size_for(batch_size, stopped, len(given.names), mesh)
+    size = run_preparation.batch_size_for(batch_size, stopped, len(given.names), mesh)
     decision = ExampleMap(decide, held, mesh=mesh)
-    logits = plan.logits_of(decision, pictures, size, mesh)
+    logits = run_preparation.logits_of(decision, pictures, size, mesh)
     trained = [as_trained(generator) for generator in generators]
     named = trained[0].classes if classes is None and trained else classes
-    class_names = plan.class_names_for(named, logits.shape[1])
+    class_names = run_preparation.class_names_for(named, logits.shape[1])
     drawings = draw_generators(trained, held, shape=pictures[0].shape, classes=class_names)
     shared: dict[str, Any] = dict.fromkeys(methods, held) | drawings
     key = jax.random.key(0) if key is None else key
@@ -175,7 +178,7 @@ def explain(
         classes=class_names,
         methods=tuple(shared),
         settings=settings,
-        targets=plan.targets_for(targets, class_names, len(given.names)),
+        targets=run_preparation.targets_for(targets, class_names, len(given.names)),
         shape=pictures[0].shape,
         batch_size=size,
         key=tuple(jax.random.key_data(key).tolist()),
@@ -185,6 +188,7 @@ def explain(
         skipped=given.skipped,
         extra={f"generator {one.method}": one.digest for one in trained},
         made=provenance(),
+        matmul_precision=matmul_precision(mesh),
     )
     programs = Programs(decision, shared, run, key=key, mesh=mesh)
     if place is None:

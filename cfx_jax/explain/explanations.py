@@ -15,11 +15,11 @@ from jaxtyping import Float, Int
 
 from cfx_jax.errors import InputError
 from cfx_jax.explain.explanation import DECISION, ByName, Explanation
-from cfx_jax.explain.generators import ALL_METHODS
-from cfx_jax.explain.methods import Settings
+from cfx_jax.explain.generator_methods import ALL_METHODS
 from cfx_jax.explain.page import write_explanations_page
-from cfx_jax.explain.run import Run
-from cfx_jax.explain.store import StoredItems, load_store, open_store
+from cfx_jax.explain.result_folder import StoredItems, load_store, open_store
+from cfx_jax.explain.run_manifest import Run
+from cfx_jax.explain.settings import Settings
 from cfx_jax.files import write_text
 
 if TYPE_CHECKING:
@@ -139,7 +139,8 @@ class Explanations(Sequence[Explanation]):
         A label that names no class of the model counts as none.
         """
         pairs = zip(self._columns["label"], self._columns["prediction"], strict=True)
-        hits = [label == prediction for label, prediction in pairs if label in self.classes]
+        classes = frozenset(self.classes)
+        hits = [label == prediction for label, prediction in pairs if label in classes]
         return float(np.mean(hits)) if hits else None
 
     def table(self) -> dict[str, list[Any]]:

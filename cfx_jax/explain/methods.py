@@ -11,7 +11,7 @@ from jax.tree_util import Partial
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from cfx_jax.adapters import Adapted
-from cfx_jax.arrays import AnyArray
+from cfx_jax.array_types import AnyArray
 from cfx_jax.attributions import (
     grad_cam,
     grad_cam_plus_plus,
@@ -24,69 +24,21 @@ from cfx_jax.attributions import (
     score_cam,
     smooth_grad,
 )
-from cfx_jax.checks import check_between_0_and_1, check_count, check_norm, check_positive
-from cfx_jax.counterfactuals import Counterfactual, VCEProblem, smallest_counterfactual, vce
+from cfx_jax.counterfactuals import Counterfactual, smallest_counterfactual, vce
 from cfx_jax.errors import InputError
+from cfx_jax.explain.settings import Settings
 from cfx_jax.geometry import lp_norm
+from cfx_jax.layer_taps import Tap, Tapped
 from cfx_jax.models import guided_classifier
 from cfx_jax.objectives import Classifier, class_score
-from cfx_jax.taps import Tap, Tapped
 
 _NO_LAYERS = (
-    "layer: expected a model from cfx_jax.adapters, whose layers have names, for a class activation"
-    " map, got {}: give the model itself to from_torch, from_keras, from_nnx, from_linen or"
-    " from_equinox, or leave such methods out"
+    "layer: expected a model whose layers have names for a class activation map, got {}: give the"
+    " model itself to from_torch, from_keras, from_nnx, from_linen or from_equinox, or leave such"
+    " methods out"
 )
 _VISIBLE = 1 / 255
 """The least change of a pixel that an 8-bit picture can show."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How the methods are run.
-
-    Attributes:
-        p: norm of a counterfactual's change, at least 1 or inf.
-        radius: largest norm of the change of ``vce``, above 0, in the units of an image in [0, 1].
-        largest_radius: where ``smallest`` stops to look, above 0.
-        probability: what the target class is to reach by ``smallest``, between 0 and 1.
-        num_steps: of a search for a counterfactual.
-        num_nodes: of integrated gradients.
-        num_samples: noisy images of SmoothGrad.
-        radii: shares of the radius, increasing, between 0 and 1, at which ``vce`` is searched too;
-            each costs one search more.
-        layer: the name of the layer whose feature maps the class activation maps show; None in
-            calls without such a map.
-        occlusion_window: side in pixels of the square that occlusion hides, moved by half of it;
-            None takes an eighth of the image's shorter side.
-
-    Raises:
-        InputError: a value out of range.
-    """
-
-    p: float
-    radius: float
-    largest_radius: float
-    probability: float = 0.9
-    num_steps: int = VCEProblem.num_steps
-    num_nodes: int = 50
-    num_samples: int = 50
-    radii: tuple[float, ...] = (0.25, 0.5)
-    layer: str | None = None
-    occlusion_window: int | None = None
-
-    def __post_init__(self) -> None:
-        check_norm(self.p)
-        check_positive(self.radius, name="radius")
-        check_positive(self.largest_radius, name="largest_radius")
-        check_between_0_and_1(self.probability, name="probability")
-        for name in ("num_steps", "num_nodes", "num_samples"):
-            check_count(getattr(self, name), name=name)
-        for share in self.radii:
-            check_between_0_and_1(share, name="radii")
-        if list(self.radii) != sorted(set(self.radii)):
-            raise InputError(f"radii: expected shares that increase, got {list(self.radii)}")
-        check_count(self.occlusion_window, name="occlusion_window", or_none=True)
 
 
 class Example(NamedTuple):
@@ -398,14 +350,7 @@ def with_layer(
         raise InputError(_NO_LAYERS.format(type(classifier).__name__))
     if settings.layer is None:
         return replace(settings, layer=classifier.last_spatial_layer(image))
-    shape = jax.eval_shape(
-        classifier.tap(settings.layer), jax.ShapeDtypeStruct(image.shape, jnp.float32)
-    ).value.shape
-    if len(shape) != 3 or shape[0] > image.shape[0] or shape[1] > image.shape[1]:
-        raise InputError(
-            f"layer: expected one with feature maps (fh, fw, f) no larger than the image"
-            f" {image.shape}, got {settings.layer!r} with {shape}: `cfx layers` lists them"
-        )
+    classifier.check_maps(settings.layer, image)
     return settings
 
 
@@ -436,4 +381,4 @@ def change_scores(
 
 def _cosine(first: Float[Array, "h w c"], second: Float[Array, "h w c"]) -> Float[Array, ""]:
     norms = jnp.linalg.norm(first.ravel()) * jnp.linalg.norm(second.ravel())
-    return jnp.where(norms > 0, jnp.vdot(first, second) / jnp.where(norms > 0, norms, 1), 0)
+    return jnp.where(norms > 0, (first * second).sum() / jnp.where(norms > 0, norms, 1), 0)

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.explain.explanation import Explanation
-from cfx_jax.explain.generators import ALL_METHODS
+from cfx_jax.explain.generator_methods import ALL_METHODS
 from cfx_jax.report import signed_difference
 from cfx_jax.report.gallery import Card, Figure, Strip, Texts, write_gallery
 
@@ -110,7 +110,8 @@ def _texts(answers: "Explanations", count: int) -> Texts:
         f"Predicted: {_listed(_counted(columns['prediction']))}.",
     ]
     if answers.accuracy is not None:
-        known = sum(label in run.classes for label in columns["label"])
+        classes = frozenset(run.classes)
+        known = sum(label in classes for label in columns["label"])
         introduction.append(
             f"{answers.accuracy:.1%} of the {known} images with a label of a class are predicted"
             " right."
@@ -123,6 +124,7 @@ def _texts(answers: "Explanations", count: int) -> Texts:
         **{f"note {number}": note for number, note in enumerate(run.notes, start=1)},
         **{f"skipped {number}": line for number, line in enumerate(run.skipped[:_MOST_NAMED], 1)},
         **{name: str(value) for name, value in asdict(run.settings).items()},
+        **({"matmul_precision": run.matmul_precision} if run.matmul_precision else {}),
     }
     return Texts(
         title="Explanations",

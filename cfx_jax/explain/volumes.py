@@ -10,7 +10,7 @@ from jaxtyping import Float
 from cfx_jax.data import ImageCollection
 from cfx_jax.explain.explanation import Explanation
 from cfx_jax.explain.explanations import Explanations
-from cfx_jax.explain.generators import ALL_METHODS
+from cfx_jax.explain.generator_methods import ALL_METHODS
 from cfx_jax.explain.printing import printable
 
 

@@ -31,11 +31,11 @@ def power(values: Float[Array, "*shape"], p: float) -> Float[Array, "*shape"]:
     Where p is a small whole number, or one and a half, it is computed by products and a root, which
     on a CPU is several times faster than by logarithms.
     """
-    exponent = int(p) if p <= _LARGEST_PRODUCT else 0
-    if exponent and p == exponent:
-        return lax.integer_pow(values, exponent)
-    if exponent and p == exponent + 0.5:
-        return lax.integer_pow(values, exponent) * jnp.sqrt(values)
+    integer = int(p) if p <= _LARGEST_PRODUCT else 0
+    if integer and p == integer:
+        return lax.integer_pow(values, integer)
+    if integer and p == integer + 0.5:
+        return lax.integer_pow(values, integer) * jnp.sqrt(values)
     return values**p
 
 

@@ -41,6 +41,7 @@ from cfx_jax.checks import (
     check_real,
     is_concrete,
 )
+from cfx_jax.compilation import compiled
 from cfx_jax.errors import InputError
 from cfx_jax.geometry.constraint_set import ConstraintSet
 from cfx_jax.geometry.exact import (
@@ -57,7 +58,6 @@ from cfx_jax.geometry.lp_ball import (
     sample_gaussian,
     sample_sphere,
 )
-from cfx_jax.programs import compiled
 
 _MAX_RISES = 12
 _MAX_ROUNDS = 128

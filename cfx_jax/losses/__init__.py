@@ -1,6 +1,5 @@
 """Training objectives of classifiers, generators and discriminators."""
 
-from cfx_jax.faces import public as _public
 from cfx_jax.losses.cross_entropy import cross_entropy as cross_entropy
 from cfx_jax.losses.cross_entropy import inverse_frequency as inverse_frequency
 from cfx_jax.losses.cycle import CYCE as CYCE
@@ -40,5 +39,6 @@ from cfx_jax.losses.trades_attack import trades_attack as trades_attack
 from cfx_jax.losses.vae import sample_latents as sample_latents
 from cfx_jax.losses.vae import vae_terms as vae_terms
 from cfx_jax.losses.weighted_cross_entropy import weighted_cross_entropy as weighted_cross_entropy
+from cfx_jax.public_names import public as _public
 
 __all__, __dir__ = _public(globals())

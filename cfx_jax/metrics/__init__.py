@@ -1,17 +1,15 @@
 """Numbers that judge a classifier or an explanation, one module for each question."""
 
-from cfx_jax.faces import public as _public
 from cfx_jax.metrics.activation_variances import (
     pre_activation_variances as pre_activation_variances,
 )
-from cfx_jax.metrics.agreement import VoteScore as VoteScore
-from cfx_jax.metrics.agreement import agreement_word as agreement_word
-from cfx_jax.metrics.agreement import cohen_kappa as cohen_kappa
-from cfx_jax.metrics.agreement import count_votes as count_votes
-from cfx_jax.metrics.agreement import fleiss_kappa as fleiss_kappa
-from cfx_jax.metrics.agreement import majority_vote as majority_vote
-from cfx_jax.metrics.agreement import score_votes as score_votes
-from cfx_jax.metrics.agreement import score_votes_by_category as score_votes_by_category
+from cfx_jax.metrics.bootstrap import bootstrap_interval as bootstrap_interval
+from cfx_jax.metrics.bootstrap import (
+    paired_difference_interval as paired_difference_interval,
+)
+from cfx_jax.metrics.bootstrap import (
+    unpaired_difference_interval as unpaired_difference_interval,
+)
 from cfx_jax.metrics.calibration import CompatibilityCurve as CompatibilityCurve
 from cfx_jax.metrics.calibration import ReliabilityCurve as ReliabilityCurve
 from cfx_jax.metrics.calibration import compatibility_curve as compatibility_curve
@@ -37,6 +35,7 @@ from cfx_jax.metrics.distribution import frechet_distance as frechet_distance
 from cfx_jax.metrics.distribution import gaussian_distance as gaussian_distance
 from cfx_jax.metrics.distribution import gaussian_of as gaussian_of
 from cfx_jax.metrics.distribution import kernel_distance as kernel_distance
+from cfx_jax.metrics.exaggeration import score_exaggerations as score_exaggerations
 from cfx_jax.metrics.faithfulness import (
     area_over_perturbation_curve as area_over_perturbation_curve,
 )
@@ -67,14 +66,25 @@ from cfx_jax.metrics.localisation import precision as precision
 from cfx_jax.metrics.localisation import recall as recall
 from cfx_jax.metrics.localisation import relevance_mass as relevance_mass
 from cfx_jax.metrics.localisation import top_pixels as top_pixels
+from cfx_jax.metrics.means_of_runs import MeanOfRuns as MeanOfRuns
+from cfx_jax.metrics.means_of_runs import interval_over_runs as interval_over_runs
+from cfx_jax.metrics.means_of_runs import mean_and_standard_error as mean_and_standard_error
 from cfx_jax.metrics.parameter_randomisation import ParameterRandomisation as ParameterRandomisation
 from cfx_jax.metrics.parameter_randomisation import (
     parameter_randomisation as parameter_randomisation,
 )
-from cfx_jax.metrics.proportions import Interval as Interval
-from cfx_jax.metrics.proportions import wilson_interval as wilson_interval
+from cfx_jax.metrics.proportion_intervals import Interval as Interval
+from cfx_jax.metrics.proportion_intervals import wilson_interval as wilson_interval
 from cfx_jax.metrics.ranks import midranks as midranks
 from cfx_jax.metrics.ranks import rank_correlation as rank_correlation
+from cfx_jax.metrics.rater_agreement import VoteScore as VoteScore
+from cfx_jax.metrics.rater_agreement import agreement_word as agreement_word
+from cfx_jax.metrics.rater_agreement import cohen_kappa as cohen_kappa
+from cfx_jax.metrics.rater_agreement import count_votes as count_votes
+from cfx_jax.metrics.rater_agreement import fleiss_kappa as fleiss_kappa
+from cfx_jax.metrics.rater_agreement import majority_vote as majority_vote
+from cfx_jax.metrics.rater_agreement import score_votes as score_votes
+from cfx_jax.metrics.rater_agreement import score_votes_by_category as score_votes_by_category
 from cfx_jax.metrics.robustness import robustly_correct as robustly_correct
 from cfx_jax.metrics.scan_localisation import HitScore as HitScore
 from cfx_jax.metrics.scan_localisation import VolumeOverlap as VolumeOverlap
@@ -90,11 +100,6 @@ from cfx_jax.metrics.significance import paired_test as paired_test
 from cfx_jax.metrics.similarity import psnr as psnr
 from cfx_jax.metrics.similarity import psnr_of_mse as psnr_of_mse
 from cfx_jax.metrics.similarity import ssim as ssim
-from cfx_jax.metrics.statistics import MeanOfRuns as MeanOfRuns
-from cfx_jax.metrics.statistics import bootstrap_interval as bootstrap_interval
-from cfx_jax.metrics.statistics import interval_over_runs as interval_over_runs
-from cfx_jax.metrics.statistics import mean_and_standard_error as mean_and_standard_error
-from cfx_jax.metrics.statistics import paired_difference_interval as paired_difference_interval
-from cfx_jax.metrics.statistics import unpaired_difference_interval as unpaired_difference_interval
+from cfx_jax.public_names import public as _public
 
 __all__, __dir__ = _public(globals())

@@ -27,10 +27,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from cfx_jax.arrays import AnyArray
+from cfx_jax.array_types import AnyArray
 from cfx_jax.checks import check_choice, check_classes, check_count, check_real, is_concrete
 from cfx_jax.errors import InputError
-from cfx_jax.metrics.arrays import (
+from cfx_jax.metrics.checks import (
     as_decisions,
     as_probabilities,
     as_vector,

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from cfx_jax.errors import InputError
-from cfx_jax.metrics.arrays import (
+from cfx_jax.metrics.checks import (
     as_categories,
     as_decisions,
     as_numbers,

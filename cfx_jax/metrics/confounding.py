@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
 from cfx_jax.errors import InputError
-from cfx_jax.metrics.arrays import as_decisions, as_vector, check_same_shape
 from cfx_jax.metrics.calibration import THRESHOLD, decision_flips
+from cfx_jax.metrics.checks import as_decisions, as_vector, check_same_shape
 
 
 class Confounding(NamedTuple):

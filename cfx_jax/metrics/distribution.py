@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from cfx_jax.errors import InputError
-from cfx_jax.metrics.arrays import as_rows
+from cfx_jax.metrics.checks import as_rows
 
 _ROWS_AT_ONCE = 1024
 

@@ -29,9 +29,9 @@ from cfx_jax.checks import (
     check_unit_range,
     is_concrete,
 )
+from cfx_jax.compilation import compiled
 from cfx_jax.errors import InputError
 from cfx_jax.objectives import decision
-from cfx_jax.programs import compiled
 
 Replace: TypeAlias = Callable[[Float[Array, "h w c"], Bool[Array, "h w"]], Float[Array, "h w c"]]
 """``(image, removed)`` -> the image with the removed pixels replaced."""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from cfx_jax.metrics.arrays import SPACE, as_mask, check_same_shape, ratio
+from cfx_jax.metrics.checks import SPACE, as_mask, check_same_shape, ratio
 
 
 class HeartSize(NamedTuple):

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 
 from cfx_jax.checks import check_count
 from cfx_jax.errors import InputError, import_extra
-from cfx_jax.metrics.arrays import as_rows, check_same_shape
+from cfx_jax.metrics.checks import as_rows, check_same_shape
 
 _ROWS_AT_ONCE = 1024
 

@@ -21,7 +21,7 @@ from jaxtyping import Bool, Float, Int
 
 from cfx_jax.checks import check_at_least
 from cfx_jax.errors import InputError, import_extra
-from cfx_jax.metrics.arrays import (
+from cfx_jax.metrics.checks import (
     SPACE,
     as_map,
     as_maps_and_masks,

@@ -19,7 +19,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray
 
-from cfx_jax.arrays import AnyArray
+from cfx_jax.array_types import AnyArray
 from cfx_jax.checks import check_callable, check_choice, check_images, check_key
 from cfx_jax.errors import InputError
 from cfx_jax.metrics.ranks import rank_correlation

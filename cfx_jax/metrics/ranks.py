@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
-from cfx_jax.metrics.arrays import as_numbers, check_same_shape
+from cfx_jax.metrics.checks import as_numbers, check_same_shape
 
 
 def midranks(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:

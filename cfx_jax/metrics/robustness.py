@@ -17,8 +17,7 @@ import numpy as np
 from jax import Array, lax
 from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
-from cfx_jax.arrays import AnyArray
-from cfx_jax.callables import as_pytree, call, surrogates_of
+from cfx_jax.array_types import AnyArray
 from cfx_jax.checks import (
     check_choice,
     check_count,
@@ -30,6 +29,7 @@ from cfx_jax.checks import (
     check_targets,
 )
 from cfx_jax.checks import num_classes as count_classes
+from cfx_jax.compilation import as_pytree, call, surrogates_of
 from cfx_jax.errors import InputError
 from cfx_jax.geometry import lp_ball_in_box
 from cfx_jax.objectives import Classifier, log_odds, negative_margin

@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from cfx_jax.errors import InputError
-from cfx_jax.metrics.arrays import SPACE, as_map, as_maps_and_masks, as_tall, check_same_shape
+from cfx_jax.metrics.checks import SPACE, as_map, as_maps_and_masks, as_tall, check_same_shape
 from cfx_jax.metrics.localisation import (
     dice,
     intersection_over_union,

@@ -29,7 +29,7 @@ from jaxtyping import Bool, Float, Shaped
 
 from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError, import_extra
-from cfx_jax.metrics.arrays import as_decisions, as_numbers, as_vector, check_same_shape
+from cfx_jax.metrics.checks import as_decisions, as_numbers, as_vector, check_same_shape
 from cfx_jax.metrics.ranks import midranks
 
 _MOST_ENUMERATED = 20

@@ -4,14 +4,14 @@
 library explains.
 """
 
-from cfx_jax.callables import as_pytree as as_pytree
-from cfx_jax.faces import public as _public
+from cfx_jax.compilation import as_pytree as as_pytree
 from cfx_jax.models.feature_extractor import FeatureExtractor as FeatureExtractor
 from cfx_jax.models.feature_extractor import classifier_extractor as classifier_extractor
 from cfx_jax.models.feature_extractor import extract_features as extract_features
 from cfx_jax.models.feature_extractor import inception_extractor as inception_extractor
 from cfx_jax.models.generators import AE1_HEAD as AE1_HEAD
 from cfx_jax.models.generators import AE2_HEAD as AE2_HEAD
+from cfx_jax.models.generators import PUBLISHED_FILTERS as PUBLISHED_FILTERS
 from cfx_jax.models.generators import VAE as VAE
 from cfx_jax.models.generators import (
     BatchNormDiscriminator as BatchNormDiscriminator,
@@ -21,10 +21,13 @@ from cfx_jax.models.generators import Discriminator as Discriminator
 from cfx_jax.models.generators import DuoAE as DuoAE
 from cfx_jax.models.generators import FixedPointTranslator as FixedPointTranslator
 from cfx_jax.models.generators import Generator as Generator
+from cfx_jax.models.generators import LimitName as LimitName
 from cfx_jax.models.generators import MaskGenerator as MaskGenerator
+from cfx_jax.models.generators import NormName as NormName
 from cfx_jax.models.generators import PatchCritic as PatchCritic
 from cfx_jax.models.generators import ProgressiveGenerator as ProgressiveGenerator
 from cfx_jax.models.generators import ProjectionDiscriminator as ProjectionDiscriminator
+from cfx_jax.models.generators import ProjectionName as ProjectionName
 from cfx_jax.models.generators import ResidualAutoencoder as ResidualAutoencoder
 from cfx_jax.models.generators import Segmenter as Segmenter
 from cfx_jax.models.generators import SingleAE as SingleAE
@@ -59,6 +62,7 @@ from cfx_jax.models.views import PreActivations as PreActivations
 from cfx_jax.models.views import Thresholded as Thresholded
 from cfx_jax.models.views import TwoSides as TwoSides
 from cfx_jax.models.views import calibrated as calibrated
+from cfx_jax.models.views import computing_in as computing_in
 from cfx_jax.models.views import ensemble as ensemble
 from cfx_jax.models.views import guided as guided
 from cfx_jax.models.views import guided_classifier as guided_classifier
@@ -97,9 +101,12 @@ from cfx_jax.models.volumes import vit_small_stages as vit_small_stages
 from cfx_jax.models.volumes import vit_stages as vit_stages
 from cfx_jax.models.volumes import with_saliency as with_saliency
 from cfx_jax.models.weights import WarmStart as WarmStart
+from cfx_jax.models.weights import by_torchvision_names as by_torchvision_names
 from cfx_jax.models.weights import import_weights as import_weights
 from cfx_jax.models.weights import read_tensors as read_tensors
 from cfx_jax.models.weights import shape_mismatches as shape_mismatches
+from cfx_jax.models.weights import torchvision_name as torchvision_name
 from cfx_jax.models.weights import warm_start as warm_start
+from cfx_jax.public_names import public as _public
 
 __all__, __dir__ = _public(globals())

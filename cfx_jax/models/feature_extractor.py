@@ -16,9 +16,9 @@ from flax import nnx
 from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
-from cfx_jax.arrays import AnyArray
-from cfx_jax.callables import as_pytree, call
+from cfx_jax.array_types import AnyArray
 from cfx_jax.checks import check_images
+from cfx_jax.compilation import as_pytree, call
 from cfx_jax.errors import InputError
 from cfx_jax.models.images import InceptionV3
 from cfx_jax.models.images.inception import Network

@@ -16,7 +16,7 @@ from jax import Array, lax
 from jaxtyping import Float
 
 from cfx_jax.backend import varying_like
-from cfx_jax.programs import compiled
+from cfx_jax.compilation import compiled
 
 Objective = Callable[[Array], Array]
 State: TypeAlias = Any

@@ -6,7 +6,7 @@ by a program is marked as such: give ``note`` (drawn below figures and animation
 tables and at the head of the page) wherever it is used.
 """
 
-from cfx_jax.faces import public as _public
+from cfx_jax.public_names import public as _public
 from cfx_jax.report.animation import AnimationPanel as AnimationPanel
 from cfx_jax.report.animation import animate as animate
 from cfx_jax.report.answer_key import Key as Key

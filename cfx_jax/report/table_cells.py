@@ -1,7 +1,7 @@
 """Cells of tables as readers see them.
 
 A cell is a string, a number, None for "not measured", ``(mean, std)``, or ``(estimate, low, high)``
-such as an ``Interval`` of ``cfx_jax.metrics.statistics``. Readers see ``0.150 ± 0.060`` and
+such as an ``Interval`` of ``cfx_jax.metrics``. Readers see ``0.150 ± 0.060`` and
 ``0.150 [0.120, 0.180]``.
 """
 

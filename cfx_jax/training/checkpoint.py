@@ -1,6 +1,6 @@
 """Checkpoints of a training, written by orbax.
 
-A checkpoint is a folder ``WORKDIR/checkpoints/step_00000100``: orbax's arrays (see ``bundles``),
+A checkpoint is a folder ``WORKDIR/checkpoints/step_00000100``: orbax's arrays (``array_bundles``),
 ``record.json`` with the name, shape and type of each array of the state in their order, and a
 manifest with the SHA-256 of every file. It is written under a temporary name and renamed when it is
 complete and durable, so a stop at any moment leaves whole checkpoints only; the digests find damage
@@ -24,7 +24,7 @@ from cfx_jax.errors import InputError, import_extra
 from cfx_jax.files import digest, read_json, sync_folder, write_text, writing
 from cfx_jax.locks import LockedError
 from cfx_jax.parallel import first_decides, is_first_process, wait_for_all
-from cfx_jax.training.bundles import bundle, bundle_like, split_over_devices, unbundle
+from cfx_jax.training.array_bundles import bundle, bundle_like, split_over_devices, unbundle
 from cfx_jax.training.named_arrays import Arrays, describe, from_arrays, to_arrays
 from cfx_jax.training.workdir import first_process_alone, prepare_workdir
 

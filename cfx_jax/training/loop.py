@@ -18,14 +18,16 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jax.tree_util import Partial
 from jaxtyping import PRNGKeyArray
 
-from cfx_jax.errors import InputError, import_extra
+from cfx_jax.costs import program_memory
+from cfx_jax.errors import InputError
 from cfx_jax.parallel import local_copy, replicate, shard, shard_local
 from cfx_jax.training.checkpoint import CheckpointStore
-from cfx_jax.training.clock import Durations, StepClock
-from cfx_jax.training.finite import FiniteGuard, MetricsWindow
-from cfx_jax.training.forecast import Forecast, step_memory
+from cfx_jax.training.cost_forecast import Forecast
+from cfx_jax.training.finite_checks import FiniteGuard, MetricsWindow
 from cfx_jax.training.metrics_writer import MetricsWriter
+from cfx_jax.training.progress_bar import StepBar
 from cfx_jax.training.selection import Selection, Ties, copy_state
+from cfx_jax.training.step_clock import Durations, StepClock
 from cfx_jax.training.workdir import training_alone
 
 Step = Callable[[Any, PRNGKeyArray, Any], tuple[Any, Mapping[str, Array]]]
@@ -135,21 +137,21 @@ def fit(
         step, kind, forecast = _compiled(step, mesh), _kind(state), Forecast(first, num_steps)
         with (
             MetricsWriter(store.workdir, step=first) as writer,
-            _bar(first, num_steps, progress) as bar,
+            StepBar(first, num_steps, progress=progress) as bar,
             StepClock() as clock,
         ):
             for index in range(first, num_steps):
                 done, batch = index + 1, _next(batches, index, num_steps, mesh)
                 step_key = jax.random.fold_in(key, index)
                 if index == first and progress:
-                    _tell(bar, _plan(first, num_steps, step_memory(step, state, step_key, batch)))
+                    bar.write(_plan(first, num_steps, program_memory(step, state, step_key, batch)))
                 state, metrics = clock.step(step, state, step_key, batch)
                 if index == first:
                     _check_kept(kind, _kind(state))
                 window.add(done, metrics)
-                _advance(bar, window)
+                bar.advance(window.latest().get("loss"))
                 if progress:
-                    _tell(bar, forecast.after(done, metrics))
+                    bar.write(forecast.after(done, metrics))
                 if due.line(done):
                     line = window.mean()
                     if evaluate is not None and due.evaluation(done):
@@ -160,7 +162,7 @@ def fit(
                     guard.check(done, state)
                     writer.sync()
                     store.save(done, state, best=selection.best, record=_record(batches, selection))
-        if _is_shown(progress) and clock.durations.steps:
+        if bar.is_shown and clock.durations.steps:
             print(clock.durations, file=sys.stderr)
         return FitResult(
             local_copy(state),
@@ -307,27 +309,6 @@ def _next(batches: Batches, index: int, num_steps: int, mesh: Mesh | None) -> An
     return shard(batch, mesh) if jax.process_count() == 1 else shard_local(batch, mesh)
 
 
-def _bar(first: int, num_steps: int, progress: bool) -> Any:
-    tqdm = import_extra("tqdm", "the progress bar")
-    return tqdm.tqdm(total=num_steps, initial=first, unit="step", disable=not _is_shown(progress))
-
-
-def _is_shown(progress: bool) -> bool:
-    return progress and jax.process_index() == 0
-
-
 def _plan(first: int, num_steps: int, memory: str) -> str:
     takes = f"; a step takes {memory} on each device" if memory else ""
     return f"steps {first + 1} to {num_steps}{takes}"
-
-
-def _tell(bar: Any, text: str) -> None:
-    """Prints a line above the bar, where there is one."""
-    if text and not bar.disable:
-        bar.write(text, file=sys.stderr)
-
-
-def _advance(bar: Any, window: MetricsWindow) -> None:
-    if (loss := window.latest().get("loss")) is not None:
-        bar.set_postfix(loss=f"{loss:.4g}", refresh=False)
-    bar.update()

@@ -21,7 +21,7 @@ from experiments.acat.presets import PRESETS
 from experiments.acat.report import write_report
 from experiments.acat.study import run_study, stages
 from experiments.acat.tables import summary_tables
-from experiments.shared import cli, run_experiment
+from experiments.shared import command_line, run_experiment
 
 
 def main(config: Config) -> None:
@@ -40,4 +40,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, PRESETS, default="demo")
+    command_line.run(main, PRESETS, default="demo")

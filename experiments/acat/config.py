@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from experiments.shared import ExperimentConfig
 from trainers.autoencoder import Config as AutoencoderConfig
 from trainers.volume_classifier import FROM_BASELINE
 from trainers.volume_classifier import Config as ClassifierConfig
@@ -36,7 +37,7 @@ class SearchConfig:
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(ExperimentConfig):
     """Scans, a baseline, an autoencoder, and networks that look where counterfactuals differ."""
 
     preset: Literal["smoke", "demo", "paper"] = "demo"
@@ -104,7 +105,3 @@ class Config:
     seed: int = 0
     """Seed of the synthetic scans; presets' numbers are chosen on the validation scans of worlds of
     other seeds."""
-    results: str = "results"
-    """Folder of the report, in RESULTS/EXPERIMENT/PRESET."""
-    work: str = "work"
-    """Folder of trained models and intermediate results; a second start reads them from there."""

@@ -15,11 +15,11 @@ from experiments.shared import (
     DataKind,
     StoredImages,
     Workspace,
+    fill_rows,
     open_data,
     remaining_share,
     stored_fields,
 )
-from experiments.shared.array_store import filled
 
 UNKNOWN = -1
 """The size of a finding of which no size is known."""
@@ -388,7 +388,7 @@ def _store_images(
         return images
 
     folder = workspace.folder(f"images-{source.name.replace(' ', '_')}", source.identity)
-    return filled(folder, (len(source), *shape, 1), read, label="reading scans")
+    return fill_rows(folder, (len(source), *shape, 1), read, label="reading scans")
 
 
 KINDS = (

@@ -21,8 +21,7 @@ from cfx_jax.report import (
     curve,
     saliency_grid,
 )
-from experiments.acat.detection import Shown
-from experiments.acat.map_names import METHODS
+from experiments.acat.maps import METHODS, Shown
 from experiments.acat.networks import MASKS
 from experiments.acat.study import KindStudy
 from experiments.shared import Figure, PaperReport

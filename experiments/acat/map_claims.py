@@ -9,7 +9,7 @@ import numpy as np
 from cfx_jax.metrics import rank_correlation
 from cfx_jax.report import Claim
 from experiments.acat import published
-from experiments.acat.map_names import (
+from experiments.acat.maps import (
     GRAD_CAM,
     GRADIENT,
     LATENT_SHIFT,
@@ -26,7 +26,6 @@ from experiments.acat.network_claims import (
     settle_numbers,
 )
 from experiments.acat.networks import ACAT
-from experiments.acat.published import CHESTS, HEADS, REACHED
 from experiments.acat.study import KindStudy
 from experiments.acat.tables import compared_maps, map_level
 from experiments.shared import MORE, Statement, add_levels
@@ -55,7 +54,7 @@ def detection_claims(study: KindStudy) -> Iterator[Claim]:
 
 def overlap_claims(study: KindStudy) -> Iterator[Claim]:
     """Overlaps with masks: Table 5, on chests."""
-    if study.place != CHESTS or not study.is_known("kappa"):
+    if study.place != published.CHESTS or not study.is_known("kappa"):
         return
     others = [method for method in published.OVERLAP if method != OURS]
     others += [RANDOM] if study.has_scores(RANDOM, "kappa") else []
@@ -114,21 +113,23 @@ def order_claims(study: KindStudy) -> Iterator[Claim]:
             place,
             "ordering",
         )
-        yield settle_accuracy(statement, study.answers, pair, printed_accuracies(HEADS, *pair))
+        yield settle_accuracy(
+            statement, study.answers, pair, printed_accuracies(published.HEADS, *pair)
+        )
 
 
 def search_claims(study: KindStudy) -> Iterator[Claim]:
     """How far searches lower the probability of the finding: Figure 5."""
     below = {
-        OURS: (study.join_searches("trace")[:, -1] < REACHED).astype(float),
-        LATENT_SHIFT: (study.join_searches("shifted") < REACHED).astype(float),
+        OURS: (study.join_searches("trace")[:, -1] < published.REACHED).astype(float),
+        LATENT_SHIFT: (study.join_searches("shifted") < published.REACHED).astype(float),
     }
     groups: dict[str, Any] = {"groups": study.search_units, "unit": "searches"}
     statistic = "share of positive test scans"
     yield Statement(
         "Figure 5, reached",
-        f"{OURS.capitalize()} bring the probability of the finding below {REACHED} in 90 % of"
-        " positive scans.",
+        f"{OURS.capitalize()} bring the probability of the finding below {published.REACHED} in"
+        " 90 % of positive scans.",
         kind="target",
     ).settle_mean({}, below[OURS], statistic, minimum=0.9, **groups)
     yield Statement(

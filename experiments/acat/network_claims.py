@@ -9,7 +9,6 @@ from cfx_jax.metrics import interval_over_runs
 from cfx_jax.report import Claim
 from experiments.acat import published
 from experiments.acat.networks import ACAT, AS_LONG, BASELINE, GROUPS, HSM, SCRATCH, TRUE_PLACES
-from experiments.acat.published import CHESTS, HEADS
 from experiments.acat.study import Answers, KindStudy
 from experiments.acat.tables import count_best_runs, network_level
 from experiments.acat.variances import Variances
@@ -166,7 +165,7 @@ _RIVALS = (
 def rivals_claims(study: KindStudy) -> Iterator[Claim]:
     """Claims of Table 6, on chests, about competitors with other maps."""
     for pair in _RIVALS:
-        if study.place != CHESTS or not study.has(*pair):
+        if study.place != published.CHESTS or not study.has(*pair):
             continue
         better, worse = pair
         statement = Statement(
@@ -175,7 +174,9 @@ def rivals_claims(study: KindStudy) -> Iterator[Claim]:
             " counterfactuals'.",
             "appendix I, first paragraph",
         )
-        yield settle_accuracy(statement, study.answers, pair, printed_accuracies(CHESTS, *pair))
+        yield settle_accuracy(
+            statement, study.answers, pair, printed_accuracies(published.CHESTS, *pair)
+        )
 
 
 # ---- Accuracy by the size of the infarct, and by the finding
@@ -194,7 +195,7 @@ _BEST_BY_SIZE = {  # of the large ones, in which ACAT is worse, before ACAT
 
 def sizes_claims(study: KindStudy) -> Iterator[Claim]:
     """Claims of Table 1, on heads, by the size of the infarct."""
-    if study.place != HEADS:
+    if study.place != published.HEADS:
         return
     by_size = {size: _select_sizes(study, (size,)) for size in _BEST_BY_SIZE}
     for size, (best, _) in _BEST_BY_SIZE.items():
@@ -269,7 +270,7 @@ def rates_claims(study: KindStudy) -> Iterator[Claim]:
     """Claims of Table 7, on chests, about sensitivity and specificity."""
     for (one, other, column), place in _RATES.items():
         pair, is_positive = (one, other), column == 0
-        if study.place != CHESTS or not study.has(*pair):
+        if study.place != published.CHESTS or not study.has(*pair):
             continue
         runs = [answers.select((answers.labels > 0) == is_positive) for answers in study.answers]
         if not all(len(answers.labels) for answers in runs):
@@ -302,7 +303,7 @@ def variances_claims(study: KindStudy) -> Iterator[Claim]:
     The numbers are decimal logarithms of ratios, means over layers, by run.
     """
     runs = [run.variances for run in study.runs]
-    if study.place != HEADS or not all(SCRATCH in variances for variances in runs):
+    if study.place != published.HEADS or not all(SCRATCH in variances for variances in runs):
         return
     printed = {
         name: Variances(*(np.array(published.VARIANCE[name, kind]) for kind in Variances._fields))

@@ -12,7 +12,7 @@ from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
 from cfx_jax.models import build_acat, build_competitor, build_slice_wise, shape_mismatches
 from experiments.acat.config import Config
-from experiments.acat.map_names import (
+from experiments.acat.maps import (
     GRAD_CAM,
     GRADIENT,
     LATENT_SHIFT,

@@ -6,7 +6,6 @@ from typing import Any
 from experiments.acat.config import Config, SearchConfig
 from experiments.shared import training_schedule
 from trainers import OptimiserSettings, RunSettings, autoencoder, volume_classifier, with_run
-from trainers.volume_classifier import FROM_BASELINE
 
 # The demonstration's numbers that were chosen by trial, all in one place.
 _SHAPE, _SEVERITY = (2, 64, 64), 1.5
@@ -60,7 +59,7 @@ SMOKE = Config(
     trunks=_SMALL,
     rows=("scratch",),
     baseline=_classifier(volume_classifier.Config(), 4, 4, _RATE, horizontal_flip=False),
-    from_baseline=_classifier(FROM_BASELINE, 2, 2, _FROM_BASELINE_RATE),
+    from_baseline=_classifier(volume_classifier.FROM_BASELINE, 2, 2, _FROM_BASELINE_RATE),
     autoencoder=_autoencoder(4, 4, 8, width=8, filters=(8,), decoder_filters=(8,)),
     search=SearchConfig(quotient=_QUOTIENT, num_steps=2, minimum_psnr=0.0),
     num_detected=4,
@@ -81,7 +80,9 @@ DEMO = Config(
     trunks=_SMALL,
     rows=("controls",),
     baseline=_classifier(volume_classifier.Config(), _BASELINE_STEPS, 50, _RATE),
-    from_baseline=_classifier(FROM_BASELINE, _FROM_BASELINE_STEPS, 50, _FROM_BASELINE_RATE),
+    from_baseline=_classifier(
+        volume_classifier.FROM_BASELINE, _FROM_BASELINE_STEPS, 50, _FROM_BASELINE_RATE
+    ),
     autoencoder=_autoencoder(
         _CODER_STEPS, 100, 16, width=16, filters=_CODER_FILTERS, decoder_filters=_DRAWING_FILTERS
     ),

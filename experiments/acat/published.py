@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from experiments.acat.map_names import (
+from experiments.acat.maps import (
     GRAD_CAM,
     GRAD_CAM_PP,
     GRADIENT,

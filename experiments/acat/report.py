@@ -6,7 +6,7 @@ from pathlib import Path
 from cfx_jax.report import Claim
 from experiments.acat import figures, tables
 from experiments.acat.config import Config
-from experiments.acat.map_names import REFERENCES
+from experiments.acat.maps import REFERENCES
 from experiments.acat.study import KindStudy, Study
 from experiments.shared import PaperReport
 

@@ -9,8 +9,7 @@ from jaxtyping import Bool, Float, Int
 from cfx_jax.data import resize_labels
 from experiments.acat.config import Config
 from experiments.acat.data import Scans, load_scans
-from experiments.acat.detection import Detection, detect, fullest_slice, lesion_mask
-from experiments.acat.map_names import OURS
+from experiments.acat.maps import OURS, Detection, detect, fullest_slice, lesion_mask
 from experiments.acat.networks import ACAT, ACAT_NETWORK, IN_TABLE_4, MASKS, Network
 from experiments.acat.published import CHESTS, HEADS
 from experiments.acat.training import (
@@ -23,8 +22,7 @@ from experiments.acat.training import (
     train_networks,
 )
 from experiments.acat.variances import MEASURED, Variances, measure_variances
-from experiments.shared import Arrays, Workspace, notify
-from experiments.shared.array_store import Rows
+from experiments.shared import Arrays, Rows, Workspace, notify
 
 
 class Attention(NamedTuple):

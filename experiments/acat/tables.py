@@ -15,17 +15,16 @@ from cfx_jax.metrics import (
 )
 from experiments.acat import published
 from experiments.acat.data import UNKNOWN
-from experiments.acat.detection import OVERLAPS
-from experiments.acat.map_names import (
+from experiments.acat.maps import (
     LATENT_SHIFT,
     METHODS,
     OURS,
+    OVERLAPS,
     REFERENCES,
     TRIVIAL,
     WITH_ACAT,
 )
 from experiments.acat.networks import BASELINE, IN_TABLE_4, TRIVIAL_NETWORKS, TRUE_PLACES
-from experiments.acat.published import CHESTS, REACHED
 from experiments.acat.study import Answers, KindStudy, Study
 from experiments.acat.variances import Variances
 from experiments.shared import LEVEL_COLUMNS, Level, Table, find_level_of_runs, level_cells
@@ -131,7 +130,7 @@ def sensitivity_table(study: KindStudy) -> Table:
     columns = ["network", "sensitivity", "SE", "paper", "specificity", "SE of it"]
     columns += ["paper specificity", "TP", "FN", "TN", "FP"]
     is_positive = np.concatenate([answers.labels > 0 for answers in study.answers])
-    printed = published.SENSITIVITY if study.place == CHESTS else {}
+    printed = published.SENSITIVITY if study.place == published.CHESTS else {}
     rows: Rows = []
     for name in study.names:
         cells: list[Any] = []
@@ -184,7 +183,7 @@ def overlap_table(study: KindStudy) -> Table:
     """Table 5, and what its means over lesion and background hide."""
     columns = ["method", "IoU", "SE", "paper IoU", "Dice", "SE of it", "paper Dice"]
     columns += ["lesion Dice", "kappa", "scans", *(f"{name}, Dice" for name in LEVEL_COLUMNS)]
-    printed = published.OVERLAP if study.place == CHESTS else {}
+    printed = published.OVERLAP if study.place == published.CHESTS else {}
     rows: Rows = []
     for method in compared_maps(study):
         if not study.has_scores(method, "kappa"):
@@ -233,10 +232,10 @@ def reach_table(study: KindStudy) -> Table:
         (OURS, trace[:, -1], first),
         (LATENT_SHIFT, study.join_searches("shifted"), None),
     ):
-        is_below = (values < REACHED).astype(float)
+        is_below = (values < published.REACHED).astype(float)
         intervals = [bootstrap_interval(shares, groups=units) for shares in (values, is_below)]
         rows.append([name, len(values), start, after_one, *intervals])
-    return [*columns, f"below {REACHED}"], rows
+    return [*columns, f"below {published.REACHED}"], rows
 
 
 def variance_table(study: KindStudy) -> Table:

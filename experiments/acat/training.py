@@ -18,12 +18,18 @@ from cfx_jax.models import LesionHead, coder_of, parts, per_image
 from cfx_jax.parallel import map_examples
 from experiments.acat.config import Config
 from experiments.acat.data import Parts, Scans, split_scans
-from experiments.acat.map_names import CONTROLS, OURS, PLACES
-from experiments.acat.maps import ControlMaps, attention_maps
+from experiments.acat.maps import CONTROLS, OURS, PLACES, ControlMaps, Explained, attention_maps
 from experiments.acat.networks import BASELINE_NETWORK, Network, choose_networks, select_fitting
-from experiments.acat.searches import Explained
-from experiments.shared import Arrays, Workspace, fingerprint
-from experiments.shared.array_store import Rows, chosen, filled, row_bytes, row_slices
+from experiments.shared import (
+    Arrays,
+    Rows,
+    Workspace,
+    choose_rows,
+    fill_rows,
+    fingerprint,
+    row_bytes,
+    row_slices,
+)
 from trainers import (
     TrainerConfig,
     autoencoder,
@@ -32,8 +38,6 @@ from trainers import (
     volume_classifier,
     with_run,
 )
-from trainers.autoencoder import SliceSource
-from trainers.volume_classifier import PredictVolume, decide_classes
 
 C = TypeVar("C", bound=TrainerConfig)
 
@@ -203,7 +207,7 @@ def _train_autoencoder(
 
     Some of the slices choose its weights.
     """
-    slices = SliceSource(scans.source, scans.shape[0])
+    slices = autoencoder.SliceSource(scans.source, scans.shape[0])
     settings = config.autoencoder
     validation = split_scans(config, scans, config.seeds[0]).validation
     identity = [settings, scans.identity, validation.tolist()]
@@ -219,7 +223,7 @@ def _store_part(
     workspace: Workspace, scans: Scans, positions: Int[np.ndarray, " m"]
 ) -> Float[np.ndarray, "m s h w 1"]:
     folder = workspace.folder(f"part-{scans.name}", [scans.identity, positions.tolist()])
-    return chosen(scans.images, positions, folder)
+    return choose_rows(scans.images, positions, folder)
 
 
 def _reconstruct(config: Config, scans: Scans, coder: Any) -> Arrays:
@@ -332,7 +336,7 @@ def _train(
     if maps is not None:
         depends = [network.maps, task.seed, identity[3:], held_out.tolist()]
         part = workspace.folder(f"part-maps-{scans.name}", depends)
-        validation["saliency"] = chosen(maps, held_out, part)
+        validation["saliency"] = choose_rows(maps, held_out, part)
     model = train(
         volume_classifier.TRAINER,
         config,
@@ -344,7 +348,7 @@ def _train(
         start=baseline if network.starts else None,
         skip=skip,
     )
-    predict = PredictVolume.of(config)
+    predict = volume_classifier.PredictVolume.of(config)
 
     def decide() -> Arrays:
         classes = []
@@ -353,7 +357,7 @@ def _train(
             arrays = {"image": np.asarray(scans.images[part])}
             arrays |= {} if maps is None else {"saliency": np.asarray(maps[part])}
             logits = map_examples(predict, model, arrays, batch_size=bench.config.batch_size)
-            classes.append(np.asarray(decide_classes(logits)))
+            classes.append(np.asarray(volume_classifier.decide_classes(logits)))
         return {"decided": np.concatenate(classes)}
 
     return model, workspace.cached(f"decided {name}", identity, decide)["decided"]
@@ -378,7 +382,7 @@ def _store_maps(bench: Bench, explained: Explained, method: str, task: Task) -> 
         return maps[..., None]
 
     label = f"run {task.seed}: maps by {method}"
-    return filled(folder, scans.images.shape, make, wanted=wanted, label=label)
+    return fill_rows(folder, scans.images.shape, make, wanted=wanted, label=label)
 
 
 def _with_maps(bench: Bench, task: Task) -> Int[np.ndarray, " m"]:

@@ -15,8 +15,7 @@ from jaxtyping import Float, Int
 from cfx_jax.metrics import pre_activation_variances
 from cfx_jax.models import pre_activations
 from experiments.acat.networks import ACAT, BASELINE, SCRATCH
-from experiments.shared import Arrays, Workspace
-from experiments.shared.array_store import Rows
+from experiments.shared import Arrays, Rows, Workspace
 
 MEASURED = (BASELINE, ACAT, SCRATCH)
 """The networks that are measured, where they are trained."""

@@ -16,8 +16,8 @@ from jaxtyping import Float
 from cfx_jax.metrics import Interval, balanced_accuracy, bootstrap_interval
 from cfx_jax.report import Claim
 from experiments.fundus_vce import published
+from experiments.fundus_vce.accuracy import Evaluation, balanced_difference_interval
 from experiments.fundus_vce.controls import map_level
-from experiments.fundus_vce.evaluation import Evaluation, balanced_difference_interval
 from experiments.fundus_vce.localisation import (
     ABLATIONS,
     GUIDED,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from experiments.shared import ImagesConfig
 from trainers import classifier, trades
 
 
@@ -109,7 +110,7 @@ class LocalisationConfig:
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(ImagesConfig):
     """Trains a plain and a robust classifier, joins them, explains them, and reports what holds."""
 
     preset: Literal["smoke", "demo", "images", "paper"] = "demo"
@@ -121,19 +122,6 @@ class Config:
     of such; 'csv:FILE', one's own images listed with the columns path, label, and optionally group,
     split; or 'fundus:PATH' where PATH holds the paper's data sets as they are downloaded, in
     kaggle, messidor, idrid and deepdrid."""
-    classes: tuple[str, ...] = ()
-    """One's own classes in the order of the labels; the last is the finding. LABEL, LABEL=NAME or
-    LABEL+LABEL=NAME, where a label is a sub-folder's name or stands in the table. Empty: the two
-    that there are, by name.
-    """
-    groups: str = ""
-    """The images of one's own that belong together, such as a patient's, which no split divides:
-    'folder', the folder that each lies in; 'column:NAME' of a table; or a pattern with one group
-    that is searched for in the files' names, e.g. '(patient[0-9]+)'. Empty: a table's column group,
-    or the slices of each volume."""
-    window: tuple[float, float] | None = None
-    """Centre and width of the values of one's own images that are shown, in the files' numbers.
-    None: as the files say; 12 bits in files of 16 are found."""
     image_size: int = 64
     """Height and width to which images are resized, in pixels (paper: 224)."""
     channels: Literal[1, 3] = 3
@@ -178,7 +166,3 @@ class Config:
     """Images attacked or explained at once; changes results by rounding only."""
     seed: int = 0
     """Seed of images, splits and the random starts of searches; the trainings have their own."""
-    results: str = "results"
-    """Folder of the report, in RESULTS/fundus_vce/PRESET."""
-    work: str = "work"
-    """Folder of trained models and intermediate results; a second start reads them from there."""

@@ -10,10 +10,10 @@ from jaxtyping import Float, Int
 
 from cfx_jax.attributions import vce_saliency
 from cfx_jax.counterfactuals import Counterfactual, VCEProblem, vce_batch
+from experiments.fundus_vce.accuracy import Evaluation, Evaluations
 from experiments.fundus_vce.classifiers import NAMES, Classifiers
 from experiments.fundus_vce.config import Config
 from experiments.fundus_vce.data import Data
-from experiments.fundus_vce.evaluation import Evaluation, Evaluations
 from experiments.shared import Arrays, ImageSet, Workspace, decisions
 
 
@@ -148,9 +148,12 @@ def explain(config: Config, data: Data, evaluations: Evaluations, search: Search
     positions, sample = choose_positions(evaluations["test", "ensemble"], settings.num_studied)
     images = data.test.take(positions)
     targets = range(len(data.class_names))
+    last = settings.norms[-1]
+    sweep = _towards_all(search, images, targets, "ensemble", last, settings.sweep)
     vce = {}
     for name, (p, radius) in itertools.product(NAMES, settings.radius_by_norm.items()):
-        towards = _towards_all(search, images, targets, name, p, (radius,))
+        is_swept = name == "ensemble" and p == last and radius in settings.sweep
+        towards = sweep if is_swept else _towards_all(search, images, targets, name, p, (radius,))
         vce.update({(name, p, target): towards[radius, target] for target in targets})
     return Explained(
         images,
@@ -158,7 +161,7 @@ def explain(config: Config, data: Data, evaluations: Evaluations, search: Search
         settings.radius_by_norm,
         {name: evaluations["test", name].probability[positions] for name in NAMES},
         vce,
-        _towards_all(search, images, targets, "ensemble", settings.norms[-1], settings.sweep),
+        sweep,
     )
 
 

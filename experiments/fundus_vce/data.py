@@ -1,6 +1,7 @@
 """The images of the experiment: opened or drawn, filtered and split, augmented in training."""
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,6 +31,7 @@ from experiments.shared import (
     StoredImages,
     Workspace,
     draw_fields,
+    drawing_processes,
     folder_note,
     load_folder,
     notify,
@@ -144,10 +146,11 @@ def _open_synthetic(request: _Request, path: str) -> Sources:
             "--classes, --channels: the synthetic images have their own; leave these out, or give"
             " --data"
         )
-    worlds = _worlds(config)
-    sets: dict[str, Any] = {
-        name: _draw(name, options, workspace) for name, options in worlds.items()
-    }
+    with drawing_processes() as processes:
+        sets: dict[str, Any] = {
+            name: _draw(name, options, workspace, processes)
+            for name, options in _worlds(config).items()
+        }
     return Sources(**sets, note="Synthetic data: drawn by a program, no patient's eye.")
 
 
@@ -177,13 +180,15 @@ def _worlds(config: Config) -> dict[str, dict[str, Any]]:
     return worlds
 
 
-def _draw(name: str, options: Mapping[str, Any], workspace: Workspace) -> ImageSet:
+def _draw(
+    name: str, options: Mapping[str, Any], workspace: Workspace, processes: ProcessPoolExecutor
+) -> ImageSet:
     """One set of synthetic images; those with lesions have their true counterfactuals too."""
     fields = ["image", "label", "lesion_mask", "eye_mask", "gradable", "factors"]
     fields += ["counterfactual"] if name == "lesions" else []
 
     def draw() -> Arrays:
-        arrays = draw_fields(SyntheticFundus, options, fields)
+        arrays = draw_fields(SyntheticFundus, options, fields, processes=processes)
         stage = arrays.pop("factors")["stage"]
         return {**arrays, "stage": stage}
 

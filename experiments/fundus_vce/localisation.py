@@ -198,8 +198,12 @@ def _typical_image(
 ) -> TypicalImage:
     before = {name: np.asarray(reached.initial_probability) for name, reached in vce.items()}
     row, words = choose_typical(before)
-    radius, position = maker.config.explanations.radius_by_norm[norm], scored[[row]]
-    shown = {name: maker.counterfactuals(name, norm, radius, position) for name in NAMES}
+    radius = maker.config.explanations.radius_by_norm[norm]
+    # As many as a batch: a batch of another size would compile for longer than these take.
+    copies = np.full(maker.config.batch_size, scored[row])
+    shown = {
+        name: select(maker.counterfactuals(name, norm, radius, copies), slice(1)) for name in NAMES
+    }
     return TypicalImage(row, words, shown)
 
 

@@ -10,8 +10,7 @@ from experiments.fundus_vce import figures, published, tables
 from experiments.fundus_vce.classifiers import best_training
 from experiments.fundus_vce.localisation import Localised, vce_method
 from experiments.fundus_vce.study import Study
-from experiments.shared import PaperReport, users_images
-from experiments.shared.controls import CAPTION
+from experiments.shared import LEVEL_CAPTION, PaperReport, users_images
 
 _TITLE = "Visual counterfactuals from a plain + robust ensemble"
 _AFTER_THE_PAPER = (
@@ -32,7 +31,7 @@ def write_report(folder: Path, study: Study, claims: Sequence[Claim]) -> None:
     names, is_published = " and ".join(study.data.class_names), study.data.published
     report = PaperReport(
         folder,
-        _TITLE if is_published else f"{_TITLE}: {names}",
+        _TITLE,
         introduction=_AFTER_THE_PAPER if is_published else _USERS_IMAGES.format(names=names),
         note=study.note,
         users=users_images(study.data.test),
@@ -43,8 +42,7 @@ def write_report(folder: Path, study: Study, claims: Sequence[Claim]) -> None:
     if study.localised is not None:
         _localisation(report, study, study.localised)
     _counterfactuals(report, study)
-    title = "Claims of the paper" if is_published else "What the method promises"
-    report.finish(claims, _settings(study), title=title)
+    report.finish(claims, _settings(study))
 
 
 def _settings(study: Study) -> Mapping[str, Any]:
@@ -121,7 +119,7 @@ def _localisation(report: PaperReport, study: Study, localised: Localised) -> No
         "As the paper's Table 2: intersection over union of thresholded maps with the lesion"
         f" masks, mean ± standard deviation over {len(localised.images)} images. {norm}Radii:"
         f" {_radii(localised.radii)}. Thresholds (quantiles): {_listed(quantiles, 'g')}."
-        f" {CAPTION}",
+        f" {LEVEL_CAPTION}",
     )
     if localised.edges:
         report.text(

@@ -2,13 +2,13 @@
 
 from typing import NamedTuple
 
+from experiments.fundus_vce.accuracy import Evaluations, evaluate
 from experiments.fundus_vce.classifiers import Classifiers, train
 from experiments.fundus_vce.config import Config
 from experiments.fundus_vce.counterfactuals import Explained, Search, explain
 from experiments.fundus_vce.data import Data, Sources, load_sources, split_data
-from experiments.fundus_vce.evaluation import Evaluations, evaluate
 from experiments.fundus_vce.localisation import Localised, localise
-from experiments.fundus_vce.quality import Quality, filter_gradable
+from experiments.fundus_vce.quality_filter import Quality, filter_gradable
 from experiments.shared import Workspace
 
 

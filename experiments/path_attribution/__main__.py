@@ -17,7 +17,7 @@ best of the paper and has not been that here.
 Paper: a GPU; RSNA's 11,917 training images of 224 pixels (not run yet).
 """
 
-import experiments.charachon
+import experiments.charachon_shared
 import experiments.path_attribution
 from experiments.path_attribution.claims import make_claims
 from experiments.path_attribution.config import Config
@@ -25,7 +25,7 @@ from experiments.path_attribution.presets import PRESETS
 from experiments.path_attribution.report import write_report
 from experiments.path_attribution.study import STAGES, run_study
 from experiments.path_attribution.tables import summary_tables
-from experiments.shared import cli, run_experiment
+from experiments.shared import command_line, run_experiment
 
 
 def main(config: Config) -> None:
@@ -39,10 +39,10 @@ def main(config: Config) -> None:
         claims=make_claims,
         write_report=write_report,
         tables=summary_tables,
-        code=[experiments.charachon, experiments.path_attribution],
+        code=[experiments.charachon_shared, experiments.path_attribution],
         work="generation",
     )
 
 
 if __name__ == "__main__":
-    cli.run(main, PRESETS, default="demo", every_core=True)
+    command_line.run(main, PRESETS, default="demo", every_core=True)

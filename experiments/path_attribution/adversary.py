@@ -7,12 +7,12 @@ import numpy as np
 from jax.tree_util import Partial
 from jaxtyping import Float, Int
 
-from cfx_jax.callables import call
+from cfx_jax.compilation import call
 from cfx_jax.counterfactuals import fixed_point
 from cfx_jax.models import translation_of
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import map_examples
-from experiments.charachon import PairGenerator, Setup, check_pairs, train_generators
+from experiments.charachon_shared import PairGenerator, Setup, check_pairs, train_generators
 from experiments.path_attribution.config import FaithfulnessConfig
 from experiments.shared import decisions, notify
 from trainers import fixed_point as trainer

@@ -16,18 +16,9 @@ from jaxtyping import Float
 from cfx_jax.metrics import relevance_score
 from cfx_jax.report import Claim
 from cfx_jax.report.claims import Kind
-from experiments.charachon import GRAD_CAM, GRADIENT, INTEGRATED_GRADIENTS, RANDOM, Groups
+from experiments.charachon_shared import GRAD_CAM, GRADIENT, INTEGRATED_GRADIENTS, RANDOM, Groups
 from experiments.path_attribution import published
 from experiments.path_attribution.faithfulness import Faithfulness, NotMeasured
-from experiments.path_attribution.published import (
-    FDR,
-    GENERATORS,
-    GROUPS,
-    IOU,
-    METHODS,
-    STATE_OF_THE_ART,
-    VARIANTS,
-)
 from experiments.path_attribution.study import Study
 from experiments.path_attribution.tables import perturbation_level, relevance_level, values_of
 from experiments.shared import Statement, add_levels, find_level, of_one_training
@@ -36,11 +27,11 @@ _PAR = 0.02  # ours; the largest difference that Table 1 shows between SyCE's v1
 _COMPETITIVE_R = 0.03  # the largest lead that Table 2 shows of v1 or v2 over v2,k, rounded up
 _COMPETITIVE_AOPC = 0.01  # ours: the paper prints no numbers
 _OURS = "SyCE v2,k"
-_OTHERS = tuple(method for method in METHODS if method != _OURS)
+_OTHERS = tuple(method for method in published.METHODS if method != _OURS)
 _WEIGHED = ("v1", "v2", "v2,k")
 _LOCALISATION = "section 4.3, 'Pathology localization'"
 _RELEVANCE = "section 4.3, 'Feature relevance evaluation'"
-_ALL = GROUPS[0]
+_ALL = published.GROUPS[0]
 
 
 class Scores(NamedTuple):
@@ -147,7 +138,7 @@ def _scores(study: Study) -> Scores | None:
         return None
     values = {
         row: {name: values_of(made, *row) for name, made in study.localisation.items()}
-        for row in product((IOU, FDR), study.percentiles)
+        for row in product((published.IOU, published.FDR), study.percentiles)
     }
     explained = study.explained
     return Scores(values, explained.groups.of(explained.localised))
@@ -161,7 +152,7 @@ def _localisation_comparisons(task: str | None, measure: str) -> Iterator[Compar
         kind: Kind = "statement" if place == _LOCALISATION else "ordering"
         return Comparison(name, first, (second,), text, place, kind)
 
-    for generator, (first, second) in product(GENERATORS, (("v2,k", "v2"), ("v2", "v1"))):
+    for generator, (first, second) in product(published.GENERATORS, (("v2,k", "v2"), ("v2", "v1"))):
         yield better("O1", f"{generator} {first}", f"{generator} {second}")
     for variant in _WEIGHED:
         yield better("O2", f"CyCE {variant}", "CyCE E")
@@ -170,16 +161,16 @@ def _localisation_comparisons(task: str | None, measure: str) -> Iterator[Compar
     text = f"SyCE v1 maps localise as well as SyCE E maps, to {_PAR:g}."
     yield Comparison("O3", "SyCE v1", ("SyCE E",), text, _LOCALISATION, minimum=-_PAR, strict=False)
     yield better("O4", "SyCE E", "CyCE E", "Table 1")
-    if (task, measure) == ("brain", FDR):
+    if (task, measure) == ("brain", published.FDR):
         yield better("O4", "CyCE v2,k", _OURS, "Table 1")
     else:
         text = f"{_OURS} maps localise better than every other map."
         yield Comparison("O4 best", _OURS, _OTHERS, text, "Table 1", "ordering")
-    for generator, variant in product(GENERATORS, VARIANTS):
+    for generator, variant in product(published.GENERATORS, published.VARIANTS):
         first, weighed = f"{generator} {variant}", "section 3.2, before equation 4, and section 4.3"
         text = f"{first} maps localise better than every method of the state of the art."
         place = _LOCALISATION if variant == "E" else weighed
-        yield Comparison("O5", first, STATE_OF_THE_ART, text, place)
+        yield Comparison("O5", first, published.STATE_OF_THE_ART, text, place)
 
 
 def _localisation_claim(
@@ -192,14 +183,14 @@ def _localisation_claim(
     paper = _select(published.localisation(task, *row), comparison.methods)
     first, others, least = comparison.first, comparison.others, comparison.minimum
     options = {**scores.groups.options, "strict": comparison.strict}
-    sign = 1 if measure == IOU else -1
+    sign = 1 if measure == published.IOU else -1
     levels = [
         find_level(method, values, groups=scores.groups.names, sign=sign)
         for method in comparison.subjects
     ]
     if len(others) == 1:
         pair = {method: values[method] for method in comparison.methods}
-        options |= {"minimum": least} if measure == IOU else {"maximum": -least}
+        options |= {"minimum": least} if measure == published.IOU else {"maximum": -least}
         return add_levels(statement.settle_pair(paper, pair, at, **options), levels)
     leads = sign * np.stack([values[first] - values[other] for other in others], axis=1)
     ours = {method: float(values[method].mean()) for method in comparison.methods}
@@ -222,29 +213,29 @@ def _relevance_comparisons(task: str | None) -> Iterator[Comparison]:
         text = _uses(first, f"more than what {what} names", group)
         return Comparison(name, first, tuple(others), text, "Table 2", "ordering", group)
 
-    for group, generator, variant in product(GROUPS, GENERATORS, _WEIGHED):
+    for group, generator, variant in product(published.GROUPS, published.GENERATORS, _WEIGHED):
         # The sentence is about the two predicted classes; of all images Table 2 alone tells.
         place = "Table 2" if group == _ALL else f"{_RELEVANCE}, (i)"
         yield leads("O6", f"{generator} {variant}", f"{generator} E", group, place)
     yield leads_all("O7 best", _OURS, _OTHERS, "any other map", _ALL)
-    for generator in GENERATORS:
+    for generator in published.GENERATORS:
         first, second = f"{generator} v2,k", f"{generator} v2"
         text = _uses(first, f"at least as much as what {second} maps name", _ALL)
         yield Comparison("O7", first, (second,), text, "Table 2", "ordering", strict=False)
     yield from _competitive("relevance score", _COMPETITIVE_R, "section 3.2, after equation 5")
     if task == "pneumonia":
-        for generator in GENERATORS:
+        for generator in published.GENERATORS:
             yield leads("O7 reversed", f"{generator} v2", f"{generator} v2,k", "0")
-        for group in GROUPS:
+        for group in published.GROUPS:
             yield leads("O8", "CyCE E", "SyCE E", group)
     if task == "brain":
-        for group in GROUPS:
+        for group in published.GROUPS:
             yield leads("O8", "SyCE E", "CyCE E", group)
         for group, method in product((_ALL, "0"), ("SAGen E", GRAD_CAM)):
-            others = [f"CyCE {variant}" for variant in VARIANTS]
+            others = [f"CyCE {variant}" for variant in published.VARIANTS]
             yield leads_all("O8 best", method, others, "any map of CyCE", group)
     text = f"No map names what the classifier uses as little as a random one, on {_where(_ALL)}."
-    yield Comparison("O9", RANDOM, METHODS, text, "Table 2", "ordering", sign=-1)
+    yield Comparison("O9", RANDOM, published.METHODS, text, "Table 2", "ordering", sign=-1)
     if task == "pneumonia":
         for method in (GRADIENT, INTEGRATED_GRADIENTS):
             yield leads("O9 below random", RANDOM, method, "1")
@@ -252,24 +243,26 @@ def _relevance_comparisons(task: str | None) -> Iterator[Comparison]:
 
 def _perturbation_comparisons() -> Iterator[Comparison]:
     """The comparisons on Figure 2, by the AOPC over the full sweep (O10, O11)."""
-    for generator, variant in product(GENERATORS, _WEIGHED):
+    for generator, variant in product(published.GENERATORS, _WEIGHED):
         first, second = f"{generator} {variant}", f"{generator} E"
         text = f"Overwriting in the order of {first} maps lowers the score more than in that of"
         yield Comparison("O10", first, (second,), f"{text} {second} maps.", f"{_RELEVANCE}, (i)")
     yield from _competitive("AOPC", _COMPETITIVE_AOPC, f"{_RELEVANCE}, (ii)")
-    for generator in GENERATORS:
+    for generator in published.GENERATORS:
         first = f"{generator} v2,k"
         text = f"Overwriting by the order of {first} maps does more than by that of any method of"
         text += " the state of the art."
-        yield Comparison("O10 best", first, STATE_OF_THE_ART, text, f"{_RELEVANCE}, (iii)")
-    others = tuple(method for method in METHODS if not method.startswith("SyCE"))
+        yield Comparison(
+            "O10 best", first, published.STATE_OF_THE_ART, text, f"{_RELEVANCE}, (iii)"
+        )
+    others = tuple(method for method in published.METHODS if not method.startswith("SyCE"))
     text = f"Overwriting by the order of {_OURS} maps does more than by that of any map without"
     yield Comparison("O10 best of all", _OURS, others, f"{text} SyCE.", "Figure 2", "ordering")
 
 
 def _competitive(measure: str, margin: float, place: str) -> Iterator[Comparison]:
     """The comparisons of smoothed maps with others: they are hardly below (O11)."""
-    for generator, variant in product(GENERATORS, ("v1", "v2")):
+    for generator, variant in product(published.GENERATORS, ("v1", "v2")):
         first, second = f"{generator} v2,k", f"{generator} {variant}"
         text = f"{first} maps are competitive with {second} maps in the {measure}: not below by"
         text += f" {margin:g}."

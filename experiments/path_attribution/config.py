@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from experiments.charachon import CharachonConfig
+from experiments.charachon_shared import CharachonConfig
 from trainers import cycle, fixed_point
+from trainers.autoencoder import Config as AutoencoderConfig
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,32 @@ class FaithfulnessConfig:
 
 
 @dataclass(frozen=True)
+class SearchConfig:
+    """The search of latent counterfactuals (Fontanella et al. 2023, equation 4)."""
+
+    quotient: float = 0.015
+    """Penalty of the mean change of a latent, over the number of the latent's entries (ours). An
+    entry moves where the slope of the cross-entropy is above it."""
+    num_steps: int = 20
+    """Steps of descent (their paper: 20)."""
+    step_size: float = 0.01
+    """Of the latent against the gradient (ours; their code: 0.1)."""
+
+
+@dataclass(frozen=True)
+class LatentConfig:
+    """Explanations by searches in the latent of an autoencoder; not in the paper."""
+
+    methods: tuple[Literal["counterfactual", "shift"], ...] = ()
+    """'counterfactual', with the attention map of ACAT; 'shift', latent shift (Cohen et al. 2021).
+    Empty: none, and no autoencoder is trained."""
+    autoencoder: AutoencoderConfig = field(default_factory=AutoencoderConfig)
+    """Training of the autoencoder; for grey images."""
+    search: SearchConfig = field(default_factory=SearchConfig)
+    """The search of counterfactuals."""
+
+
+@dataclass(frozen=True)
 class Config(CharachonConfig):
     """Trains a classifier, generators of three kinds, an adversary; weighs differences by paths."""
 
@@ -50,7 +77,14 @@ class Config(CharachonConfig):
     """Training of CyCE's generators; size and channels are set by the images."""
     adversary: fixed_point.Config = field(default_factory=fixed_point.Config)
     """Training of the independent adversary; size and channels are set by the images."""
+    latent: LatentConfig = field(default_factory=LatentConfig)
+    """Latent counterfactuals and latent shift beside the generators."""
     faithfulness: FaithfulnessConfig = field(default_factory=FaithfulnessConfig)
     """Table 2 and Figure 2."""
+    leave_out: tuple[Literal["cycles", "rivals", "overwriting"], ...] = ()
+    """Parts that are not computed, for shorter runs on images of one's own without masks.
+    overwriting: the independent adversary, Table 2 and Figure 2. cycles: CyCE and SyCE, the longest
+    trainings. rivals: the methods that the paper compares with, but SAGen. The last two together
+    with overwriting alone."""
     num_shown: int = 4
     """Images in each figure of maps, at most."""

@@ -20,11 +20,11 @@ from cfx_jax.metrics import (
     bootstrap_interval,
     relevance_score,
 )
-from experiments.charachon import RANDOM, Groups, Setup
+from experiments.charachon_shared import RANDOM, Groups, Setup
 from experiments.path_attribution.adversary import find_turned
-from experiments.path_attribution.images import Explained
+from experiments.path_attribution.explained_images import Explained
+from experiments.path_attribution.overwriting import Overwriting, Sweep, regions_replaced
 from experiments.path_attribution.published import GROUPS
-from experiments.path_attribution.sweeps import Overwriting, Sweep, regions_replaced
 from trainers import digest
 
 _RESAMPLES = 500  # a score of a group is no mean, and takes its time

@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 from jaxtyping import Int
 
-from cfx_jax.callables import call
+from cfx_jax.compilation import call
 from cfx_jax.metrics import above_percentile, intersection_over_union
 from cfx_jax.parallel import map_examples
 from cfx_jax.report import (
@@ -24,6 +24,7 @@ from cfx_jax.report import (
     curve,
     saliency_grid,
 )
+from experiments.path_attribution.adversary import NAME as ADVERSARY
 from experiments.path_attribution.faithfulness import Faithfulness
 from experiments.path_attribution.published import GENERATORS, METHODS, STATE_OF_THE_ART, VARIANTS
 from experiments.path_attribution.study import Study
@@ -31,16 +32,26 @@ from experiments.shared import PaperReport, probabilities
 
 _REGULARISED = "v2,k"
 _COMPARED = list(product(GENERATORS, ("E", _REGULARISED)))
+_OF_ADVERSARY = (
+    " The last is the independent adversary, whose regions overwrite those of the image in Table 2"
+    " and Figure 2; no map is made from it."
+)
 _WITHOUT_ANNOTATION = 95.0  # percentile of the maps shown where no table names one
 
 
 def draw_maps(report: PaperReport, study: Study) -> None:
-    """Draws Figure 1: the difference and its regularised weighting for both generators."""
+    """Draws Figure 1: the difference and its regularised weighting for both generators.
+
+    Maps of latent searches follow, where there are any; SAGen's come first where there is no CyCE.
+    """
+    trained = [made for made in GENERATORS if made in study.pairs] or ["SAGen"]
+    shown = (*trained, *study.searches)
+    compared = list(product(shown, ("E", _REGULARISED)))
     rows = [
         _saliency_row(
             study,
             row,
-            [SaliencyMap(values=study.maps[f"{made} {form}"][row]) for made, form in _COMPARED],
+            [SaliencyMap(values=study.maps[f"{made} {form}"][row]) for made, form in compared],
         )
         for row in _choose_images(study)
     ]
@@ -48,10 +59,10 @@ def draw_maps(report: PaperReport, study: Study) -> None:
         "figure_1_maps.png",
         saliency_grid,
         rows,
-        [MapColumn(model=generator, method=variant) for generator, variant in _COMPARED],
+        [MapColumn(model=generator, method=variant) for generator, variant in compared],
         caption="As the paper's Figure 1: the difference E and the regularised map"
-        f" {_REGULARISED} of CyCE and SyCE.",
-        alt="Grid: images of the finding, where it is, and four maps of each.",
+        f" {_REGULARISED} of {' and '.join(shown)}.",
+        alt="Grid: images of the finding, where it is, and maps of each.",
         style="heat",
     )
 
@@ -60,11 +71,12 @@ def draw_all_maps(report: PaperReport, study: Study) -> None:
     """Draws the highest pixels of every map of Table 1."""
     percentile = max(study.percentiles, default=_WITHOUT_ANNOTATION)
     positions = _choose_images(study)
-    kept = {name: above_percentile(study.maps[name][positions], percentile) for name in METHODS}
+    methods = [name for name in METHODS if name in study.maps]
+    kept = {name: above_percentile(study.maps[name][positions], percentile) for name in methods}
     rows = []
     for number, row in enumerate(positions):
         mask, shown = _mask(study, row), []
-        for name in METHODS:
+        for name in methods:
             pixels = kept[name][number]
             iou = None if mask is None else float(intersection_over_union(pixels, mask))
             shown.append(SaliencyMap(values=pixels.astype(float), iou=iou))
@@ -73,7 +85,7 @@ def draw_all_maps(report: PaperReport, study: Study) -> None:
         "figure_all_maps.png",
         saliency_grid,
         rows,
-        [_column(method) for method in METHODS],
+        [_column(method) for method in methods],
         caption=f"The pixels at or above percentile {percentile:g} of every map of Table 1.",
         alt="Grid: images of the finding, and the pixels that each method keeps.",
     )
@@ -82,7 +94,7 @@ def draw_all_maps(report: PaperReport, study: Study) -> None:
 def draw_pairs(report: PaperReport, study: Study) -> None:
     """Draws the adversaries of every generator, and the one that overwrites regions."""
     data, explained, rows = study.setup.data, study.explained, []
-    positions = _choose_images(study)
+    positions, overwrites = _choose_images(study), ADVERSARY in study.pairs
     panels = [_adversaries(study, name, positions) for name in study.pairs]
     for row, of_row in zip(positions, zip(*panels, strict=True), strict=True):
         predicted, probability = int(explained.predicted[row]), float(explained.probability[row])
@@ -100,9 +112,7 @@ def draw_pairs(report: PaperReport, study: Study) -> None:
         "figure_generated.png",
         counterfactual_grid,
         rows,
-        caption="Adversarial images x_a of every generator. The last is the independent adversary,"
-        " whose regions overwrite those of the image in Table 2 and Figure 2; no map is made from"
-        " it.",
+        caption=f"Adversarial images x_a of every generator.{_OF_ADVERSARY if overwrites else ''}",
         alt="Grid: images of the finding, their adversaries, and the differences.",
     )
 

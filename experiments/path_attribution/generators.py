@@ -8,12 +8,12 @@ import numpy as np
 from jax.tree_util import Partial
 from jaxtyping import Float
 
-from cfx_jax.callables import call
+from cfx_jax.compilation import call
 from cfx_jax.counterfactuals import SimilarAdversarial, cyce, syce
 from cfx_jax.models import Generator, generator_of
 from cfx_jax.parallel import map_examples
-from experiments.charachon import PairGenerator, Setup, check_pairs, train_generators
-from experiments.path_attribution.images import Explained
+from experiments.charachon_shared import PairGenerator, Setup, check_pairs, train_generators
+from experiments.path_attribution.explained_images import Explained
 from experiments.shared import Arrays
 from trainers import cycle
 

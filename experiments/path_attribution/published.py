@@ -6,7 +6,7 @@ attributions".
 
 from collections.abc import Mapping, Sequence
 
-from experiments.charachon import (
+from experiments.charachon_shared import (
     BBMP,
     GRAD_CAM,
     GRADIENT,

@@ -4,7 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cfx_jax.report import Claim
-from experiments.charachon import describe_brackets, describe_start
+from experiments.charachon_shared import (
+    describe_brackets,
+    describe_start,
+    report_classifier,
+    report_maps,
+)
 from experiments.path_attribution import published, tables
 from experiments.path_attribution.faithfulness import Faithfulness, NotMeasured
 from experiments.path_attribution.figures import (
@@ -15,8 +20,7 @@ from experiments.path_attribution.figures import (
 )
 from experiments.path_attribution.maps import smoothing_sigma
 from experiments.path_attribution.study import Study
-from experiments.shared import PaperReport, users_images, without_places
-from experiments.shared.controls import CAPTION
+from experiments.shared import LEVEL_CAPTION, PaperReport, users_images, without_places
 
 _TITLE = "Path-based attribution between generated images"
 _AFTER_THE_PAPER = (
@@ -46,7 +50,7 @@ def write_report(folder: Path, study: Study, claims: Sequence[Claim]) -> None:
     start = describe_start(config) if users is None else without_places(describe_start(config))
     report = PaperReport(
         folder,
-        _TITLE if users is None else f"{_TITLE}: {names}",
+        _TITLE,
         introduction=(_AFTER_THE_PAPER if users is None else _USERS_IMAGES.format(names=names))
         + " The classifier's area under the ROC curve (AUC) on the test images is"
         f" {auc.estimate:.3f} [{auc.low:.3f}, {auc.high:.3f}]{beside}; every table is about this"
@@ -56,15 +60,14 @@ def write_report(folder: Path, study: Study, claims: Sequence[Claim]) -> None:
     )
     _generators(report, study)
     _localisation(report, study)
+    report_classifier(report, study.setup)
+    _outside(report, study)
     if isinstance(study.faithfulness, NotMeasured):
         report.section("What the classifier uses", study.faithfulness.reason)
     else:
         _faithfulness(report, study, study.faithfulness)
     _paths(report, study)
-    if users is None:
-        report.finish(claims, config)
-    else:
-        report.finish(claims, study.setup.settings, title="What the method promises")
+    report.finish(claims, config if users is None else study.setup.settings)
 
 
 def _generators(report: PaperReport, study: Study) -> None:
@@ -97,7 +100,7 @@ def _localisation(report: PaperReport, study: Study) -> None:
             tables.localisation_table(study),
             "Table 1: IoU (higher is better) and FDR (lower is better; the paper calls it FNR) of"
             f" thresholded maps with the annotations of {len(study.explained.localised)} images."
-            f" {describe_brackets(study.setup.data)} {CAPTION}",
+            f" {describe_brackets(study.setup.data)} {LEVEL_CAPTION}",
         )
         report.table(
             "table_coverage",
@@ -108,6 +111,18 @@ def _localisation(report: PaperReport, study: Study) -> None:
         )
     draw_maps(report, study)
     draw_all_maps(report, study)
+
+
+def _outside(report: PaperReport, study: Study) -> None:
+    explained = study.explained
+    report_maps(
+        report,
+        study.setup,
+        explained.images,
+        explained.predicted,
+        maps=study.maps,
+        adversaries={name: made.adversarial for name, made in study.pairs.items()},
+    )
 
 
 def _faithfulness(report: PaperReport, study: Study, faithfulness: Faithfulness) -> None:
@@ -127,7 +142,7 @@ def _faithfulness(report: PaperReport, study: Study, faithfulness: Faithfulness)
         " curve with the most relevant regions first, preservation the area with the least"
         " relevant first; R is the harmonic mean of the two over a group of images."
         f" {_OUR_READING if study.task else 'Compare the order of the maps, not the level.'}"
-        f" {brackets} {CAPTION}",
+        f" {brackets} {LEVEL_CAPTION}",
     )
     draw_perturbation(report, faithfulness)
     report.table(

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from experiments.charachon import (
+from cfx_jax.errors import InputError
+from experiments.charachon_shared import (
     Localisation,
     PairGenerator,
     Quality,
@@ -22,15 +23,17 @@ from experiments.charachon import (
     train_similar_adversarial,
 )
 from experiments.path_attribution import published
+from experiments.path_attribution.adversary import NAME as ADVERSARY
 from experiments.path_attribution.adversary import train_adversary
 from experiments.path_attribution.config import Config
+from experiments.path_attribution.explained_images import Explained, choose_images
 from experiments.path_attribution.faithfulness import (
     Faithfulness,
     NotMeasured,
     measure_faithfulness,
 )
 from experiments.path_attribution.generators import CycleGenerators, Pairs, make_pairs, train_cycle
-from experiments.path_attribution.images import Explained, choose_images
+from experiments.path_attribution.latent import NAMES, prepare_searches
 from experiments.path_attribution.maps import (
     Integration,
     PathMaps,
@@ -47,7 +50,8 @@ class Study(NamedTuple):
     Attributes:
         setup: the configuration, the images and the classifier.
         explained: the images that are explained.
-        generators: CyCE, SyCE, SAGen and the adversary, in this order.
+        generators: CyCE, SyCE, SAGen, the latent searches and the adversary, in this order,
+            without those that are left out.
         quality: what each reaches on all test images, by name.
         pairs: the images that each makes of the explained images, by name.
         paths: the maps of each pair but the adversary's, and those of SyCE on its own path, by
@@ -79,6 +83,12 @@ class Study(NamedTuple):
         ]
 
     @property
+    def searches(self) -> tuple[str, ...]:
+        """The names of the latent searches."""
+        names = [generator.name for generator in self.generators]
+        return tuple(name for name in names if name in NAMES.values())
+
+    @property
     def note(self) -> str:
         """The note that stands beside every table and figure."""
         return self.setup.data.note
@@ -93,6 +103,7 @@ STAGES = (
     "images and classifier",
     "cycle generators",
     "similar and adversarial generators",
+    "latent searches",
     "quality of generators",
     "maps",
     "localisation and faithfulness",
@@ -108,19 +119,24 @@ def run_study(config: Config, workspace: Workspace) -> Study:
     """
     workspace.begin("images and classifier")
     setup = prepare(config, workspace)
+    check_left_out(setup)
     workspace.begin("cycle generators")
-    cyce, syce = (train_cycle(settings, setup) for settings in (config.cyce, config.syce))
+    cycles = _train_cycles(setup)
     workspace.begin("similar and adversarial generators")
     sagen = train_similar_adversarial("SAGen", config.similar_adversarial, setup)
-    adversary = train_adversary(setup)
-    generators = (cyce.pair, syce.pair, sagen, adversary)
+    overwrites = "overwriting" not in config.leave_out
+    adversaries = (train_adversary(setup),) if overwrites else ()
+    workspace.begin("latent searches")
+    searches = prepare_searches(config.latent, setup)
+    explaining = (*(made.pair for made in cycles), sagen, *searches.pairs)
+    generators = (*explaining, *adversaries)
     workspace.begin("quality of generators")
     quality = {made.name: measure_quality(made, setup) for made in generators}
     explained = choose_images(setup)
     pairs = {made.name: make_pairs(made, explained, setup) for made in generators}
     workspace.begin("maps")
-    paths = _integrate(setup, explained, syce, generators[:3], pairs)
-    maps = _state_of_the_art(setup, explained)
+    paths = _integrate(setup, explained, cycles, explaining, pairs)
+    maps = _state_of_the_art(setup, explained) | searches.maps(explained.images, setup)
     for name, made in paths.items():
         maps |= {f"{name} {variant}": values for variant, values in made.maps.items()}
     measured = maps | make_controls(explained.images, setup.data, seed=config.seed)
@@ -137,14 +153,48 @@ def run_study(config: Config, workspace: Workspace) -> Study:
         maps,
         percentiles,
         _localise(setup, explained, measured, percentiles),
-        measure_faithfulness(setup, explained, pairs[adversary.name].adversarial, measured),
+        _overwrite(setup, explained, pairs, measured),
     )
+
+
+def check_left_out(setup: Setup[Config]) -> None:
+    """Checks that nothing is left out that claims or tables of these data need.
+
+    Raises:
+        InputError: the rivals are, and something is compared with them.
+    """
+    left_out = setup.config.leave_out
+    compared = {"cycles", "rivals"} & set(left_out)
+    if compared and (setup.data.annotation or "overwriting" not in left_out):
+        raise InputError(
+            f"--leave-out: expected {' and '.join(sorted(compared))} together with overwriting, on"
+            f" images without masks, got {' '.join(left_out)}: claims compare with them"
+        )
+
+
+def _train_cycles(setup: Setup[Config]) -> tuple[CycleGenerators, ...]:
+    """The generators of CyCE and SyCE, in this order; none where they are left out."""
+    config = setup.config
+    if "cycles" in config.leave_out:
+        return ()
+    return tuple(train_cycle(settings, setup) for settings in (config.cyce, config.syce))
+
+
+def _overwrite(
+    setup: Setup[Config],
+    explained: Explained,
+    pairs: Mapping[str, Pairs],
+    maps: Mapping[str, Float[np.ndarray, "n h w"]],
+) -> Faithfulness | NotMeasured:
+    if ADVERSARY not in pairs:
+        return NotMeasured("Left out: --leave-out overwriting.")
+    return measure_faithfulness(setup, explained, pairs[ADVERSARY].adversarial, maps)
 
 
 def _integrate(
     setup: Setup[Config],
     explained: Explained,
-    syce: CycleGenerators,
+    cycles: tuple[CycleGenerators, ...],
     generators: tuple[PairGenerator, ...],
     pairs: Mapping[str, Pairs],
 ) -> dict[str, PathMaps]:
@@ -163,14 +213,22 @@ def _integrate(
         name = generator.name
         straight = partial(integrate_straight, integration, network.classifier, pairs[name])
         paths[name] = keep(name, generator, partial(straight, progress=f"paths of {name}"))
-    name, images = f"{syce.pair.name} own path", explained.images.arrays["image"]
+    if not cycles:
+        return paths
+    syce, images = cycles[-1], explained.images.arrays["image"]
+    name = f"{syce.pair.name} own path"
     own_path = partial(integrate_own_path, integration, network.classifier, syce.parts)
     compute = partial(own_path, images, pairs[syce.pair.name], explained.predicted)
     return paths | {name: keep(name, syce.pair, compute)}
 
 
 def _state_of_the_art(setup: Setup[Config], explained: Explained) -> dict[str, np.ndarray]:
-    """The maps of the methods that the paper compares with, but for those of pairs of images."""
+    """The maps of the methods that the paper compares with, but for those of pairs of images.
+
+    None where they are left out.
+    """
+    if "rivals" in setup.config.leave_out:
+        return {}
     methods = baselines(setup, train_mask_generator(setup))
     chosen = [method for method in methods if method.name in published.STATE_OF_THE_ART]
     return {method.name: make_maps(method, explained.images, setup).values for method in chosen}

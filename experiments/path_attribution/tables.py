@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 
 from cfx_jax.metrics import bootstrap_interval, paired_difference_interval
-from experiments.charachon import PAIRS, RANDOM, Localisation, mean_cell, truth_rows
+from experiments.charachon_shared import PAIRS, RANDOM, Localisation, mean_cell, truth_rows
 from experiments.path_attribution import published
 from experiments.path_attribution.faithfulness import Faithfulness, NotMeasured
-from experiments.path_attribution.published import FDR, GROUPS, IOU
 from experiments.path_attribution.study import Study
 from experiments.shared import LEVEL_COLUMNS, Level, Table, find_level, level_cells
 from experiments.shared.controls import TRIVIAL
@@ -32,14 +31,16 @@ def localisation_table(study: Study) -> Table:
     Beside them is the level of a map by its IoU, at every percentile.
     """
     groups = study.explained.groups.of(study.explained.localised).names
-    kinds = [(measure, at) for measure in (IOU, FDR) for at in study.percentiles]
+    kinds = [
+        (measure, at) for measure in (published.IOU, published.FDR) for at in study.percentiles
+    ]
     columns = ["map"]
     for measure, at in kinds:
         columns += [f"{measure} {at:g}", f"paper {measure} {at:g}"]
     for at in study.percentiles:
-        columns += [f"{name}, {IOU} {at:g}" for name in LEVEL_COLUMNS]
+        columns += [f"{name}, {published.IOU} {at:g}" for name in LEVEL_COLUMNS]
     overlaps = {
-        at: {name: values_of(of, IOU, at) for name, of in study.localisation.items()}
+        at: {name: values_of(of, published.IOU, at) for name, of in study.localisation.items()}
         for at in study.percentiles
     }
     rows = []
@@ -56,7 +57,7 @@ def localisation_table(study: Study) -> Table:
 
 def values_of(localised: Localisation, measure: str, percentile: float) -> np.ndarray:
     """IoU or FDR of each image (n,)."""
-    return (localised.iou if measure == IOU else localised.fdr)[percentile]
+    return (localised.iou if measure == published.IOU else localised.fdr)[percentile]
 
 
 def coverage_table(study: Study) -> Table:
@@ -75,7 +76,7 @@ def coverage_table(study: Study) -> Table:
 def relevance_table(task: str | None, faithfulness: Faithfulness) -> Table:
     """Table 2: R of every method and group, with 95 % bootstrap intervals over images."""
     columns = ["map"]
-    for group in GROUPS:
+    for group in published.GROUPS:
         columns += [f"R {group}", f"paper R {group}"]
     columns += [
         "degradation ALL",
@@ -85,11 +86,11 @@ def relevance_table(task: str | None, faithfulness: Faithfulness) -> Table:
     rows = []
     for method, swept in faithfulness.sweeps.items():
         row: list[Any] = [method]
-        for group in GROUPS:
+        for group in published.GROUPS:
             interval = faithfulness.relevance(method, group)
             paper = published.relevance(task, group).get(method)
             row += [None if interval is None else tuple(interval), paper]
-        cells = level_cells(relevance_level(faithfulness, method, GROUPS[0]))
+        cells = level_cells(relevance_level(faithfulness, method, published.GROUPS[0]))
         rows.append([*row, *map(float, swept.areas.mean(axis=0)), *cells])
     return columns, rows
 

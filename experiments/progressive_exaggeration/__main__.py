@@ -25,7 +25,7 @@ from experiments.progressive_exaggeration.presets import PRESETS
 from experiments.progressive_exaggeration.report import write_report
 from experiments.progressive_exaggeration.study import STAGES, run_study
 from experiments.progressive_exaggeration.tables import summary_tables
-from experiments.shared import cli, run_experiment
+from experiments.shared import command_line, run_experiment
 
 
 def main(config: Config) -> None:
@@ -44,4 +44,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, PRESETS, default="demo")
+    command_line.run(main, PRESETS, default="demo")

@@ -14,15 +14,16 @@ from jaxtyping import Float
 from cfx_jax.metrics import Interval, bootstrap_interval, interval_over_runs
 from cfx_jax.report import Claim
 from experiments.progressive_exaggeration import published
-from experiments.progressive_exaggeration.label_study import OVER_TRAININGS, LabelStudy
-from experiments.progressive_exaggeration.measures import (
+from experiments.progressive_exaggeration.label_study import (
+    OURS,
+    OVER_TRAININGS,
+    XGEM,
+    LabelStudy,
     correlation,
     correlation_by_query,
     own_psnr,
 )
-from experiments.progressive_exaggeration.published import ABSENT, GROUPS, OVERALL, PRESENT
 from experiments.progressive_exaggeration.study import Study
-from experiments.progressive_exaggeration.sweeps import OURS, XGEM
 from experiments.shared import AT_LEAST, MORE, Statement, of_one_training
 
 _DRAWS = 1000
@@ -50,7 +51,7 @@ def _noted(claim: Claim, note: str) -> Claim:
 
 def _nearer_than_xgem(study: LabelStudy) -> Iterator[Claim]:
     """Yields C1 for each group: the paper's method has a smaller distance than xGEM."""
-    for group in GROUPS:
+    for group in published.GROUPS:
         printed = published.distances(study.data.label, group)
         statement = Statement(
             f"C1 {group}",
@@ -63,7 +64,10 @@ def _nearer_than_xgem(study: LabelStudy) -> Iterator[Claim]:
 
 def _order_of_groups(study: LabelStudy) -> Iterator[Claim]:
     """Yields C2 for each pair of groups: one has a smaller distance than the other."""
-    for near, far in ((OVERALL, PRESENT), (PRESENT, ABSENT)):
+    for near, far in (
+        (published.OVERALL, published.PRESENT),
+        (published.PRESENT, published.ABSENT),
+    ):
         printed = {group: published.distances(study.data.label, group) for group in (near, far)}
         statement = Statement(
             f"C2 {near}",

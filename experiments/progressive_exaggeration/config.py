@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from experiments.shared import ImagesConfig
 from trainers.multi_label import Config as ClassifierConfig
 from trainers.progressive import Config as ExplainerConfig
 from trainers.segmentation import Config as SegmentationConfig
@@ -45,7 +46,7 @@ class HeartConfig:
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(ImagesConfig):
     """Images, a classifier of their labels, an explainer of one label, and the baseline."""
 
     preset: Literal["smoke", "demo", "images", "paper", "code"] = "demo"
@@ -58,19 +59,6 @@ class Config:
     sub-folder or more for each of two classes, or a zip of such; 'csv:FILE', one's own images
     listed with the columns path, label, and optionally group, split; 'celeba:PATH' and
     'chexpert:PATH', CelebA and CheXpert as they are downloaded."""
-    classes: tuple[str, ...] = ()
-    """One's own classes in the order of the labels; the last is explained. LABEL, LABEL=NAME or
-    LABEL+LABEL=NAME, where a label is a sub-folder's name or stands in the table. Empty: the two
-    that there are, by name.
-    """
-    groups: str = ""
-    """The images of one's own that belong together, such as a patient's, which no split divides:
-    'folder', the folder that each lies in; 'column:NAME' of a table; or a pattern with one group
-    that is searched for in the files' names, e.g. '(patient[0-9]+)'. Empty: a table's column group,
-    or the slices of each volume."""
-    window: tuple[float, float] | None = None
-    """Centre and width of the values of one's own images that are shown, in the files' numbers.
-    None: as the files say; 12 bits in files of 16 are found."""
     label: str = "smiling"
     """The label that is explained, of those that the images have; a folder has only that of its
     last class, and 'chest' only cardiomegaly."""
@@ -176,7 +164,3 @@ class Config:
     """Seed of the synthetic world that the test images are of. The presets' settings were chosen on
     images of the world of seed 0, so a reported figure is of another; with the ``seed`` itself the
     test images are a part of the same world."""
-    results: str = "results"
-    """Folder of the report, in RESULTS/EXPERIMENT/PRESET."""
-    work: str = "work"
-    """Folder of trained models and intermediate results; a second start reads them from there."""

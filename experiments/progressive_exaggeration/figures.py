@@ -10,9 +10,7 @@ import numpy as np
 
 from cfx_jax.metrics import compatibility_curve
 from cfx_jax.report import CurvePanel, Line, Sweep, curve, sweep_grid, write_knob
-from experiments.progressive_exaggeration.label_study import LabelStudy
-from experiments.progressive_exaggeration.measures import ranges
-from experiments.progressive_exaggeration.sweeps import Sweeps
+from experiments.progressive_exaggeration.label_study import LabelStudy, Sweeps, ranges
 from experiments.shared import ImageSet, PaperReport
 
 KNOB = "knob.html"

@@ -25,10 +25,8 @@ from cfx_jax.report import Question, write_key, write_questionnaire
 from experiments.progressive_exaggeration import published
 from experiments.progressive_exaggeration.chapters import Chapter
 from experiments.progressive_exaggeration.chapters.attributes import Attributes
-from experiments.progressive_exaggeration.chapters.confounding import BIASED, UNBIASED, Bias
-from experiments.progressive_exaggeration.label_study import LabelStudy
-from experiments.progressive_exaggeration.published import plain
-from experiments.progressive_exaggeration.sweeps import Sweeps
+from experiments.progressive_exaggeration.chapters.confounder import BIASED, UNBIASED, Bias
+from experiments.progressive_exaggeration.label_study import LabelStudy, Sweeps
 
 _SHOWN = 5  # images of a series
 
@@ -100,7 +98,7 @@ def _of_the_paper(
     explained: Mapping[str, Sweeps], labels: Sequence[str], *, at_least: int
 ) -> list[str]:
     """The explained labels that the paper asks of, in its order; none where they are too few."""
-    names = [name for label in labels for name in explained if plain(name) == label]
+    names = [name for label in labels for name in explained if published.plain(name) == label]
     return names if len(names) >= at_least else []
 
 
@@ -119,27 +117,30 @@ def _order_items(
             question = Question(
                 id="item",
                 images=_images(sweeps, row, order),
-                prompt=f"In which of the two images is there more of: {plain(name)}?",
+                prompt=f"In which of the two images is there more of: {published.plain(name)}?",
                 options=("A", "B"),
                 captions=("A", "B"),
             )
-            yield Item(question, int(order[1] == high), f"task 1 {plain(name)} {kind}")
+            yield Item(question, int(order[1] == high), f"task 1 {published.plain(name)} {kind}")
 
 
 def _change_items(
     explained: Mapping[str, Sweeps], number: int, rng: np.random.Generator
 ) -> Iterator[Item]:
     """The questions of Task 2: which label is changing in a series?"""
-    options = [published.ASKED_FOR_CHANGE.get(plain(name), plain(name)) for name in explained]
+    options = [
+        published.ASKED_FOR_CHANGE.get(published.plain(name), published.plain(name))
+        for name in explained
+    ]
     for truth, (name, sweeps) in enumerate(explained.items()):
         for row in _queries(sweeps, number, rng):
-            yield Item(_series(sweeps, row, options), truth, f"task 2 {plain(name)}")
+            yield Item(_series(sweeps, row, options), truth, f"task 2 {published.plain(name)}")
 
 
 def _bias_items(bias: Bias, number: int, rng: np.random.Generator) -> Iterator[Item]:
     """The questions of Task 3: is it the label alone that changes?"""
-    label = plain(bias.study.data.label)
-    options = [label, f"{label} and {plain(bias.confounder)}"]
+    label = published.plain(bias.study.data.label)
+    options = [label, f"{label} and {published.plain(bias.confounder)}"]
     for name in (BIASED, UNBIASED):
         sweeps = bias.explanations[name].sweeps
         for row in _queries(sweeps, number, rng):

@@ -7,11 +7,10 @@ from pathlib import Path
 from cfx_jax.metrics import brier_score
 from cfx_jax.report import Claim
 from experiments.progressive_exaggeration import figures, tables
-from experiments.progressive_exaggeration.classifiers import normalised
 from experiments.progressive_exaggeration.config import Config
 from experiments.progressive_exaggeration.data import WORLDS
 from experiments.progressive_exaggeration.human_study import write_human_study
-from experiments.progressive_exaggeration.label_study import LabelStudy
+from experiments.progressive_exaggeration.label_study import LabelStudy, normalised
 from experiments.progressive_exaggeration.study import Study
 from experiments.shared import PaperReport, users_images, with_image_shape
 
@@ -37,7 +36,7 @@ def write_report(folder: Path, study: Study, claims: Sequence[Claim]) -> None:
     told = {"label": label.data.label, "names": names, "chosen": chosen_on(config)}
     report = PaperReport(
         folder,
-        _TITLE if users is None else f"{_TITLE}: {names}",
+        _TITLE,
         introduction=(_INTRODUCTION if users is None else _USERS_IMAGES).format(**told),
         note=study.note,
         users=users,
@@ -54,7 +53,7 @@ def write_report(folder: Path, study: Study, claims: Sequence[Claim]) -> None:
         classifier = normalised(config, label.data, label.workspace)
         settings = dataclasses.replace(config, classifier=classifier)
         settings = with_image_shape(settings, label.data.test.images.shape)
-        report.finish(claims, settings, title="What the method promises")
+        report.finish(claims, settings)
     if any(config.human_items):
         write_human_study(folder / "human_study", label, study.chapters)
 

@@ -10,17 +10,16 @@ from cfx_jax.metrics import (
     reliability_curve,
 )
 from experiments.progressive_exaggeration import published
-from experiments.progressive_exaggeration.label_study import LabelStudy
-from experiments.progressive_exaggeration.measures import (
+from experiments.progressive_exaggeration.label_study import (
+    LabelStudy,
     correlation,
     own_psnr,
     ranges,
     remarks,
     share_of,
+    spread,
 )
-from experiments.progressive_exaggeration.published import GROUPS
 from experiments.progressive_exaggeration.study import Study
-from experiments.progressive_exaggeration.sweeps import spread
 from experiments.shared import Table
 
 
@@ -91,7 +90,7 @@ def distance_table(study: LabelStudy) -> Table:
         "halves of real",
     ]
     rows = []
-    for group in GROUPS:
+    for group in published.GROUPS:
         paper = published.distances(study.data.label, group)
         for number, sweeps in enumerate(study.sweeps):
             distance = study.measures.distances.cells[group, sweeps.name]

@@ -1,11 +1,20 @@
 """Parts that experiments share: images, stages and their results, claims, report, one run."""
 
+from experiments.shared.array_store import Rows as Rows
+from experiments.shared.array_store import choose_rows as choose_rows
+from experiments.shared.array_store import fill_rows as fill_rows
+from experiments.shared.array_store import row_bytes as row_bytes
+from experiments.shared.array_store import row_slices as row_slices
+from experiments.shared.array_store import store_parts as store_parts
 from experiments.shared.claims import AT_LEAST as AT_LEAST
 from experiments.shared.claims import MORE as MORE
 from experiments.shared.claims import ONE_TRAINING as ONE_TRAINING
 from experiments.shared.claims import Statement as Statement
 from experiments.shared.claims import counted as counted
 from experiments.shared.claims import of_one_training as of_one_training
+from experiments.shared.config import ExperimentConfig as ExperimentConfig
+from experiments.shared.config import ImagesConfig as ImagesConfig
+from experiments.shared.controls import LEVEL_CAPTION as LEVEL_CAPTION
 from experiments.shared.controls import LEVEL_COLUMNS as LEVEL_COLUMNS
 from experiments.shared.controls import Level as Level
 from experiments.shared.controls import add_levels as add_levels
@@ -22,16 +31,16 @@ from experiments.shared.folder_images import FolderOptions as FolderOptions
 from experiments.shared.folder_images import folder_note as folder_note
 from experiments.shared.folder_images import load_folder as load_folder
 from experiments.shared.folder_images import users_images as users_images
-from experiments.shared.images import COPIES as COPIES
-from experiments.shared.images import PATIENTS as PATIENTS
-from experiments.shared.images import ImageSet as ImageSet
-from experiments.shared.images import StoredImages as StoredImages
-from experiments.shared.images import check_no_classes as check_no_classes
-from experiments.shared.images import decisions as decisions
-from experiments.shared.images import predict as predict
-from experiments.shared.images import probabilities as probabilities
-from experiments.shared.images import remaining_share as remaining_share
-from experiments.shared.images import split_images as split_images
+from experiments.shared.image_set import COPIES as COPIES
+from experiments.shared.image_set import PATIENTS as PATIENTS
+from experiments.shared.image_set import ImageSet as ImageSet
+from experiments.shared.image_set import StoredImages as StoredImages
+from experiments.shared.image_set import check_no_classes as check_no_classes
+from experiments.shared.image_set import decisions as decisions
+from experiments.shared.image_set import predict as predict
+from experiments.shared.image_set import probabilities as probabilities
+from experiments.shared.image_set import remaining_share as remaining_share
+from experiments.shared.image_set import split_images as split_images
 from experiments.shared.notices import keep_notices as keep_notices
 from experiments.shared.notices import notify as notify
 from experiments.shared.report import Figure as Figure
@@ -40,6 +49,7 @@ from experiments.shared.report import Table as Table
 from experiments.shared.schedule import training_schedule as training_schedule
 from experiments.shared.synthetic_images import draw_fields as draw_fields
 from experiments.shared.synthetic_images import draw_images as draw_images
+from experiments.shared.synthetic_images import drawing_processes as drawing_processes
 from experiments.shared.synthetic_images import stored_fields as stored_fields
 from experiments.shared.training import fit_to_images as fit_to_images
 from experiments.shared.training import train_network as train_network

@@ -49,7 +49,7 @@ class Rows(Protocol):
     def __getitem__(self, rows: Any, /) -> np.ndarray: ...
 
 
-def stored(
+def store_parts(
     workspace: Workspace,
     stage: str,
     depends: Any,
@@ -91,7 +91,7 @@ def stored(
     return (store or _stored_by_first(folder, number)).arrays
 
 
-def filled(
+def fill_rows(
     folder: Path,
     shape: Sequence[int],
     make: Callable[[Int[np.ndarray, " m"]], np.ndarray],
@@ -138,7 +138,7 @@ def filled(
     return (store or _stored_by_first(folder, shape[0], layout)).arrays[_VALUES]
 
 
-def chosen(values: Rows, rows: Int[np.ndarray, " m"], folder: Path) -> np.ndarray:
+def choose_rows(values: Rows, rows: Int[np.ndarray, " m"], folder: Path) -> np.ndarray:
     """Some rows as a new array: in memory where the values are in memory, else in a file.
 
     Args:
@@ -149,7 +149,7 @@ def chosen(values: Rows, rows: Int[np.ndarray, " m"], folder: Path) -> np.ndarra
     if isinstance(values, np.ndarray) and not isinstance(values, np.memmap):
         return values[rows]
     shape = (len(rows), *values.shape[1:])
-    return filled(folder, shape, lambda part: np.asarray(values[rows[part]], np.float32))
+    return fill_rows(folder, shape, lambda part: np.asarray(values[rows[part]], np.float32))
 
 
 def row_slices(

@@ -32,7 +32,7 @@ CHANGE = "truth: the true change"
 TRIVIAL = (RANDOM, CONSTANT, DARKEST, BRIGHTEST, EDGES)
 """The controls that know nothing of the finding in an image; ``CHANGE`` knows all of it."""
 
-CAPTION = (
+LEVEL_CAPTION = (
     "Rows that begin with 'control' are maps without a network: random pixels of the organ, a"
     " constant place (the mean annotation of the other images, or the middle of the organ where"
     " nothing is annotated), its darkest and its brightest pixels, and its edges; 'truth' is the"

@@ -20,10 +20,11 @@ from cfx_jax.parallel import first_then_others
 from experiments.shared.folder_images import (
     FolderImages,
     FolderOptions,
+    Organ,
     folder_note,
     load_folder,
 )
-from experiments.shared.images import ImageSet, check_no_classes
+from experiments.shared.image_set import ImageSet, check_no_classes
 from experiments.shared.synthetic_images import draw_images
 from experiments.shared.workspace import Arrays, Workspace
 
@@ -89,6 +90,8 @@ class ImageRequest:
     groups: str = ""
     """The images of a user's that belong together, see ``FolderOptions``."""
     window: tuple[float, float] | None = None
+    """Of a user's images, see ``FolderOptions``."""
+    organ: Organ = "none"
     """Of a user's images, see ``FolderOptions``."""
     label: str = ""
     """The label that is explained, of kinds with several."""
@@ -170,7 +173,12 @@ def _open_faces(request: ImageRequest, path: str) -> OpenedImages:
 
 def _open_folder(request: ImageRequest, path: str) -> OpenedImages:
     options = FolderOptions(
-        request.size, request.channels, request.classes, request.groups, request.window
+        request.size,
+        request.channels,
+        request.classes,
+        request.groups,
+        request.window,
+        request.organ,
     )
     images = load_folder(path, options)
     assert isinstance(images.source, FolderImages)

@@ -21,6 +21,7 @@ from cfx_jax.parallel import (
     is_first_process,
 )
 from cfx_jax.report import Claim, format_claims, format_table
+from experiments.shared.config import ExperimentConfig
 from experiments.shared.folder_images import is_users
 from experiments.shared.notices import keep_notices
 from experiments.shared.report import Table
@@ -30,22 +31,6 @@ from experiments.shared.workspace import Workspace, fingerprint, source_digest
 
 _STAMP = "drawn_from.txt"
 _REPORT = "report"
-
-
-class Settings(Protocol):
-    """The configuration of an experiment, a dataclass, as far as every experiment knows it."""
-
-    @property
-    def preset(self) -> str:
-        """The name of the preset from which it comes."""
-
-    @property
-    def results(self) -> str:
-        """The folder of all reports."""
-
-    @property
-    def work(self) -> str:
-        """The folder of trained models and intermediate results."""
 
 
 class Study(Protocol):
@@ -60,7 +45,7 @@ class Study(Protocol):
         """The sentence that a reader must know beside every table and figure."""
 
 
-C = TypeVar("C", bound=Settings)
+C = TypeVar("C", bound=ExperimentConfig)
 S = TypeVar("S", bound=Study)
 
 
@@ -100,7 +85,7 @@ def run_experiment(
     folder = results_folder(name, config, presets)
     with alone(name, folder), _place_to_draw(folder) as place:
         root = Path(config.work) / (work or name)
-        settings = dataclasses.replace(config, results="", work="")  # type: ignore[type-var]
+        settings = dataclasses.replace(config, results="", work="")
         plan = Stages([*stages, _REPORT], root, fingerprint(settings)) if stages else None
         if plan is not None:
             print(plan.plan(), flush=True)
@@ -125,9 +110,9 @@ def _unchanged(table: Table) -> Table:
     return table
 
 
-def _check_one_run(config: Settings) -> None:
+def _check_one_run(config: ExperimentConfig) -> None:
     """Checks that all processes of a run have one configuration, and share its folders."""
-    check_same("the command", dataclasses.asdict(config))  # type: ignore[call-overload]
+    check_same("the command", dataclasses.asdict(config))
     check_same_folder("--work", config.work)
     check_same_folder("--results", config.results)
 

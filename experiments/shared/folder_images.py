@@ -4,16 +4,17 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import numpy as np
 from jaxtyping import Int, Shaped
 
-from cfx_jax.data import ImageCollection, first_copies, merge_groups, open_images
+from cfx_jax.data import ImageCollection, find_organ, first_copies, merge_groups, open_images
 from cfx_jax.data.display_window import Window
 from cfx_jax.data.duplicates import fingerprint
 from cfx_jax.errors import InputError
 from cfx_jax.parallel import progress_bar
-from experiments.shared.images import ImageSet, StoredImages
+from experiments.shared.image_set import ImageSet, StoredImages
 from experiments.shared.workspace import Arrays
 from trainers import digest
 
@@ -25,6 +26,8 @@ _FAINT = 1 / 8
 """Images without a value beyond this are faint."""
 USERS_KINDS = ("folder", "csv")
 """What ``--data`` begins with for a user's own images."""
+Organ: TypeAlias = Literal["none", "found", "only", "removed"]
+"""What is done with the organ in a user's images: nothing; found; all else black; itself black."""
 _PRINTED = 5  # files that are skipped and named on the console
 
 
@@ -42,6 +45,8 @@ class FolderOptions:
     """The images that belong together, see ``open_images``; empty for what the files say."""
     window: tuple[float, float] | None = None
     """Centre and width of the values to show; None for what the files say."""
+    organ: Organ = "none"
+    """Whether the organ is looked for (``data.find_organ``), and what becomes black."""
 
 
 class FolderImages(StoredImages):
@@ -49,6 +54,8 @@ class FolderImages(StoredImages):
 
     Args:
         collection: the images, with labels.
+        organ: whether items have an ``organ_mask``, and what of the images is made black. Copies
+            and fingerprints are those of the images as they were before.
 
     Attributes:
         patients: for each image the group that it belongs to, such as a patient's; None where no
@@ -64,10 +71,11 @@ class FolderImages(StoredImages):
 
     group_unit = "groups"
 
-    def __init__(self, collection: ImageCollection) -> None:
+    def __init__(self, collection: ImageCollection, *, organ: Organ = "none") -> None:
         arrays, kept, damaged = _decode(collection)
-        super().__init__(arrays, collection.class_names)
-        marks = [fingerprint(image) for image in arrays["image"]]
+        images = arrays["image"]
+        super().__init__(_with_organ(arrays, organ), collection.class_names)
+        marks = [fingerprint(image) for image in images]
         copies = first_copies(marks)
         again = np.flatnonzero(copies != np.arange(len(copies)))
         self.fingerprints = np.frombuffer(b"".join(marks), np.uint8)
@@ -86,7 +94,7 @@ class FolderImages(StoredImages):
             "images that equal one of another class": int(
                 (self.labels[again] != self.labels[copies[again]]).sum()
             ),
-            "faint images": int((arrays["image"].max((1, 2, 3)) < _FAINT).sum()),
+            "faint images": int((images.max((1, 2, 3)) < _FAINT).sum()),
         }
 
 
@@ -120,7 +128,7 @@ def load_folder(path: str, options: FolderOptions) -> ImageSet:
             f"--data: expected two classes, found {len(names)} ({', '.join(names)}): choose two, or"
             f" merge some, e.g. --classes {names[0]} {'+'.join(names[1:])}=other"
         )
-    source = FolderImages(collection)
+    source = FolderImages(collection, organ=options.organ)
     _print_findings(source)
     for label, name in enumerate(names):
         if label not in source.labels:
@@ -129,6 +137,8 @@ def load_folder(path: str, options: FolderOptions) -> ImageSet:
                 f" {source.skipped[0]}"
             )
     origin: list[object] = [list(names), digest([source.fingerprints, source.labels])]
+    if options.organ != "none":
+        origin.append(options.organ)
     for known in (source.patients, source.splits):
         if known is not None:
             origin.append([str(one) for one in known])
@@ -167,6 +177,17 @@ def _print_findings(source: FolderImages) -> None:
         print(f"skipped: {line}", flush=True)
     if len(source.skipped) > _PRINTED:
         print(f"skipped: {len(source.skipped) - _PRINTED} more, see the report", flush=True)
+
+
+def _with_organ(arrays: Arrays, organ: Organ) -> Arrays:
+    """The arrays with the mask of each image's organ, and images in which a part is black."""
+    if organ == "none":
+        return arrays
+    masks = np.stack([find_organ(image) for image in arrays["image"]])
+    if organ == "found":
+        return {**arrays, "organ_mask": masks}
+    kept = masks if organ == "only" else ~masks
+    return {**arrays, "image": arrays["image"] * kept[..., None], "organ_mask": masks}
 
 
 def _decode(

@@ -40,7 +40,7 @@ class PaperReport:
 
     Args:
         folder: where everything is written.
-        title: of the page.
+        title: of the page; the classes of a user's own images stand behind it.
         introduction: below the title.
         note: what a reader must know beside every table and figure.
         users: a user's own images, of which the report is then: it says what was found in the
@@ -57,6 +57,8 @@ class PaperReport:
         users: FolderImages | None = None,
     ) -> None:
         self.folder, self.note, self._users = folder, note, users
+        if users is not None:
+            title = f"{title}: {' and '.join(users.class_names)}"
         self._page = Report(title, introduction=introduction, note=note)
         self._told, self._texts = kept_notices(), [introduction]
         self._warnings("Warnings of the run", self._told)
@@ -131,21 +133,19 @@ class PaperReport:
         """Adds an animation that is drawn already."""
         self._page.animation(figure.path, caption=self._caption(figure.caption), alt=figure.alt)
 
-    def finish(
-        self, claims: Sequence[Claim], config: Any, *, title: str = "Claims of the paper"
-    ) -> Path:
+    def finish(self, claims: Sequence[Claim], config: Any) -> Path:
         """Adds claims, settings and what made the report, and writes the page.
 
         Args:
             claims: in reading order; their section is left out where there are none.
             config: the run's configuration, a dataclass.
-            title: of the section of claims.
 
         Returns:
             The path of ``report.html``.
         """
+        title = "Claims of the paper"
         if self._users is not None:
-            claims = [as_target(claim) for claim in claims]
+            title, claims = "What the method promises", [as_target(claim) for claim in claims]
         write_claims(self.folder / "claims.json", claims, note=self.note)
         if claims:
             self._page.section(title).claims(claims)

@@ -10,14 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from cfx_jax.costs import describe_stage, describe_time
 from cfx_jax.errors import InputError
 from cfx_jax.files import read_json, write_text
 from cfx_jax.parallel import is_first_process
-from cfx_jax.training import describe_time
 
 _READ_S = 5.0
 """Seconds that a stage is expected to take whose results are there."""
-_BAR = 20
 
 
 class Took(NamedTuple):
@@ -47,7 +46,7 @@ class Stages:
         self._before = _read(self._path)
         self._took = dict(self._before)
         self._now: str | None = None
-        self._begun = time.monotonic()
+        self._begun = self._start = time.monotonic()
         self._is_read, self._folders = False, list[str]()
 
     def plan(self) -> str:
@@ -56,16 +55,14 @@ class Stages:
             f"{name} (stored)" if self._is_stored(name) else f"{name}{self._time_before(name)}"
             for name in self._names
         ]
-        missing = [name for name in self._names if not self._is_stored(name)]
-        known = [self._before[name].seconds for name in missing if name in self._before]
-        read = _READ_S * (len(self._names) - len(missing))
-        ahead = "the time is told when the first steps are measured"
-        if len(known) == len(missing):
-            ahead = f"{describe_time(sum(known) + read)} in all"
-        return f"{len(self._names)} stages: {', '.join(told)}; {ahead}"
+        ahead = self._seconds_from(self._names[0])
+        time_ahead = "each training and search tells its time when its first steps are measured"
+        if ahead is not None:
+            time_ahead = f"{describe_time(ahead)} in all"
+        return f"{len(self._names)} stages: {', '.join(told)}; {time_ahead}"
 
     def begin(self, name: str) -> None:
-        """Ends the stage before, and prints which one begins.
+        """Ends the stage before, and prints which one begins, and the time so far and ahead.
 
         Args:
             name: one of the stages.
@@ -73,11 +70,8 @@ class Stages:
         self.end()
         self._now, self._begun, self._folders = name, time.monotonic(), []
         self._is_read = self._is_stored(name)
-        number = self._names.index(name) + 1
-        done = _BAR * (number - 1) // len(self._names)
         stored = " (stored)" if self._is_read else ""
-        bar = f"[{'#' * done}{'-' * (_BAR - done)}]"
-        print(f"{bar} stage {number} of {len(self._names)}: {name}{stored}", flush=True)
+        print(f"{describe_stage(name, self._names)}{stored}{self._times(name)}", flush=True)
 
     def note(self, folder: str) -> None:
         """Takes down that the present stage keeps results in a folder.
@@ -99,6 +93,24 @@ class Stages:
         self._now = None
         if is_first_process():
             write_text(self._path, json.dumps(self._took))
+
+    def _times(self, name: str) -> str:
+        """The time so far and the time from a stage on, in words, as far as they are known."""
+        ahead, times = self._seconds_from(name), []
+        if name != self._names[0]:
+            times.append(f"{describe_time(self._begun - self._start)} so far")
+        if ahead is not None:
+            times.append(f"{describe_time(ahead)} ahead")
+        return f"; {', '.join(times)}" if times else ""
+
+    def _seconds_from(self, first: str) -> float | None:
+        """The seconds that a stage and those after it take; None where no earlier run tells."""
+        names = self._names[self._names.index(first) :]
+        missing = [name for name in names if not self._is_stored(name)]
+        if any(name not in self._before for name in missing):
+            return None
+        computed = sum(self._before[name].seconds for name in missing)
+        return computed + _READ_S * (len(names) - len(missing))
 
     def _is_stored(self, name: str) -> bool:
         folders = self._before[name].folders if name in self._before else []

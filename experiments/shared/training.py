@@ -9,7 +9,7 @@ from flax import nnx
 
 from cfx_jax.diagnosis import check_diagnosis
 from cfx_jax.models import per_image
-from experiments.shared.images import ImageSet
+from experiments.shared.image_set import ImageSet
 from experiments.shared.notices import notify
 from experiments.shared.workspace import Arrays, Workspace
 from trainers import SupervisedConfig, Trainer, count_steps, images_per_epoch, train

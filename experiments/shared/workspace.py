@@ -25,6 +25,7 @@ from cfx_jax.parallel import (
     wait_for_file,
 )
 from experiments.shared.stages import Stages
+from trainers import as_stored
 
 Arrays = dict[str, np.ndarray]
 
@@ -42,7 +43,7 @@ def fingerprint(depends: Any) -> str:
 
     def plain(value: Any) -> Any:
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            return {type(value).__name__: plain(dataclasses.asdict(value))}
+            return {type(value).__name__: plain(as_stored(value))}
         if isinstance(value, Mapping):
             return {str(name): plain(part) for name, part in value.items()}
         return [plain(part) for part in value] if isinstance(value, list | tuple) else value

@@ -15,9 +15,9 @@ similar one; IoU of the maps at percentile 98: Single AE2 (W,TV) 0.41, averaged 
 Paper: a GPU; eight trainings of 70 epochs of 11,917 images of 224 pixels (not run yet).
 """
 
-import experiments.charachon
+import experiments.charachon_shared
 import experiments.similar_adversarial
-from experiments.shared import cli, run_experiment
+from experiments.shared import command_line, run_experiment
 from experiments.similar_adversarial.claims import make_claims
 from experiments.similar_adversarial.config import Config
 from experiments.similar_adversarial.presets import PRESETS
@@ -37,10 +37,10 @@ def main(config: Config) -> None:
         claims=make_claims,
         write_report=write_report,
         tables=summary_tables,
-        code=[experiments.charachon, experiments.similar_adversarial],
+        code=[experiments.charachon_shared, experiments.similar_adversarial],
         work="generation",
     )
 
 
 if __name__ == "__main__":
-    cli.run(main, PRESETS, default="demo", every_core=True)
+    command_line.run(main, PRESETS, default="demo", every_core=True)

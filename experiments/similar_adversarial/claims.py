@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cfx_jax.report import Claim
-from experiments.charachon import (
+from experiments.charachon_shared import (
     AVERAGED,
     BBMP,
     GRAD_CAM,
@@ -27,7 +27,7 @@ from experiments.charachon import (
 )
 from experiments.shared import Statement
 from experiments.similar_adversarial import published
-from experiments.similar_adversarial.comparisons import (
+from experiments.similar_adversarial.claim_comparisons import (
     ALIKE,
     FASTER,
     Lead,
@@ -41,7 +41,16 @@ from experiments.similar_adversarial.comparisons import (
     speed_claim,
     trained_claim,
 )
-from experiments.similar_adversarial.rows import AE1, AE1_TV, AE1_W, AE2_W, DUO, DUO_TV, NAIVE, OURS
+from experiments.similar_adversarial.compared_generators import (
+    AE1,
+    AE1_TV,
+    AE1_W,
+    AE2_W,
+    DUO,
+    DUO_TV,
+    NAIVE,
+    OURS,
+)
 from experiments.similar_adversarial.study import Study, nearest, with_averages
 
 _OVER_TRAININGS = ("11", "12", "16a", "17b", "17c", "17d", "17e")

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from experiments.charachon import CharachonConfig
-from experiments.similar_adversarial.rows import NAMES
+from experiments.charachon_shared import CharachonConfig
+from experiments.similar_adversarial.compared_generators import NAMES
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import ndimage
 
-from cfx_jax.callables import as_pytree, call
+from cfx_jax.compilation import as_pytree, call
 from cfx_jax.metrics import above_percentile, psnr
 from cfx_jax.parallel import map_examples
 from cfx_jax.report import (
@@ -23,19 +23,19 @@ from cfx_jax.report import (
     counterfactual_grid,
     saliency_grid,
 )
-from experiments import charachon
-from experiments.charachon import AVERAGED
+from experiments import charachon_shared
+from experiments.charachon_shared import AVERAGED
 from experiments.shared import PaperReport
-from experiments.similar_adversarial.rows import NAIVE, OURS
+from experiments.similar_adversarial.compared_generators import NAIVE, OURS
 from experiments.similar_adversarial.study import Marked, Study
 
 _SHOWN = (
-    charachon.GRADIENT,
-    charachon.INTEGRATED_GRADIENTS,
-    charachon.GRAD_CAM,
-    charachon.BBMP,
-    charachon.PERCEPTUAL,
-    charachon.MASK_GENERATOR,
+    charachon_shared.GRADIENT,
+    charachon_shared.INTEGRATED_GRADIENTS,
+    charachon_shared.GRAD_CAM,
+    charachon_shared.BBMP,
+    charachon_shared.PERCEPTUAL,
+    charachon_shared.MASK_GENERATOR,
     NAIVE,
     OURS,
     OURS + AVERAGED,

@@ -1,12 +1,12 @@
 """The experiment's presets: what both of Charachon's experiments share, and what this one adds.
 
-Places of published numbers are as in ``experiments.charachon.presets``.
+Places of published numbers are as in ``experiments.charachon_shared.presets``.
 """
 
-from experiments.charachon import presets
-from experiments.charachon.presets import extend
+from experiments.charachon_shared import presets
+from experiments.charachon_shared.presets import extend
+from experiments.similar_adversarial.compared_generators import AE1, DUO, NAIVE, NAMES, OURS
 from experiments.similar_adversarial.config import Config
-from experiments.similar_adversarial.rows import AE1, DUO, NAIVE, NAMES, OURS
 
 SMOKE = extend(
     Config,

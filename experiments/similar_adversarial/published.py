@@ -4,7 +4,7 @@ Charachon et al. 2020, "Combining Similarity and Adversarial Learning to Generat
 Explanation: Application to Medical Image Classification", ICPR.
 """
 
-from experiments.charachon import (
+from experiments.charachon_shared import (
     AVERAGED,
     BBMP,
     GRAD_CAM,
@@ -16,7 +16,16 @@ from experiments.charachon import (
     PERCEPTUAL,
     SMOOTH_GRAD,
 )
-from experiments.similar_adversarial.rows import AE1, AE1_TV, AE1_W, AE2_W, DUO, DUO_TV, NAIVE, OURS
+from experiments.similar_adversarial.compared_generators import (
+    AE1,
+    AE1_TV,
+    AE1_W,
+    AE2_W,
+    DUO,
+    DUO_TV,
+    NAIVE,
+    OURS,
+)
 
 PERCENTILES = (80.0, 85.0, 90.0, 95.0, 98.0)
 CLASSIFIER_AUC = 0.974

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cfx_jax.report import Claim
-from experiments.charachon import describe_brackets, describe_start
-from experiments.shared import PaperReport, users_images, without_places
-from experiments.shared.controls import CAPTION
+from experiments.charachon_shared import describe_brackets, describe_start, report_classifier
+from experiments.shared import LEVEL_CAPTION, PaperReport, users_images, without_places
 from experiments.similar_adversarial import published, tables
+from experiments.similar_adversarial.compared_generators import NAIVE, OURS
 from experiments.similar_adversarial.figures import draw_maps, draw_pairs
-from experiments.similar_adversarial.rows import NAIVE, OURS
 from experiments.similar_adversarial.study import Marked, Study, nearest, with_averages
 
 _TABULATED = 90.0  # percentile of what is tabulated at one threshold alone
@@ -43,7 +42,7 @@ def write_report(folder: Path, study: Study, claims: Sequence[Claim]) -> None:
     start = describe_start(config) if users is None else without_places(describe_start(config))
     report = PaperReport(
         folder,
-        _TITLE if users is None else f"{_TITLE}: {names}",
+        _TITLE,
         introduction=(_AFTER_THE_PAPER if users is None else _USERS_IMAGES.format(names=names))
         + f"\n\nThe classifier has an AUC of {auc.estimate:.3f} [{auc.low:.3f}, {auc.high:.3f}] on"
         f" {len(data.test)} test images{paper}. {start}\n\nEach generator was"
@@ -54,12 +53,10 @@ def write_report(folder: Path, study: Study, claims: Sequence[Claim]) -> None:
     )
     beside = f"AUC of the classifier {auc.estimate:.3f}{paper}."
     _generators(report, study, beside)
+    report_classifier(report, study.setup)
     if study.marked is not None:
         _localisation(report, study, study.marked, beside)
-    if users is None:
-        report.finish(claims, config)
-    else:
-        report.finish(claims, study.setup.settings, title="What the method promises")
+    report.finish(claims, config if users is None else study.setup.settings)
 
 
 def _generators(report: PaperReport, study: Study, beside: str) -> None:
@@ -123,7 +120,7 @@ def _localisation(report: PaperReport, study: Study, marked: Marked, beside: str
             f"table_{overlap}_overlap",
             tables.overlap_table(study, names),
             f"Table {roman_overlap}: intersection over union of thresholded maps with the"
-            f" annotation, {what}; {brackets} {beside} {CAPTION}",
+            f" annotation, {what}; {brackets} {beside} {LEVEL_CAPTION}",
         )
         seconds = " Seconds for one image: ours on this machine, median over batches."
         report.table(

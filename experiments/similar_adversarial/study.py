@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from cfx_jax.errors import InputError
-from experiments.charachon import (
+from experiments.charachon_shared import (
     AVERAGED,
     Groups,
     Localisation,
@@ -31,9 +31,9 @@ from experiments.charachon import (
 )
 from experiments.shared import ImageSet, Workspace
 from experiments.similar_adversarial.boxes import Boxes, find_boxes
+from experiments.similar_adversarial.compared_generators import NAIVE, NAMES, OURS, row_settings
 from experiments.similar_adversarial.config import Config
 from experiments.similar_adversarial.published import AVERAGED_TOO
-from experiments.similar_adversarial.rows import NAIVE, NAMES, OURS, row_settings
 from trainers import with_run
 
 

@@ -3,12 +3,19 @@
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
-from experiments.charachon import PAIRS, RANDOM, Quality, interval_cell, mean_cell, truth_rows
+from experiments.charachon_shared import (
+    PAIRS,
+    RANDOM,
+    Quality,
+    interval_cell,
+    mean_cell,
+    truth_rows,
+)
 from experiments.shared import LEVEL_COLUMNS, Level, Table, find_level, level_cells
 from experiments.shared.controls import CHANGE, TRIVIAL
 from experiments.similar_adversarial import published
 from experiments.similar_adversarial.boxes import Boxes
-from experiments.similar_adversarial.rows import NAIVE, OURS
+from experiments.similar_adversarial.compared_generators import NAIVE, OURS
 from experiments.similar_adversarial.study import Study, nearest, with_averages
 
 TABULATED = 90.0

@@ -169,13 +169,14 @@ def test_the_shift_is_added_to_the_value(case):
 
 
 def test_guided_backpropagation_is_that_of_the_network_with_guided_relus(case):
-    by_hand = jax.vmap(jax.grad(lambda image: case.parts(guided_relu)(image).logits[1]))(IMAGES)
+    guided = jax.grad(lambda image: case.parts(guided_relu)(image).logits[1])
+    by_hand = jax.jit(jax.vmap(guided))(IMAGES)
     view = case.classifier.guided()
     found = jax.jit(jax.vmap(lambda x: guided_backprop(class_score(view, 1, of="logit"), x)))(
         IMAGES
     )
     np.testing.assert_allclose(found, by_hand, atol=1e-5 * np.abs(by_hand).max())
-    plain = jax.vmap(jax.grad(class_score(case.classifier, 1, of="logit")))(IMAGES)
+    plain = jax.jit(jax.vmap(jax.grad(class_score(case.classifier, 1, of="logit"))))(IMAGES)
     assert not np.allclose(found, plain, atol=1e-3 * np.abs(by_hand).max())
     np.testing.assert_allclose(view(IMAGES[0]), case.classifier(IMAGES[0]), atol=1e-6)
 

@@ -10,7 +10,7 @@ from scipy import ndimage
 from small_classifiers import images
 
 from cfx_jax.attributions import AugmentationRanges, augment_average
-from cfx_jax.attributions.moves import draw_move
+from cfx_jax.attributions.affine_moves import draw_move
 from cfx_jax.errors import InputError
 
 KEY = jax.random.key(3)

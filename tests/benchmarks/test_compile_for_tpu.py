@@ -20,9 +20,10 @@ def test_collectives_are_counted_by_kind():
     %all-reduce.1 = f32[8]{0} all-reduce(%x), channel_id=1
     %all-reduce-start.2 = f32[] all-reduce-start(%y), channel_id=2
     %all-reduce-done.2 = f32[] all-reduce-done(%all-reduce-start.2)
+    %all-reduce.4 = (f32[8]{0:T(256)}, f32[2,3]{1,0:T(2,128)S(1)}) all-reduce(%u, %v), channel_id=4
     %all-gather.3 = f32[32]{0} all-gather(%z), channel_id=3
     """
-    assert compile_for_tpu._count_collectives(text) == "1 all-gather, 2 all-reduce"
+    assert compile_for_tpu._count_collectives(text) == "1 all-gather, 3 all-reduce"
     assert compile_for_tpu._count_collectives("%add = f32[] add(%x, %y)") == "none"
 
 

@@ -9,7 +9,7 @@ import pytest
 from jax.tree_util import Partial
 from small_classifiers import convolutional_classifier, images, linear_classifier
 
-from cfx_jax.callables import call
+from cfx_jax.compilation import call
 from cfx_jax.counterfactuals import (
     Exaggerator,
     bin_centres,

@@ -272,7 +272,7 @@ def test_each_frame_of_an_enhanced_file_by_its_own_numbers(tmp_path):
         (
             "CT_small",
             r"CT_small.dcm': expected a window in a file of 16 bits, it has none: give"
-            r" window=\(centre, width\)",
+            r" a window: centre and width",
         ),
         (
             "rtdose",

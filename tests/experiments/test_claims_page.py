@@ -7,7 +7,7 @@ import pytest
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import Interval
 from cfx_jax.report import Claim, write_claims
-from experiments import claims as page
+from experiments import claims_page as page
 from experiments.shared import Level, add_levels
 
 
@@ -122,11 +122,13 @@ def test_a_method_at_the_level_of_a_control_is_told_beside_the_claim(results):
 
 
 def test_lines_of_text_fit_a_page(results):
-    reason = "word " * 60 + "`python -m experiments.claims --results one two three four five six`"
+    reason = (
+        "word " * 60 + "`python -m experiments.claims_page --results one two three four five six`"
+    )
     (results / "reasons.toml").write_text(f'[path_attribution]\nO4 = "{reason}"\n')
     lines = [line for line in written(results).splitlines() if not line.startswith("|")]
     assert max(map(len, lines)) <= 100
-    assert "`python -m experiments.claims --results one two three four five six`" in "\n".join(
+    assert "`python -m experiments.claims_page --results one two three four five six`" in "\n".join(
         lines
     )
 

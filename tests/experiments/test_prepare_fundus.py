@@ -5,7 +5,7 @@ from fundus_photographs import photograph
 
 from cfx_jax.errors import InputError
 from experiments import prepare_fundus
-from experiments.shared import cli
+from experiments.shared import command_line
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def source(tmp_path):
 
 
 def prepare(*arguments):
-    cli.command(
+    command_line.command(
         prepare_fundus.main, prepare_fundus.Config, arguments=[str(each) for each in arguments]
     )
 

@@ -1,13 +1,14 @@
 import sys
 
 import cv2
+import jax
 import numpy as np
 import pytest
 
 from cfx_jax.adapters import Inputs
 from cfx_jax.explain import load_explanations
 from cfx_jax.explain.command import main
-from cfx_jax.explain.models import load_model
+from cfx_jax.explain.model_argument import load_model
 
 MODEL = """
 import jax.numpy as jnp
@@ -29,8 +30,25 @@ def network():
     from cfx_jax.models import resnet_small
     return resnet_small(num_classes=2, rngs=nnx.Rngs(0))
 
+def linear():
+    from flax import nnx
+    return nnx.Sequential(lambda x: x.mean((1, 2)), nnx.Linear(3, 2, rngs=nnx.Rngs(0)))
+
 def raises():
     raise RuntimeError("first line")
+"""
+
+PRECISE = """
+import jax
+import jax.numpy as jnp
+
+SEEN = []
+
+def classifier():
+    def classify(image):
+        SEEN.append(jax.config.jax_default_matmul_precision)
+        return image.reshape(-1)[:4] @ jnp.eye(4, 2)
+    return classify
 """
 
 
@@ -59,6 +77,7 @@ def run(*arguments):
     return main([str(argument) for argument in arguments])
 
 
+NETWORK = ("--model", "own_model:network", "--size", "32", "32")
 EXPLAIN = ("explain", "--model", "own_model:classifier", "--num-steps", "4")
 
 
@@ -72,6 +91,24 @@ def test_the_layout_of_a_function_s_model_is_that_of_its_framework(folder):
     facts = {"mean": [0.5], "std": [0.25], "value_range": [0.0, 255.0]}
     model = load_model("own_model:network", settings=facts)
     assert model.inputs == Inputs(mean=(0.5,), std=(0.25,), value_range=(0, 255))
+
+
+@pytest.mark.parametrize(
+    ("options", "setting", "precision"),
+    [
+        ((), None, "high"),
+        ((), "highest", "highest"),
+        (("--matmul-precision", "highest"), None, "highest"),
+        (("--matmul-precision", "default"), "highest", None),
+    ],
+)
+def test_the_precision_of_products_reaches_the_model(folder, options, setting, precision):
+    """The model is traced anew for each, and sees the precision that its products take."""
+    (folder / "own_model.py").write_text(PRECISE)
+    arguments = ("--images", "images/2.png", "--methods", "gradient", "--out", "out")
+    with jax.default_matmul_precision(setting):
+        assert run(*EXPLAIN, *arguments, *options) == 0
+    assert set(sys.modules["own_model"].SEEN) == {precision}
 
 
 def test_one_command_from_a_model_and_a_folder_to_a_page(folder, capsys):
@@ -119,12 +156,11 @@ def test_the_same_command_goes_on_and_computes_nothing_twice(folder, capsys):
 def test_shards_fill_one_folder(folder, capsys):
     options = ("--images", "images", "--methods", "gradient", "--batch-size", "1")
     assert run(*EXPLAIN, *options, "--out", "alone") == 0
-    for part in ("1/2", "2/2"):
+    for part in ("2/2", "1/2"):
+        assert not (folder / "shared/page.html").exists()
         assert run(*EXPLAIN, *options, "--out", "shared", "--shard", part) == 0
-        assert "cfx report shared" in capsys.readouterr().out
-    assert not (folder / "shared/page.html").exists()
+        assert ("cfx report shared" in capsys.readouterr().out) == (part == "2/2")
     assert contents(folder / "shared/images") == contents(folder / "alone/images")
-    assert run("report", "shared") == 0
     assert (folder / "shared/page.html").exists()
     table = (folder / "shared/table.csv").read_text()
     assert table == (folder / "alone/table.csv").read_text() and table.count("\n") == 4
@@ -159,8 +195,9 @@ def test_layers_are_listed_and_one_is_shown(folder, capsys):
     options = ("--model", "own_model:network", "--images", "images", "--size", 32, 32)
     assert run("layers", *options) == 0
     printed = capsys.readouterr().out.splitlines()
-    assert "stages.0.1: 8x8x24" in printed and "head: 2" in printed
-    assert "stages.2.0: 2x2x192 (class activation maps read this one by default)" in printed
+    assert "stages.0.1: 8x8x24 (feature maps)" in printed and "head: 2" in printed
+    default = "(feature maps; class activation maps read these by default)"
+    assert f"stages.2.0: 2x2x192 {default}" in printed
     assert run("explain", *options, "--methods", "grad_cam", "--layer", "stages.0.1") == 0
     assert load_explanations("explanations").settings.layer == "stages.0.1"
     assert run("layers", "--model", "own_model:classifier", "--images", "images") == 2
@@ -175,10 +212,10 @@ def test_methods_are_listed_with_their_price(capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--methods", "grad_cam"), "layer: expected a model from cfx_jax.adapters"),
+        (("--methods", "grad_cam"), "--layer: expected a model whose layers have names"),
         (
             ("--methods", "occlusion", "--occlusion-window", "9"),
-            "window: expected at most 8 pixels",
+            "--occlusion-window: expected at most 8 pixels",
         ),
         (("--model", "own_model:none"), "expected a function none in own_model"),
         (("--model", "no_module:classifier"), "expected a module that can be imported"),
@@ -196,12 +233,27 @@ def test_methods_are_listed_with_their_price(capsys):
         (("--probability", "2"), "probability: expected a value between 0 and 1"),
         (("--model", "model.onnx"), "expected module:function or a file"),
         (("--model", "own_model:classifier", "--mean", "0.5"), "no settings of inputs"),
+        (
+            ("--model", "own_model:network", "--mean", "0.1", "0.2"),
+            "--mean: expected one number or 3, one per channel, got 2",
+        ),
+        (
+            ("--model", "own_model:linear", "--layout", "channels_first"),
+            "give --layout, --channels, --size",
+        ),
+        (("--model", "own_model:network", "--label", "2"), "--label: expected below 2, got 2"),
+        (("--norm", "0.5"), "--norm: expected"),
+        (
+            ("--layer", "head", "--methods", "grad_cam", *NETWORK),
+            "got 'head' with (2,): take one of",
+        ),
+        (("--layer", "none", "--methods", "grad_cam", *NETWORK), "--layer: expected the name of a"),
         (("--images", "nowhere"), "images: expected a file, a folder or a zip, found none"),
         (
             ("--images", "own_model.py"),
             "images: expected PNG, JPEG, TIFF, BMP, WebP, DICOM or NIfTI files, found 1 .py files",
         ),
-        (("--target", "high"), "targets: expected one of 'class 0'"),
+        (("--target", "high"), "--target: expected one of 'class 0'"),
         (("--methods", "lime"), "methods: expected one of"),
         (("--radius", "0"), "radius"),
         (("--out", "own_model.py"), "own_model.py"),
@@ -212,6 +264,7 @@ def test_mistakes_are_one_line(folder, capsys, options, message):
     assert run("explain", *given, *options) == 2
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("cfx: ")]
     assert len(lines) == 1 and message in lines[0], lines
+    assert not any(word in lines[0] for word in ("Inputs(", "Outputs(", "from_torch")), lines
 
 
 def test_pictures_of_several_sizes_need_a_size(folder, capsys):

@@ -11,9 +11,9 @@ from cfx_jax.counterfactuals import smallest_counterfactual, vce
 from cfx_jax.errors import InputError
 from cfx_jax.explain import METHODS, automatic_radius, explain, load_explanations
 from cfx_jax.explain.page import cautions_of
+from cfx_jax.layer_taps import Tapped
 from cfx_jax.models import resnet_small
 from cfx_jax.objectives import class_score
-from cfx_jax.taps import Tapped
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.uniform(0.3, 0.7, size=(5, 6, 6, 1)).astype(np.float32)

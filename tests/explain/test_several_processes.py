@@ -1,5 +1,7 @@
 """``cfx explain`` on two processes: each explains a shard, the first writes the page."""
 
+import signal
+import time
 from pathlib import Path
 
 import cv2
@@ -15,6 +17,25 @@ import jax.numpy as jnp
 def classifier():
     def classify(image):
         value = 8 * (image[:4].mean() - image[4:].mean())
+        return jnp.stack([-value, value])
+    return classify
+"""
+SLOW_MODEL = """
+import time
+import jax, jax.numpy as jnp
+
+def classifier():
+    def wait(value):
+        time.sleep(0.02)
+        return value
+    @jax.custom_jvp
+    def slow(value):
+        return jax.pure_callback(wait, value, value, vmap_method="sequential")
+    @slow.defjvp
+    def slope(values, tangents):
+        return slow(*values), tangents[0]
+    def classify(image):
+        value = slow(8 * (image[:4].mean() - image[4:].mean()))
         return jnp.stack([-value, value])
     return classify
 """
@@ -41,9 +62,13 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+def start(out, count, *more, **options):
+    chosen = ["--out", str(out), "--num-steps", "4", "--methods", "vce", "--batch-size", "2"]
+    return start_processes([*EXPLAIN, *chosen, *more], count, **options)
+
+
 def explain(out, count, *more):
-    options = ["--out", str(out), "--num-steps", "4", "--methods", "vce", "--batch-size", "2"]
-    return ends(start_processes([*EXPLAIN, *options, *more], count), seconds=240)
+    return ends(start(out, count, *more), seconds=240)
 
 
 @pytest.mark.slow
@@ -59,8 +84,32 @@ def test_two_processes_explain_what_one_explains(folder):
         np.testing.assert_allclose(
             item.pictures["vce"], expected.pictures["vce"], rtol=1e-4, atol=1e-5
         )
-    first, second = explain("both", 2)
-    assert (first[0], second[0]) == (2, 2) or first[0] == 0
+    assert "vce: a batch takes" in first[2] and "stage 3 of 3: page" in first[2]
+    files = {path: path.stat().st_mtime_ns for path in Path("both/images").rglob("*.npz")}
+    for status, _, errors in explain("both", 2):
+        assert status == 0, errors
+    assert files == {path: path.stat().st_mtime_ns for path in files} and len(files) == 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("killed", [0, 1])
+def test_a_killed_process_ends_the_other_and_the_same_command_explains_the_rest(folder, killed):
+    (folder / "own_model.py").write_text(SLOW_MODEL)
+    slowly = ("--num-steps", "40", "--batch-size", "1")
+    processes = start("both", 2, *slowly)
+    until = time.monotonic() + 240
+    while not list(Path("both").rglob("*.npz")) and time.monotonic() < until:
+        time.sleep(0.05)
+    processes[killed].send_signal(signal.SIGKILL)
+    ((status, _, errors),) = ends([processes[1 - killed]], seconds=100)
+    assert status == 75
+    assert last_line(errors).startswith(f"stopped: process {killed} of 2 has not answered for 30 s")
+    written = {path: path.stat().st_mtime_ns for path in Path("both").rglob("*.npz")}
+    assert 0 < len(written) < 5 and not Path("both/page.html").exists()
+    for status, _, errors in explain("both", 2, *slowly):
+        assert status == 0, errors
+    assert len(load_explanations("both")) == 5 and Path("both/page.html").is_file()
+    assert written == {path: path.stat().st_mtime_ns for path in written}
 
 
 @pytest.mark.slow

@@ -61,6 +61,22 @@ def test_an_image_damaged_behind_its_header_is_told_and_left_out(tmp_path, model
     assert "expected one that can be decoded, got none" in capsys.readouterr().err
 
 
+def test_shards_together_give_the_volume_back(tmp_path, volume, model):
+    """Of two slices each shard has one, and so has the volume that the last of them writes."""
+    given = ("--model", model, "--images", str(volume), "--batch-size", "1", "--num-steps", "3")
+    options = ("--methods", "gradient", "vce")
+    assert main(["explain", *given, *options, "--out", "alone"]) == 0
+    for part in ("1/2", "2/2"):
+        assert not list((tmp_path / "shared").glob("*.nii.gz"))
+        assert main(["explain", *given, *options, "--out", "shared", "--shard", part]) == 0
+    for name in ("brain_gradient.nii.gz", "brain_vce.nii.gz"):
+        whole, joined = (
+            nibabel.load(tmp_path / folder / name).get_fdata() for folder in ("alone", "shared")
+        )
+        np.testing.assert_array_equal(joined, whole)
+        assert all(joined[..., number].any() for number in (0, 2))
+
+
 def test_maps_are_summed_and_changes_averaged_over_channels(tmp_path, volume):
     images = open_images(volume, channels=3)
 

@@ -1,3 +1,4 @@
+import re
 from functools import cache
 
 import jax
@@ -5,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from cfx_jax.backend import compiling_for
 from cfx_jax.errors import InputError
 from cfx_jax.losses import kl_divergence, trades_attack
 
@@ -79,12 +81,23 @@ def test_reaches_the_optimum_of_a_linear_classifier() -> None:
     def net(x: jax.Array) -> jax.Array:
         return jnp.stack([jnp.zeros(()), (weights * (x - 0.45)).sum()])
 
-    found = jax.jit(lambda key: trades_attack(key, net, image, radius=0.3))(jax.random.key(1))
+    attack = jax.jit(lambda key: trades_attack(key, net, image, radius=0.3, unroll=1))
+    found = attack(jax.random.key(1))
     ends = jnp.stack(
         [kl_divergence(net(image), net(image + sign * 0.3 * direction)) for sign in (-1, 1)]
     )
     reached = kl_divergence(net(image), net(found))
     assert np.isclose(reached, ends, rtol=1e-3).any()
+
+
+@jax.jit
+def _attack_sure(net: jax.tree_util.Partial, image: jax.Array) -> jax.Array:
+    return trades_attack(jax.random.key(1), net, image, radius=0.3, unroll=1)
+
+
+def _sure(weights: jax.Array, temperature: float, x: jax.Array) -> jax.Array:
+    """Two logits, of which the first is the larger one by 150 at temperature 1."""
+    return jnp.stack([150 + (weights * (x - 0.5)).sum(), jnp.zeros(())]) / temperature
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.05])
@@ -95,12 +108,9 @@ def test_a_sure_classifier_is_attacked_like_one_that_is_not(temperature: float) 
     weights = jax.random.normal(jax.random.key(0), SHAPE)
     direction = weights / jnp.linalg.norm(weights.ravel())
     image = jnp.full(SHAPE, 0.5)
-
-    def net(x: jax.Array) -> jax.Array:
-        return jnp.stack([150 + (weights * (x - 0.5)).sum(), jnp.zeros(())]) / temperature
-
+    net = jax.tree_util.Partial(_sure, weights, temperature)
     assert kl_divergence(net(image), net(image - 0.3 * direction)) == 0
-    found = jax.jit(lambda key: trades_attack(key, net, image, radius=0.3))(jax.random.key(1))
+    found = _attack_sure(net, image)
     along = jnp.vdot(found - image, direction) / 0.3
     assert abs(along) > 0.99
 
@@ -167,6 +177,21 @@ def test_start_of_the_released_code_is_the_image_itself() -> None:
 def test_scan_and_unrolled_loop_agree() -> None:
     unrolled, scanned = (_attacked(2.0, unroll=unroll)[1] for unroll in (True, 1))
     np.testing.assert_allclose(unrolled, scanned, atol=1e-5)
+
+
+def test_the_loop_is_written_out_on_a_cpu_alone() -> None:
+    net, image = _net(jax.random.key(0)), jnp.full(SHAPE, 0.4)
+
+    def steps_written_out() -> int:
+        def attack(key: jax.Array) -> jax.Array:
+            return trades_attack(key, net, image, num_steps=3)
+
+        traced = str(jax.make_jaxpr(attack)(jax.random.key(0)))
+        return max(int(number) for number in re.findall(r"unroll=(\d+)", traced))
+
+    assert steps_written_out() == 3
+    with compiling_for("tpu"):
+        assert steps_written_out() == 1
 
 
 def test_no_gradient_flows_through_the_result() -> None:

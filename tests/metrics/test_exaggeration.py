@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cfx_jax.metrics.exaggeration import score_exaggerations
+from cfx_jax.metrics import score_exaggerations
 
 
 def test_scores_by_hand() -> None:

@@ -20,8 +20,8 @@ from cfx_jax.models import (
     inception_extractor,
     per_image,
     read_tensors,
+    torchvision_name,
 )
-from cfx_jax.models.weights.torchvision_names import torchvision_name
 
 
 @functools.cache

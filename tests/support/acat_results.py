@@ -4,14 +4,14 @@ import numpy as np
 
 from experiments.acat.config import Config
 from experiments.acat.data import Scans, StoredFacts
-from experiments.acat.detection import FIELDS, OVERLAPS, Detection
-from experiments.acat.map_names import METHODS, OURS, REFERENCES
+from experiments.acat.maps import METHODS, OURS, OVERLAPS, REFERENCES, Detection
+from experiments.acat.maps.latent_searches import Traces
+from experiments.acat.maps.localisation import FIELDS
 from experiments.acat.networks import (
     ACAT,
     BASELINE,
     choose_networks,
 )
-from experiments.acat.searches import Traces
 from experiments.acat.study import KindStudy, Run
 from experiments.acat.training import Answers
 

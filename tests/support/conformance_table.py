@@ -51,6 +51,7 @@ from cfx_jax.counterfactuals import (
     xgem,
 )
 from cfx_jax.geometry import lp_ball_in_box
+from cfx_jax.image_registration import register, warp
 from cfx_jax.maps import quantile_threshold, smooth, upsample
 from cfx_jax.metrics import overwrite_with, perturbation_curve, psnr, ssim
 from cfx_jax.models import Parts, guided_relu, two_logits
@@ -66,7 +67,6 @@ from cfx_jax.optimise import (
     soft_threshold,
 )
 from cfx_jax.parallel import data_mesh
-from cfx_jax.registration import register, warp
 
 IMAGES = images(8)
 KEYS = jax.random.split(jax.random.key(0), 8)
@@ -343,9 +343,8 @@ def call(name, scale, key, image):
 
 
 def environment(num_devices):
-    flags = f"--xla_force_host_platform_device_count={num_devices}"
-    paths, quick = os.pathsep.join(_paths()), {"JAX_DISABLE_MOST_OPTIMIZATIONS": "True"}
-    return {**os.environ, **quick, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu", "PYTHONPATH": paths}
+    quick = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "True", "JAX_NUM_CPU_DEVICES": str(num_devices)}
+    return {**os.environ, **quick, "JAX_PLATFORMS": "cpu", "PYTHONPATH": os.pathsep.join(_paths())}
 
 
 def _paths():

@@ -3,9 +3,9 @@
 import numpy as np
 
 from cfx_jax.counterfactuals import Counterfactual
+from experiments.fundus_vce.accuracy import Evaluation
 from experiments.fundus_vce.counterfactuals import Explained
 from experiments.fundus_vce.data import Data
-from experiments.fundus_vce.evaluation import Evaluation
 from experiments.fundus_vce.localisation import ABLATIONS, Localised, TypicalImage
 from experiments.fundus_vce.study import Study
 from experiments.shared import ImageSet, StoredImages

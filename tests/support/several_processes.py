@@ -4,7 +4,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,6 +22,7 @@ def start_processes(
     *,
     port: int | None = None,
     more: Sequence[Sequence[str]] | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> list[subprocess.Popen[str]]:
     """Starts ``python COMMAND`` several times, each with one CPU device.
 
@@ -30,14 +31,17 @@ def start_processes(
         count: of processes; one is started alone, with two devices.
         port: of process 0; None for a free one.
         more: further arguments of each process.
+        environment: further variables of all processes.
     """
     port = free_port() if port is None else port
-    environment = os.environ | {
+    variables = os.environ | {
         "JAX_PLATFORMS": "cpu",
         "JAX_NUM_CPU_DEVICES": "2" if count == 1 else "1",
         "PYTHONPATH": str(Path(__file__).parents[2]),
+        **(environment or {}),
     }
-    environment.pop("XLA_FLAGS", None)
+    flags = variables.get("XLA_FLAGS", "").split()  # without a number of devices for all
+    variables["XLA_FLAGS"] = " ".join(flag for flag in flags if "device_count" not in flag)
     group = ["--distributed.coordinator", f"localhost:{port}", "--distributed.num-processes"]
     processes = []
     for index in range(count):
@@ -46,13 +50,31 @@ def start_processes(
         processes.append(
             subprocess.Popen(
                 [sys.executable, *command, *place, *own],
-                env=environment,
+                env=variables,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
             )
         )
     return processes
+
+
+def start_experiment(
+    name: str, folder: Path, count: int, *options: str
+) -> list[subprocess.Popen[str]]:
+    """Starts the preset ``smoke`` of an experiment on some processes of one run.
+
+    Its programs are compiled with few optimisations: they compile for longer than they run.
+
+    Args:
+        name: of the experiment.
+        folder: gets ``results`` and ``work``.
+        count: of processes.
+        options: of the experiment.
+    """
+    where = ["--results", str(folder / "results"), "--work", str(folder / "work")]
+    command = ["-m", f"experiments.{name}", "--preset", "smoke", *where, *options]
+    return start_processes(command, count, environment={"JAX_DISABLE_MOST_OPTIMIZATIONS": "true"})
 
 
 def ends(

@@ -1,11 +1,13 @@
 """A store of keys and values as JAX's coordination service has it, in this process."""
 
 import itertools
+import sys
 from collections.abc import Callable
 
 import jax
 
-from cfx_jax.parallel.run import Run, Watch
+from cfx_jax.parallel.heartbeat import Heartbeat
+from cfx_jax.parallel.process_group import Run
 
 
 class SharedStore:
@@ -38,5 +40,5 @@ class SharedStore:
 def run_of(store: SharedStore, process: int, num_processes: int) -> Run:
     """A process of a run over a store, whose thread does not run."""
     close: Callable[[str], None] = lambda how: None  # noqa: E731
-    watch = Watch(store, process, num_processes)
-    return Run(store, process, num_processes, itertools.count(), watch, close)
+    heartbeat = Heartbeat(store, process, num_processes, end=sys.exit)
+    return Run(store, process, num_processes, itertools.count(), heartbeat, close)

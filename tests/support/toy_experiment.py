@@ -1,6 +1,6 @@
 """A tiny experiment for several processes: a training, a stage, rows in files, and a report.
 
-python toy_experiment.py --results R --work W [--pause SECONDS] [--fail PROCESS]
+python toy_experiment.py --results R --work W [--pause SECONDS] [--late SECONDS] [--fail PROCESS]
 """
 
 import sys
@@ -18,22 +18,28 @@ from cfx_jax.errors import InputError
 from cfx_jax.parallel import data_mesh, map_examples
 from cfx_jax.report import Claim
 from cfx_jax.training import fit
-from experiments.shared import PaperReport, Workspace, cli, run_experiment
-from experiments.shared.array_store import filled, stored
+from experiments.shared import (
+    ExperimentConfig,
+    PaperReport,
+    Workspace,
+    command_line,
+    fill_rows,
+    run_experiment,
+    store_parts,
+)
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(ExperimentConfig):
     """A toy."""
 
-    preset: str = "demo"
     steps: int = 8
     pause: float = 0.0
     """Seconds that each evaluation waits; no part of what is computed."""
+    late: float = 0.0
+    """Seconds that process 1 comes late to the first step, as one does whose compiler is slow."""
     fail: int = -1
     """The process that fails in a stage."""
-    results: str = "results"
-    work: str = "work"
 
 
 class Source:
@@ -63,6 +69,8 @@ def train(config: Config, workspace: Workspace) -> np.ndarray:
     """The weight of a regression, by all devices."""
 
     def step(state: Any, key: Any, batch: Any) -> Any:
+        time.sleep(config.late * (jax.process_index() == 1))  # when it is traced, once
+
         def loss(weight: Any) -> Any:
             noise = jax.random.normal(key, (8, 2, 2, 1))
             return jnp.mean((batch["image"] * weight + 0.01 * noise - 1.0) ** 2)
@@ -115,9 +123,9 @@ def run_study(config: Config, workspace: Workspace) -> Study:
         for row in range(first, 6):
             yield {"squares": map_examples(jnp.multiply, 2.0, values[row : row + 1] ** 2)}
 
-    squares = stored(workspace, "squares", float(weight), 6, parts)["squares"]
+    squares = store_parts(workspace, "squares", float(weight), 6, parts)["squares"]
     folder = workspace.folder("filled", float(weight))
-    roots = filled(folder, (6,), lambda part: map_examples(_root, None, squares[part]))
+    roots = fill_rows(folder, (6,), lambda part: map_examples(_root, None, squares[part]))
     return Study(weight, np.asarray(squares), np.asarray(roots))
 
 
@@ -158,4 +166,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, {"demo": Config()}, default="demo", arguments=sys.argv[1:])
+    command_line.run(main, {"demo": Config()}, default="demo", arguments=sys.argv[1:])

@@ -326,10 +326,9 @@ print("same")
 
 @pytest.mark.slow
 def test_a_step_over_four_devices_equals_one_device() -> None:
-    flags = "--xla_force_host_platform_device_count=4"
     folders = Path(toy_training.__file__).parent, Path(__file__).parent, Path(__file__).parents[2]
     paths = {"PYTHONPATH": os.pathsep.join(map(str, folders))}
-    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags, **paths}
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": "4", **paths}
     result = subprocess.run(
         [sys.executable, "-c", SHARDED], capture_output=True, text=True, env=environment
     )

@@ -11,7 +11,7 @@ import pytest
 from jax.tree_util import Partial
 from toy_training import with_options
 
-from cfx_jax.callables import call
+from cfx_jax.compilation import call
 from cfx_jax.counterfactuals import progressive
 from cfx_jax.data import ArraySource
 from cfx_jax.losses import ProgressiveWeights

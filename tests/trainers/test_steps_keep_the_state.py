@@ -3,6 +3,7 @@ is its argument.
 """
 
 import pkgutil
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from importlib import import_module
@@ -16,7 +17,7 @@ from flax import nnx
 from toy_training import Net, with_options
 
 import trainers
-from cfx_jax.callables import as_pytree
+from cfx_jax.compilation import as_pytree
 from cfx_jax.models import ResNet, per_image
 from trainers import (
     Inputs,
@@ -137,9 +138,9 @@ CASES = [
 ]
 
 
-def _parts(case: Case) -> tuple[State, Any, int]:
+def _parts(case: Case, **of_run: Any) -> tuple[State, Any, int]:
     """The first state without values, the step, and how many arrays are frozen in it."""
-    config = case.trainer.config()
+    config = with_options(case.trainer.config(), **of_run)
     options = {**SMALL, **case.options}
     known = {field.name for field in fields(config)} & options.keys()
     config = with_options(config, num_steps=3, steps_per_epoch=3, **{k: options[k] for k in known})
@@ -172,6 +173,22 @@ def test_a_step_gives_the_kind_of_state_that_it_takes_and_its_frozen_networks_ar
     assert _kinds(moved) == _kinds(state)
     assert "loss" in metrics
     assert len(jax.tree.leaves(as_pytree(step))) == num_frozen
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.trainer.name)
+def test_a_step_in_bfloat16_keeps_weights_statistics_and_metrics_in_float32(case: Case) -> None:
+    """In parts too, and with blocks that are computed once more."""
+    parts = 2 if case.trainer.accumulates else 1
+    state, step, _ = _parts(case, compute_dtype="bfloat16", remat=True, accumulate=parts)
+    assert _kinds(state) == _kinds(_parts(case)[0])
+    traced, (moved, metrics) = jax.make_jaxpr(step, return_shape=True)(
+        state, jax.random.key(1), case.batch
+    )
+    assert _kinds(moved) == _kinds(state)
+    assert {metric.dtype for metric in metrics.values()} == {np.dtype(np.float32)}
+    text = str(traced)
+    assert "remat" in text or "checkpoint" in text
+    assert re.search(r":bf16\[[\d,]+\] = (conv_general_dilated|dot_general)", text)
 
 
 def test_every_trainer_is_listed_and_bears_the_name_of_its_file() -> None:

@@ -441,8 +441,7 @@ print("same")
 
 
 def test_a_training_over_eight_devices_equals_one_device_and_moves_to_two(tmp_path: Path) -> None:
-    flags = "--xla_force_host_platform_device_count=8"
-    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": "8"}
     command = [sys.executable, "-c", SHARDED, str(tmp_path)]
     result = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert result.stdout == "same\n", result.stderr

@@ -2,7 +2,6 @@
 
 import argparse
 import math
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
@@ -11,29 +10,33 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from cfx_jax.data import ArraySource, ImageCollection, load_arrays, split
+from cfx_jax.data import ArraySource, ImageCollection, evenly_spread, load_arrays, split
 from cfx_jax.diagnosis import diagnose, diagnose_generators
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.explain import sibling_of, with_sibling
-from cfx_jax.explain.exit_status import status_of
-from cfx_jax.explain.options import (
+from cfx_jax.explain.command_options import (
     add_model_options,
     classifier_of_options,
     first_images,
     images_of_options,
 )
+from cfx_jax.explain.wording import in_options
 from cfx_jax.objectives import Classifier
+from cfx_jax.parallel import DISTRIBUTED_HELP, print_note, status_of, tell_stage
 
 from ..shared import RelabelledSource, source_logits
-from .explainers import RECIPES, Sides, train_explainer
-from .siblings import CONFIG, measure_robustness, train_sibling
+from .recipes import RECIPES, Sides, train_explainer
+from .robust_sibling import CONFIG, measure_robustness, train_sibling
 
+_STAGES = ("images and the model's decisions", "training and what it reaches")
 _DIAGNOSED = 8
 """Images that the diagnosis of the model looks at."""
 _SIBLING = "trades"
 _CONFIGS = {**{name: recipe.config for name, recipe in RECIPES.items()}, _SIBLING: CONFIG}
 _IN_MEMORY = 2 * 2**30
 """Bytes of decoded images that are held in memory."""
+_NAMED = 20
+"""Classes that a message names."""
 _MOST_VALIDATION = 1000
 """Validation images are held in memory; more would tell no more."""
 
@@ -81,7 +84,8 @@ class DecidedImages:
             seed=seed,
             groups=self.groups[places],
         )
-        held_out = places[parts["validation"]][:_MOST_VALIDATION]
+        held_out = places[parts["validation"]]
+        held_out = held_out[evenly_spread(len(held_out), most=_MOST_VALIDATION)]
         images = load_arrays(self.source, held_out, fields=("image",))["image"]
         return places[parts["train"]], {"image": images, "place": held_out}
 
@@ -100,6 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments,
         program="cfx train",
         stopped="stopped: start the same command again to go on",
+        wording=in_options,
     )
 
 
@@ -110,8 +115,10 @@ def _run(arguments: Sequence[str]) -> None:
         _config(asked, ["--help"])
     options, settings = _parser().parse_known_args(arguments)
     config = _config(options.name, settings)
+    tell_stage(_STAGES[0], _STAGES)
     classifier = classifier_of_options(options)
     images = _decide(options, classifier, batch_size=config.run.eval_batch_size)
+    tell_stage(_STAGES[1], _STAGES)
     train = _train_sibling if options.name == _SIBLING else _train_explainer
     train(options, config, classifier, images)
 
@@ -178,8 +185,9 @@ def _train_sibling(
     for name, one in of.items():
         answers = measure_robustness(one, validation, config.attack, batch_size=size)
         print(
-            f"Accuracy of {name}: {answers.accuracy:.3f}; within changes of l{config.attack.p:g}"
-            f" norm {config.attack.radius:g}: {answers.robust_accuracy:.3f}"
+            f"Accuracy of {name} on {answers.num_images} of {len(validation['label'])} held-out"
+            f" images: {answers.accuracy:.3f}; within changes of l{config.attack.p:g} norm"
+            f" {config.attack.radius:g}: {answers.robust_accuracy:.3f}"
         )
     print(f"Explain the ensemble: cfx explain --sibling {options.out} --model {options.model} ...")
 
@@ -230,7 +238,7 @@ def choose_sides(
         return (0,), (1,)
     raise InputError(
         f"target: expected two classes, and the model has {len(classes)}"
-        f" ({', '.join(classes)}): give --target CLASS, against all others, or --between A B"
+        f" ({_listed(classes)}): give --target CLASS, against all others, or --between A B"
     )
 
 
@@ -239,7 +247,12 @@ def _number(name: str, classes: Sequence[str]) -> int:
         return list(classes).index(name)
     if name.isdecimal() and int(name) < len(classes):
         return int(name)
-    raise InputError(f"target: expected one of {', '.join(classes)}, or its number, got {name}")
+    raise InputError(f"target: expected one of {_listed(classes)}, or its number, got {name}")
+
+
+def _listed(classes: Sequence[str]) -> str:
+    """The names of the classes, of many the first."""
+    return ", ".join(classes[:_NAMED]) + (", ..." if len(classes) > _NAMED else "")
 
 
 def _decide(
@@ -251,7 +264,7 @@ def _decide(
     for finding in diagnose(classifier, first_images(collection, most=_DIAGNOSED)):
         if finding.severity == "error":
             raise InputError(finding.message)
-        print(f"{finding.severity}: {finding.message}", file=sys.stderr)
+        print_note(f"{finding.severity}: {finding.message}")
     logits = source_logits(classifier, source, np.arange(len(source)), batch_size=batch_size)
     names = collection.class_names if options.classes else None
     groups = collection.file_groups if collection.groups is None else collection.groups
@@ -274,7 +287,7 @@ def _source_of(collection: ImageCollection) -> tuple[Any, Int[np.ndarray, " n"]]
             images.append(collection[place]["image"])
             places.append(place)
         except InputError as error:
-            print(f"skipped: {error}", file=sys.stderr)
+            print_note(f"skipped: {error}")
     if not images:
         raise InputError("images: expected one that can be decoded, got none")
     unknown = np.zeros(len(images), np.int64)
@@ -323,7 +336,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="NAME:\n"
         + "\n".join(f"  {name}: {summary}" for name, summary in summaries.items())
         + "\n\nEvery setting of the training is an option --config.SETTING; cfx train NAME --help"
-        " lists them.",
+        f" lists them.\n\n{DISTRIBUTED_HELP}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )

@@ -10,8 +10,8 @@ from jax import Array
 from jax.sharding import Mesh
 from jaxtyping import Float, Int, Num
 
-from cfx_jax.callables import as_pytree, call
 from cfx_jax.checks import check_images
+from cfx_jax.compilation import as_pytree, call
 from cfx_jax.counterfactuals import check_two_classes, class_1_probability, decided_class
 from cfx_jax.data import (
     AugmentItem,
@@ -25,11 +25,11 @@ from cfx_jax.data import (
 from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import map_examples
-from cfx_jax.training.loop import Batches
+from cfx_jax.training import Batches
 
-from .identity import digest
-from .run import Inputs, TrainingBatches
-from .settings import RunSettings, images_per_epoch
+from .fingerprints import digest
+from .run_settings import RunSettings, images_per_epoch
+from .trainer import Inputs, TrainingBatches
 
 _BATCHES_READ = 16
 """Batches that are in memory at once while a source is read."""

@@ -16,9 +16,9 @@ from jax.typing import ArrayLike
 
 from cfx_jax.checks import check_choice, check_count, check_positive
 from cfx_jax.errors import InputError
-from cfx_jax.training.loop import Batches
+from cfx_jax.training import Batches
 
-from .settings import RunSettings
+from .run_settings import RunSettings
 
 RULES = ("sgd", "adam", "adamw")
 SCHEDULES = ("constant", "cosine", "cosine_by_epoch", "triangle", "line")

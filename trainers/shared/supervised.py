@@ -13,13 +13,18 @@ from flax import nnx
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from cfx_jax import files
-from cfx_jax.callables import call
 from cfx_jax.checks import check_classes, check_images
+from cfx_jax.compilation import call
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import accuracy, balanced_accuracy
-from cfx_jax.models import FindingClassifier, build, import_weights, read_tensors
-from cfx_jax.models.weights.alternative_names import by_torchvision_names
-from cfx_jax.models.weights.torchvision_names import torchvision_name
+from cfx_jax.models import (
+    FindingClassifier,
+    build,
+    by_torchvision_names,
+    import_weights,
+    read_tensors,
+    torchvision_name,
+)
 from cfx_jax.objectives import decision
 from cfx_jax.parallel import map_examples
 
@@ -34,8 +39,8 @@ from .networks import (
     trained_network,
 )
 from .optimisers import OptimiserSettings, make_optimiser
-from .run import Inputs, TrainingBatches
-from .settings import RunSettings
+from .run_settings import RunSettings
+from .trainer import Inputs, TrainingBatches
 
 Model = TypeVar("Model", bound=nnx.Module)
 

@@ -14,6 +14,6 @@ from cfx_jax.data.fundus.pixels import Circle as Circle
 from cfx_jax.data.fundus.pixels import UnusableImage as UnusableImage
 from cfx_jax.data.fundus.preprocess import Prepared as Prepared
 from cfx_jax.data.fundus.preprocess import preprocess as preprocess
-from cfx_jax.faces import public as _public
+from cfx_jax.public_names import public as _public
 
 __all__, __dir__ = _public(globals())

@@ -34,7 +34,7 @@ from cfx_jax.data.sets.rsna import ChestRecord as ChestRecord
 from cfx_jax.data.sets.rsna import RSNAPneumonia as RSNAPneumonia
 from cfx_jax.data.sets.rsna import read_rsna as read_rsna
 from cfx_jax.data.sets.stored.fundus_records import FundusRecord as FundusRecord
-from cfx_jax.data.sets.stored.source import StoredSet as StoredSet
-from cfx_jax.faces import public as _public
+from cfx_jax.data.sets.stored.stored_set import StoredSet as StoredSet
+from cfx_jax.public_names import public as _public
 
 __all__, __dir__ = _public(globals())

@@ -24,8 +24,8 @@ from jaxtyping import Shaped
 from cfx_jax.checks import check_choice
 from cfx_jax.data.sets.stored.listing import check_files
 from cfx_jax.data.sets.stored.pictures import png, read_picture
-from cfx_jax.data.sets.stored.source import StoredSet
 from cfx_jax.data.sets.stored.spec import Example, Kind, SetSpec
+from cfx_jax.data.sets.stored.stored_set import StoredSet
 from cfx_jax.data.sources.resizing import resize
 from cfx_jax.data.user_files import damage, is_regular, read_file
 from cfx_jax.errors import InputError

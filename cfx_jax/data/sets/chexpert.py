@@ -27,8 +27,8 @@ from jaxtyping import Int, Shaped
 from cfx_jax.checks import check_choice
 from cfx_jax.data.sets.stored.listing import check_entries
 from cfx_jax.data.sets.stored.pictures import png, read_picture
-from cfx_jax.data.sets.stored.source import StoredSet
 from cfx_jax.data.sets.stored.spec import Example, Kind, SetSpec
+from cfx_jax.data.sets.stored.stored_set import StoredSet
 from cfx_jax.data.sets.stored.tables import one_of, read_rows
 from cfx_jax.errors import InputError
 

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Int
 
 from cfx_jax.checks import check_choice
 from cfx_jax.data.sets import deepdrid, idrid, kaggle, messidor
-from cfx_jax.data.sets.stored.source import StoredSet
+from cfx_jax.data.sets.stored.stored_set import StoredSet
 from cfx_jax.errors import InputError
 
 _SPECS = {spec.name: spec for spec in (kaggle.SPEC, messidor.SPEC, idrid.SPEC, deepdrid.SPEC)}

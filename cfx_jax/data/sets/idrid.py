@@ -25,7 +25,7 @@ from pathlib import Path
 
 from cfx_jax.data.sets.stored.fundus_records import FundusRecord, fundus_spec
 from cfx_jax.data.sets.stored.listing import check_entries, inner_folder
-from cfx_jax.data.sources.file_tree import natural_key
+from cfx_jax.data.sources.folder_or_zip import natural_key
 from cfx_jax.data.user_files import is_folder
 from cfx_jax.errors import InputError
 

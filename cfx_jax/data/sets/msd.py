@@ -23,9 +23,9 @@ from jaxtyping import Bool, Float
 from cfx_jax.data.nifti import read_nifti, resample_volume, unit_slices
 from cfx_jax.data.sets.stored.listing import check_files, check_names, inner_folder
 from cfx_jax.data.sets.stored.pictures import png
-from cfx_jax.data.sets.stored.source import StoredSet
 from cfx_jax.data.sets.stored.spec import Example, Kind, SetSpec
-from cfx_jax.data.sources.file_tree import natural_key
+from cfx_jax.data.sets.stored.stored_set import StoredSet
+from cfx_jax.data.sources.folder_or_zip import natural_key
 from cfx_jax.data.user_files import damage, is_regular, read_file
 from cfx_jax.errors import InputError
 

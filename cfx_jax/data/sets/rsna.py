@@ -24,8 +24,8 @@ from jaxtyping import Float, Int
 from cfx_jax.data.dicom import read_dicom
 from cfx_jax.data.sets.stored.listing import check_files
 from cfx_jax.data.sets.stored.pictures import png
-from cfx_jax.data.sets.stored.source import StoredSet
 from cfx_jax.data.sets.stored.spec import Example, Integers, Kind, SetSpec
+from cfx_jax.data.sets.stored.stored_set import StoredSet
 from cfx_jax.data.sets.stored.tables import one_of, read_rows, whole_number
 from cfx_jax.data.sources.resizing import resize
 from cfx_jax.errors import InputError

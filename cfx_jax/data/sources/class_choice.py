@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from cfx_jax.data.sources.collected_files import CollectedFile, Remarks
-from cfx_jax.data.sources.file_tree import natural_key
+from cfx_jax.data.sources.folder_or_zip import natural_key
 from cfx_jax.data.user_files import printable
 from cfx_jax.errors import InputError
 
@@ -47,9 +47,10 @@ def choose_classes(
         >>> choose_classes(["no_tumor=healthy", "a+b=sick"], ["a", "b", "no_tumor"])[1]
         ClassChoice(name='sick', labels=('a', 'b'))
     """
-    choices = tuple(_read(text, known) for text in wanted or known)
+    all_labels = frozenset(known)
+    choices = tuple(_read(text, all_labels) for text in wanted or known)
     labels = Counter(label for choice in choices for label in choice.labels)
-    unknown = [label for label in labels if label not in known]
+    unknown = [label for label in labels if label not in all_labels]
     if unknown and (all_known or len(unknown) == len(labels)):
         raise InputError(
             f"classes: expected labels out of {_some(known)}, got {unknown[0]!r}: write LABEL,"
@@ -149,7 +150,8 @@ def _label_of(file: CollectedFile) -> str | None:
 def _are_classes(texts: Sequence[str | None], known: Sequence[str], classes: Sequence[str]) -> bool:
     """Tells whether folders are likely to be classes."""
     if classes:
-        return any(label in known for text in classes for label in _read(text, known).labels)
+        labels = frozenset(known)
+        return any(label in labels for text in classes for label in _read(text, labels).labels)
     return len(known) > 1 and None not in texts
 
 
@@ -158,7 +160,7 @@ def _some(texts: Sequence[str]) -> str:
     return ", ".join(texts[:_NAMED]) + (", ..." if len(texts) > _NAMED else "")
 
 
-def _read(text: str, known: Sequence[str]) -> ClassChoice:
+def _read(text: str, known: frozenset[str]) -> ClassChoice:
     """A class; a label may itself hold the signs that merge and rename."""
     if text in known:
         return ClassChoice(text, (text,))

@@ -4,8 +4,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from cfx_jax.data.sources.image_files import Contents
-from cfx_jax.data.sources.stored_files import Entry
+from cfx_jax.data.sources.file_listing import Entry
+from cfx_jax.data.sources.images_in_file import Contents
 
 
 class CollectedFile(NamedTuple):

@@ -10,10 +10,11 @@ from jaxtyping import Float, Int, Shaped
 
 from cfx_jax.data.display_window import Window
 from cfx_jax.data.nifti_slices import write_slices
-from cfx_jax.data.slices import resize_labels
+from cfx_jax.data.slice_resizing import resize_labels
 from cfx_jax.data.sources.collected_files import CollectedFile, Remarks
 from cfx_jax.data.sources.decoding import quiet_opencv
-from cfx_jax.data.sources.image_files import (
+from cfx_jax.data.sources.file_listing import StoredFile
+from cfx_jax.data.sources.images_in_file import (
     Contents,
     bring_to,
     read_image,
@@ -22,7 +23,6 @@ from cfx_jax.data.sources.image_files import (
     show_slice,
     window_width,
 )
-from cfx_jax.data.sources.stored_files import StoredFile
 from cfx_jax.data.user_files import DamagedFile
 from cfx_jax.errors import InputError
 

@@ -4,7 +4,8 @@ PNG, JPEG, TIFF (the first page), BMP and WebP; grey, colour or palette. The cam
 applied and transparency dropped, though OpenCV has by then laid a transparent 8-bit TIFF on black.
 TIFF files may hold 1 to 16 bits or floats, black or white as 0, and colours in planes. Integer
 pixels keep their type, so 12-bit data in a 16-bit file are dark until a window is chosen, see
-:func:`unit_range`; float pixels must lie in [0, 1] already.
+:func:`unit_range`; float pixels must lie in [0, 1] already. By a window (:func:`show_values`) the
+values may be any integers or floats.
 """
 
 import io
@@ -29,7 +30,7 @@ from cfx_jax.data.user_files import DamagedFile, check_unpacked, damage
 from cfx_jax.errors import import_extra
 
 _PURPOSE = "reading image files"
-_FAINT = 1 / 8  # of a type's range: values of 12 bits in 16 stay below it
+_GIVE_WINDOW = "give a window: centre and width, or 'values'"
 
 DamagedImage = DamagedFile
 
@@ -54,40 +55,56 @@ def decode_image(
     """
     import_extra("cv2", _PURPOSE)
     with damage(lambda reason: DamagedImage(f"cannot be decoded ({reason})")):
-        image = _decode(data)
-    if (
-        channels == 1
-        # colour becomes grey before it is resized, grey becomes colour after: the smaller of the
-        # two
-    ):
+        image, is_negative = _decode(data)
+        _check_pixels(image)
+        if is_negative:
+            top = 1.0 if image.dtype == np.float32 else np.iinfo(image.dtype).max
+            image = (image.dtype.type(top) - image).astype(image.dtype)
+    return _brought_to(image, channels, size)
+
+
+def show_values(
+    data: bytes, *, channels: int, size: tuple[int, int] | None = None, window: Window
+) -> Float[np.ndarray, "h w c"]:
+    """Decodes an image file whose values, of any type, a window turns into [0, 1].
+
+    Args:
+        data: the file's content.
+        channels: 1 or 3.
+        size: (height, width) to resize to, after the window; None keeps the file's.
+        window: "values", from the image's smallest to its largest value; or (centre, width), in the
+            file's numbers.
+
+    Raises:
+        DamagedImage: as ``decode_image``; or a value is not finite.
+    """
+    import_extra("cv2", _PURPOSE)
+    with damage(lambda reason: DamagedImage(f"cannot be decoded ({reason})")):
+        image, is_negative = _decode(data)
+        if not np.isfinite(image).all():
+            raise DamagedImage("has pixels that are NaN or infinite")
+        shown = scale_values(image, window)
+    return _brought_to(1 - shown if is_negative else shown, channels, size)
+
+
+def _brought_to(
+    image: Shaped[np.ndarray, "h w *bgr"], channels: int, size: tuple[int, int] | None
+) -> Shaped[np.ndarray, "h w c"]:
+    if channels == 1:  # before it is resized, and colour after: the smaller of the two
         image = _with_channels(image, channels)
     image = resize(image, size or (image.shape[0], image.shape[1]))
     return _with_channels(image, channels).reshape(*image.shape[:2], channels)
 
 
-def unit_range(
-    pixels: Shaped[np.ndarray, "h w c"], *, window: Window = "full"
-) -> Float[np.ndarray, "h w c"]:
-    """Decoded pixels as float32 in [0, 1].
+def unit_range(pixels: Shaped[np.ndarray, "h w c"]) -> Float[np.ndarray, "h w c"]:
+    """Decoded pixels as float32 in [0, 1], the range of their type; floats stay as they are.
 
     Args:
         pixels: uint8, uint16, or float32 in [0, 1].
-        window: which values become 0 and 1. "full": those of the pixels' type (floats stay as they
-            are). "values": the image's smallest and largest. (centre, width): centre - width / 2
-            and centre + width / 2, in the file's numbers; (2047.5, 4095) shows 12 bits. "file", for
-            files that tell their window, is "full" here.
     """
-    if window == "values" or isinstance(window, tuple | list):
-        return scale_values(pixels, window)
     if pixels.dtype == np.float32:
         return pixels
     return pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
-
-
-def is_faint(pixels: Shaped[np.ndarray, "h w c"]) -> bool:
-    """Tells whether an image uses only an eighth of its type's values, as 12 bits in 16 do."""
-    top = 1.0 if pixels.dtype == np.float32 else np.iinfo(pixels.dtype).max
-    return float(pixels.max()) < _FAINT * top
 
 
 @contextmanager
@@ -101,8 +118,8 @@ def quiet_opencv() -> Iterator[None]:
         logging.setLogLevel(before)
 
 
-def _decode(data: bytes) -> Shaped[np.ndarray, "h w *bgr"]:
-    """The pixels, blue first; checked, and black as 0."""
+def _decode(data: bytes) -> tuple[Shaped[np.ndarray, "h w *bgr"], bool]:
+    """The pixels, blue first, and whether white is their smallest value."""
     kind = kind_of(data[:START])
     if kind not in DECODED:
         raise DamagedImage(
@@ -114,33 +131,31 @@ def _decode(data: bytes) -> Shaped[np.ndarray, "h w *bgr"]:
     # may take memory first.
     if not header.complete or len(data) < header.least:
         raise DamagedImage("is cut short")
-    return _tiff(data) if kind == "TIFF" else _by_opencv(data)
+    return _tiff(data) if kind == "TIFF" else (_by_opencv(data), False)
 
 
-def _tiff(data: bytes) -> Shaped[np.ndarray, "h w *bgr"]:
+def _tiff(data: bytes) -> tuple[Shaped[np.ndarray, "h w *bgr"], bool]:
     """Sees to the layouts that OpenCV passes over where values have more than 8 bits, or 2 or 4."""
     layout = tiff_layout(data)
     if layout.bits in (2, 4):
-        return _by_pillow(data)
+        return _by_pillow(data), False
     if layout.planar and layout.bits > 8:
         if layout.colour == RGB and layout.samples >= 3:
-            return np.stack([_by_opencv(plane) for plane in reversed(split_planes(data, 3))], -1)
+            planes = [_by_opencv(plane) for plane in reversed(split_planes(data, 3))]
+            return np.stack(planes, -1), False
         if layout.colour not in (WHITE_IS_ZERO, BLACK_IS_ZERO):
             raise DamagedImage(
                 f"has {layout.bits} bits in planes of photometric interpretation {layout.colour}"
             )
     image = _by_opencv(data)
     if image.dtype == np.uint8:  # libtiff has made red, green, blue of whatever it was
-        return image
+        return image, False
     if layout.colour not in (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB):
         raise DamagedImage(
             f"has {layout.bits} bits of photometric interpretation {layout.colour}, which is not"
             " known here"
         )
-    if layout.colour != WHITE_IS_ZERO:
-        return image
-    top = 1.0 if image.dtype == np.float32 else np.iinfo(image.dtype).max
-    return (image.dtype.type(top) - image).astype(image.dtype)
+    return image, layout.colour == WHITE_IS_ZERO
 
 
 def _by_opencv(data: bytes) -> Shaped[np.ndarray, "h w *bgr"]:
@@ -149,7 +164,6 @@ def _by_opencv(data: bytes) -> Shaped[np.ndarray, "h w *bgr"]:
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR)
     if image is None:
         raise DamagedImage("cannot be decoded")
-    _check_pixels(image)
     return image
 
 
@@ -164,9 +178,13 @@ def _by_pillow(data: bytes) -> Shaped[np.ndarray, "h w *bgr"]:
 
 def _check_pixels(image: np.ndarray) -> None:
     if image.dtype not in (np.uint8, np.uint16, np.float32):
-        raise DamagedImage(f"has pixels of type {image.dtype}, not 8 or 16 bit unsigned or float")
+        raise DamagedImage(
+            f"has pixels of type {image.dtype}, not 8 or 16 bit unsigned or float: {_GIVE_WINDOW}"
+        )
     if image.dtype == np.float32 and not (image.min() >= 0 and image.max() <= 1):  # NaN fails both
-        raise DamagedImage(f"has float pixels in [{image.min():g}, {image.max():g}], not in [0, 1]")
+        raise DamagedImage(
+            f"has float pixels in [{image.min():g}, {image.max():g}], not in [0, 1]: {_GIVE_WINDOW}"
+        )
 
 
 def _with_channels(image: np.ndarray, channels: int) -> np.ndarray:

@@ -12,7 +12,7 @@ from os.path import normpath
 from pathlib import Path
 from typing import NamedTuple
 
-from cfx_jax.data.sources.stored_files import Entry, StoredFile
+from cfx_jax.data.sources.file_listing import Entry, StoredFile
 from cfx_jax.data.user_files import DamagedFile, is_regular, printable, read_file
 from cfx_jax.errors import InputError
 

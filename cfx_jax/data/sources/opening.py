@@ -6,21 +6,21 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
-
 from cfx_jax.data.display_window import Window, check_window
 from cfx_jax.data.sources.class_choice import find_labels, take_split_folders
 from cfx_jax.data.sources.collected_files import CollectedFile, Remarks
 from cfx_jax.data.sources.collection import ImageCollection
 from cfx_jax.data.sources.decoding import quiet_opencv
+from cfx_jax.data.sources.file_listing import Entry, each_once, list_files
+from cfx_jax.data.sources.file_survey import collect_files, describe
 from cfx_jax.data.sources.grouping import find_groups, group_column
-from cfx_jax.data.sources.image_files import depth_of, largest_value
+from cfx_jax.data.sources.images_in_file import depth_of, largest_value
 from cfx_jax.data.sources.label_file import read_label_file
-from cfx_jax.data.sources.stored_files import Entry, list_files
-from cfx_jax.data.sources.surveying import collect_files, describe
+from cfx_jax.data.splits import evenly_spread
 from cfx_jax.errors import InputError
 
 _TABLE = "csv:"
+_NAMED = 100  # classes whose images are counted in a sentence
 _SAMPLE = 100  # pictures of 16 bits whose values are looked at
 _LONGEST = 2**14  # pixels of a side that images are resized to
 
@@ -131,7 +131,10 @@ def _list(paths: Paths, groups: str | None, remarks: Remarks) -> tuple[list[Entr
         remarks.notes += [table.note] if table.note else []
     listed, unusable = list_files([Path(path) for path in named if str(path) not in tables])
     remarks.left_out.update(unusable)
-    return entries + listed, has_masks
+    kept, num_again = each_once(entries + listed)  # a table's first: it knows more of them
+    if num_again:
+        remarks.left_out["files that are named twice"] = num_again
+    return kept, has_masks
 
 
 def _check_classes(files: Sequence[CollectedFile], names: Sequence[str], remarks: Remarks) -> None:
@@ -163,7 +166,7 @@ def _find_depth(files: Sequence[CollectedFile], remarks: Remarks) -> int | None:
     deep = [file for file in files if file.contents.kind == "picture" and file.contents.bits == 16]
     if not deep:
         return None
-    places = np.unique(np.linspace(0, len(deep) - 1, _SAMPLE).round().astype(int))
+    places = evenly_spread(len(deep), most=_SAMPLE)
     with quiet_opencv(), ThreadPoolExecutor(os.cpu_count()) as pool:
         values = list(pool.map(lambda place: largest_value(deep[place].entry.file), places))
     largest = max(values)
@@ -183,8 +186,10 @@ def _tell(files: Sequence[CollectedFile], names: Sequence[str], remarks: Remarks
         counts = Counter[int]()
         for file in files:
             counts[file.label or 0] += len(file.contents.numbers)
-        listed = ", ".join(f"{counts[label]} {name}" for label, name in enumerate(names))
-        remarks.notes.append(f"Images of each class: {listed}.")
+        shown = names[:_NAMED]
+        listed = ", ".join(f"{counts[label]} {name}" for label, name in enumerate(shown))
+        more = f" and {len(names) - len(shown)} classes more" if len(names) > len(shown) else ""
+        remarks.notes.append(f"Images of each class: {listed}{more}.")
     volumes = [file for file in files if file.contents.kind == "NIfTI"]
     if volumes:
         slices, empty = (

@@ -1,6 +1,7 @@
 """Random streams, labels and checks of all synthetic worlds, and the source that draws."""
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -146,13 +147,15 @@ class DrawnSource:
             raise InputError(
                 f"num_images: expected at least 1, got {num_images}: ask for some pictures"
             )
-        self._draw = draw
-        self.labels: Int[np.ndarray, " n"] = np.array(
-            [label_of(index) for index in range(num_images)]
-        )
+        self._num_images, self._draw, self._label_of = num_images, draw, label_of
+
+    @cached_property
+    def labels(self) -> Int[np.ndarray, " n"]:
+        """The label of every picture, decided when they are first asked for."""
+        return np.array([self._label_of(index) for index in range(self._num_images)])
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return self._num_images
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         # Raises IndexError past the end and counts negative ones from it.

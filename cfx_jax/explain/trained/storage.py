@@ -11,6 +11,7 @@ import numpy as np
 
 from cfx_jax.errors import InputError, reason_of
 from cfx_jax.files import digest, read_json, replacing, write_text
+from cfx_jax.parallel import is_first_process, wait_for_all, wait_for_file
 
 _TRAINING = "training.json"
 """What the folder of a training has from its first step on."""
@@ -25,7 +26,8 @@ def write_trained(
 ) -> Path:
     """Writes ``NAME.json`` and ``NAME.npz``, each in one move.
 
-    The facts hold a digest of the arrays: ``read_trained`` notices files of two trainings.
+    The facts hold a digest of the arrays: ``read_trained`` notices files of two trainings. Of
+    several processes of one run the first writes, and the others wait for it.
 
     Args:
         folder: made where it is missing; other files in it stay.
@@ -40,11 +42,15 @@ def write_trained(
         InputError: the folder cannot be written.
     """
     folder, file_of_arrays = Path(folder), Path(folder) / f"{name}.npz"
-    with replacing(file_of_arrays, durable=True) as path, path.open("wb") as file:
-        given: dict[str, Any] = dict(arrays)
-        np.savez(file, **given)
-    noted = {**facts, "arrays": digest(file_of_arrays)}
-    write_text(folder / f"{name}.json", json.dumps(noted, indent=1), durable=True)
+    file_of_facts = folder / f"{name}.json"
+    if is_first_process():
+        with replacing(file_of_arrays, durable=True) as path, path.open("wb") as file:
+            given: dict[str, Any] = dict(arrays)
+            np.savez(file, **given)
+        noted = {**facts, "arrays": digest(file_of_arrays)}
+        write_text(file_of_facts, json.dumps(noted, indent=1), durable=True)
+    wait_for_all(f"{name} is written")
+    wait_for_file(file_of_facts)
     return folder
 
 

@@ -63,7 +63,7 @@ class Discriminator(nnx.Module):
             [same_convolution(width, width, stride=2, rngs=rngs) for width in filters]
         )
         height, width = (-(-side // 2 ** len(filters)) for side in size)
-        self.head = dense(height * width * filters[-1], 1, rngs=rngs)
+        self.head = dense(height * width * filters[-1], 1, last=True, rngs=rngs)
 
     def __call__(self, images: Float[Array, "b h w c"]) -> Float[Array, " b"]:
         """Computes one logit for each image, above 0 for an image that seems real.

@@ -27,6 +27,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
 from cfx_jax.models.generators.layers import Doubling, Halving
+from cfx_jax.models.layers import Block, promote_dtype, widest
 from cfx_jax.models.layers.checks import check_images, check_numbers, check_sides, check_size
 from cfx_jax.models.views import in_inference_mode, unit_clip
 
@@ -103,7 +104,7 @@ class FixedPointTranslator(nnx.Module):
         self.down = nnx.List([make(halve(a, b), b) for a, b in pairs])
         self.blocks = nnx.List([_ResidualBlock(widths[-1], rngs=rngs) for _ in range(num_blocks)])
         self.up = nnx.List([make(double(b, a), a) for a, b in reversed(pairs)])
-        self.leave = _convolution(filters, in_channels, size=7, rngs=rngs)
+        self.leave = _convolution(filters, in_channels, size=7, last=True, rngs=rngs)
         if limit == "clip":  # the identity is within reach, so it is where training starts
             self.leave.kernel[...] = jnp.zeros_like(self.leave.kernel[...])
 
@@ -200,10 +201,15 @@ class PatchCritic(nnx.Module):
         make = partial(Halving, use_bias=True, kernel_init=_uniform, rngs=rngs)
         self.size, self.in_channels = tuple(size), in_channels
         self.down = nnx.List([make(a, b) for a, b in pairwise(widths)])
-        self.realness = _convolution(widths[-1], 1, size=3, rngs=rngs)
+        self.realness = _convolution(widths[-1], 1, size=3, last=True, rngs=rngs)
         patches = (size[0] // 2**depth) * (size[1] // 2**depth)
         self.domain = nnx.Linear(
-            patches * widths[-1], 1, use_bias=False, kernel_init=_uniform, rngs=rngs
+            patches * widths[-1],
+            1,
+            use_bias=False,
+            kernel_init=_uniform,
+            promote_dtype=widest,
+            rngs=rngs,
         )
 
     def __call__(self, images: Float[Array, "b h w c"]) -> Verdict:
@@ -268,14 +274,22 @@ def _uniform(key: PRNGKeyArray, shape: tuple[int, ...], dtype: DTypeLike = jnp.f
     )
 
 
-def _convolution(in_channels: int, out_channels: int, *, size: int, rngs: nnx.Rngs) -> nnx.Conv:
+def _convolution(
+    in_channels: int, out_channels: int, *, size: int, last: bool = False, rngs: nnx.Rngs
+) -> nnx.Conv:
     """Makes a convolution that keeps the size of the maps, without bias."""
     return nnx.Conv(
-        in_channels, out_channels, (size, size), use_bias=False, kernel_init=_uniform, rngs=rngs
+        in_channels,
+        out_channels,
+        (size, size),
+        use_bias=False,
+        kernel_init=_uniform,
+        promote_dtype=widest if last else promote_dtype,
+        rngs=rngs,
     )
 
 
-class _Unit(nnx.Module):
+class _Unit(Block):
     """A convolution and instance norm with a learned scale and shift."""
 
     def __init__(

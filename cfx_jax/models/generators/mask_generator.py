@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from cfx_jax.callables import shape_of
+from cfx_jax.compilation import shape_of
 from cfx_jax.errors import InputError
 from cfx_jax.models.generators.layers import Affine, dense, double, units
 from cfx_jax.models.images import ResNet
@@ -74,7 +74,7 @@ class MaskGenerator(nnx.Module):
         self.up = nnx.List(
             [make(into, (out, out)) for into, out in zip(inputs, widths, strict=True)]
         )
-        self.head = dense(channels[0] + widths[0], 2, rngs=rngs)
+        self.head = dense(channels[0] + widths[0], 2, last=True, rngs=rngs)
 
     def masks(self, images: Float[Array, "b h w c"]) -> Float[Array, "b mh mw 1"]:
         """Computes masks with the resolution of the encoder's finest maps.

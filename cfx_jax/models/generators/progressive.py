@@ -26,21 +26,21 @@ from jaxtyping import Array, Float, Int
 
 from cfx_jax.checks import check_choice, check_integer, is_concrete
 from cfx_jax.errors import InputError
-from cfx_jax.generators import Exaggerator
+from cfx_jax.generator_interfaces import Exaggerator
 from cfx_jax.losses import ordinal_code
 from cfx_jax.models.generators.layers import (
     ConditionalBatchNorm,
-    ConditionalBlock,
     SpectralBlock,
     SpectralIdentityBlock,
     SpectralLinear,
+    conditional_blocks,
     double,
     mean_halve,
     same_convolution,
 )
 from cfx_jax.models.layers import batch_norm
 from cfx_jax.models.layers.checks import check_images, check_numbers, check_shares, check_sides
-from cfx_jax.models.views import in_inference_mode
+from cfx_jax.models.views import at_least_float32, in_inference_mode
 
 IN_CHANNELS = 3
 NUM_BINS = 10
@@ -100,20 +100,10 @@ class ProgressiveGenerator(nnx.Module):
         decoder_norm = partial(conditional, num_bins)
         self.stem_norm = plain(in_channels, rngs=rngs)
         self.stem = same_convolution(in_channels, filters[0], rngs=rngs)
-        self.down = nnx.List(
-            [
-                ConditionalBlock(a, b, resize=mean_halve, norm=encoder_norm, rngs=rngs)
-                for a, b in pairwise(filters)
-            ]
-        )
-        self.up = nnx.List(
-            [
-                ConditionalBlock(a, b, resize=double, norm=decoder_norm, rngs=rngs)
-                for a, b in pairwise(filters[::-1])
-            ]
-        )
+        self.down = conditional_blocks(filters, resize=mean_halve, norm=encoder_norm, rngs=rngs)
+        self.up = conditional_blocks(filters[::-1], resize=double, norm=decoder_norm, rngs=rngs)
         self.head_norm = plain(filters[0], rngs=rngs)
-        self.head = same_convolution(filters[0], in_channels, rngs=rngs)
+        self.head = same_convolution(filters[0], in_channels, last=True, rngs=rngs)
 
     def encode(
         self, images: Float[Array, "b h w c"], bins: Int[Array, " b"]
@@ -205,12 +195,10 @@ class ProjectionDiscriminator(nnx.Module):
             [SpectralBlock(a, b, first=not level, rngs=rngs) for level, (a, b) in enumerate(pairs)]
         )
         self.last = nnx.data(SpectralIdentityBlock(filters[-1], rngs=rngs) if last_block else None)
-        self.realness = SpectralLinear(filters[-1], 1, rngs=rngs)
+        self.realness = SpectralLinear(filters[-1], 1, last=True, rngs=rngs)
         columns = {"ordinal": num_bins - 1, "tied": 2, "none": 0}[projection]
-        embedding = (
-            SpectralLinear(filters[-1], columns, use_bias=False, rngs=rngs) if columns else None
-        )
-        self.embedding = nnx.data(embedding)
+        make = partial(SpectralLinear, use_bias=False, last=True, rngs=rngs)
+        self.embedding = nnx.data(make(filters[-1], columns) if columns else None)
 
     def features(self, images: Float[Array, "b h w c"]) -> Float[Array, "b d"]:
         """Computes phi, the sums over positions of the last maps' positive part.
@@ -302,7 +290,7 @@ def exaggerator_of(model: nnx.Module) -> Exaggerator:
 
 def _encode_one(model: Any, image: Float[Array, "h w c"], bin: Int[Array, ""]) -> Any:
     latents = model.encode(image[None], jnp.asarray(bin)[None])
-    return jax.tree.map(lambda values: values[0], latents)
+    return at_least_float32(jax.tree.map(lambda values: values[0], latents))
 
 
 def _decode_one(model: Any, latent: Any, bin: Int[Array, ""]) -> Float[Array, "h w c"]:

@@ -24,7 +24,7 @@ from cfx_jax.checks import check_at_least, check_integer, check_positive
 from cfx_jax.losses import ordinal_code
 from cfx_jax.models.generators.layers import (
     ConditionalBatchNorm,
-    ConditionalBlock,
+    conditional_blocks,
     dense,
     double,
     mean_halve,
@@ -38,7 +38,7 @@ from cfx_jax.models.generators.progressive import (
     check_bins,
     check_filters,
 )
-from cfx_jax.models.layers import batch_norm
+from cfx_jax.models.layers import Block, batch_norm, widest
 from cfx_jax.models.layers.checks import check_images, check_numbers, check_shares, check_sides
 
 _SIDE = 2  # of the squares of pixels that become channels
@@ -106,20 +106,10 @@ class BendingGenerator(nnx.Module):
         # With a table of one row the norm knows no bin.
         encoder_norm, decoder_norm = partial(conditional, 1), partial(conditional, num_bins)
         self.stem = same_convolution(_SIDE**2 * in_channels, filters[0], rngs=rngs)
-        self.down = nnx.List(
-            [
-                ConditionalBlock(a, b, resize=mean_halve, norm=encoder_norm, rngs=rngs)
-                for a, b in pairwise(filters)
-            ]
-        )
-        self.up = nnx.List(
-            [
-                ConditionalBlock(a, b, resize=double, norm=decoder_norm, rngs=rngs)
-                for a, b in pairwise(filters[::-1])
-            ]
-        )
+        self.down = conditional_blocks(filters, resize=mean_halve, norm=encoder_norm, rngs=rngs)
+        self.up = conditional_blocks(filters[::-1], resize=double, norm=decoder_norm, rngs=rngs)
         self.head_norm = batch_norm(filters[0], momentum=momentum, epsilon=EPSILON, rngs=rngs)
-        self.head = same_convolution(filters[0], 3, rngs=rngs)
+        self.head = same_convolution(filters[0], 3, last=True, rngs=rngs)
 
     def encode(self, images: Float[Array, "b h w c"], bins: Int[Array, " b"]) -> Latent:
         """Computes the latents of images.
@@ -221,7 +211,7 @@ def _shaded(
     return jnp.clip((jax.nn.sigmoid(odds + rise) - _DARKEST) / (1 - 2 * _DARKEST), 0, 1)
 
 
-class _NormalisedBlock(nnx.Module):
+class _NormalisedBlock(Block):
     """A residual block that halves the maps, with batch norm before each activation.
 
     Args:
@@ -289,8 +279,10 @@ class BatchNormDiscriminator(nnx.Module):
             ]
         )
         self.norm = batch_norm(filters[-1], momentum=0.9, epsilon=EPSILON, rngs=rngs)
-        self.realness = dense(filters[-1], 1, rngs=rngs)
-        self.embedding = nnx.Linear(filters[-1], num_bins - 1, use_bias=False, rngs=rngs)
+        self.realness = dense(filters[-1], 1, last=True, rngs=rngs)
+        self.embedding = nnx.Linear(
+            filters[-1], num_bins - 1, use_bias=False, promote_dtype=widest, rngs=rngs
+        )
 
     def __call__(
         self, images: Float[Array, "b h w c"], bins: Int[Array, " b"]

@@ -18,10 +18,19 @@ from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
 from cfx_jax.errors import InputError
+from cfx_jax.models.generators.generator_view import Generator, coding_view
 from cfx_jax.models.generators.layers import Affine, double
-from cfx_jax.models.generators.views import Generator, coding_view
-from cfx_jax.models.layers import BasicBlock, Norm, NormalisedPointwise, batch_norm, convolution
+from cfx_jax.models.layers import (
+    BasicBlock,
+    Block,
+    Norm,
+    NormalisedPointwise,
+    batch_norm,
+    convolution,
+    widest,
+)
 from cfx_jax.models.layers.checks import check_images, check_numbers, check_sides
+from cfx_jax.models.views import at_least_float32
 
 # PyTorch's first weights of a convolution. He's, of its one channel of output, are 8.5 times as
 # large.
@@ -88,6 +97,7 @@ class ResidualAutoencoder(nnx.Module):
             padding=[(1, 1), (1, 1)],
             use_bias=False,
             kernel_init=_OUTPUT_INIT,
+            promote_dtype=widest,
             rngs=rngs,
         )
         if not norms:
@@ -167,7 +177,7 @@ def _decoder_blocks(channels: Sequence[int], norm: Norm, rngs: nnx.Rngs) -> nnx.
     return nnx.List(blocks)
 
 
-class _DecoderBlock(nnx.Module):
+class _DecoderBlock(Block):
     """Two 3x3 convolutions and a shortcut, with a doubling between the convolutions or without."""
 
     def __init__(
@@ -224,7 +234,7 @@ def coder_of(model: nnx.Module) -> Generator:
 
 
 def _encode(model: Any, volume: Float[Array, "s h w c"]) -> Any:
-    return model.encode(volume)
+    return at_least_float32(model.encode(volume))
 
 
 def _decode(model: Any, latent: Any) -> Any:

@@ -50,7 +50,7 @@ class Segmenter(nnx.Module):
                 f"num_classes: expected at least 2, the background among them, got {num_classes}"
             )
         self.unet = UNet(in_channels=in_channels, filters=filters, norm=norm, rngs=rngs)
-        self.head = dense(self.unet.out_channels, num_classes, rngs=rngs)
+        self.head = dense(self.unet.out_channels, num_classes, last=True, rngs=rngs)
 
     def __call__(self, images: Float[Array, "b h w c"]) -> Float[Array, "b h w k"]:
         """Computes the logits (b, h, w, num_classes) of images (b, h, w, in_channels) in [0, 1].

@@ -16,6 +16,7 @@ from cfx_jax.models.generators.progressive import ProgressiveGenerator
 from cfx_jax.models.generators.progressive_small import BendingGenerator
 from cfx_jax.models.generators.similar_adversarial import DuoAE, SingleAE
 from cfx_jax.models.generators.unet import UNetGenerator
+from cfx_jax.models.views import computing_in
 
 _NETWORKS: dict[str, Callable[..., nnx.Module]] = {
     network.__name__: network
@@ -44,7 +45,8 @@ def rebuild(name: str, options: Mapping[str, Any], arrays: Mapping[str, np.ndarr
     Args:
         name: of its class: ``UNetGenerator``, ``SingleAE``, ``DuoAE``, ``ProgressiveGenerator`` or
             ``BendingGenerator``.
-        options: of its class, by name; lists stand for tuples, as JSON has them.
+        options: of its class, by name, and ``compute_dtype``, if it computes in bfloat16; lists
+            stand for tuples, as JSON has them.
         arrays: what ``arrays_of`` gave.
 
     Raises:
@@ -60,8 +62,9 @@ def rebuild(name: str, options: Mapping[str, Any], arrays: Mapping[str, np.ndarr
     given = {
         key: tuple(value) if isinstance(value, list) else value for key, value in options.items()
     }
+    dtype: Any = given.pop("compute_dtype", "float32")
     try:
-        network = _NETWORKS[name](**given, rngs=nnx.Rngs(0))
+        network = computing_in(_NETWORKS[name](**given, rngs=nnx.Rngs(0)), dtype)
     except TypeError as error:
         raise InputError(f"network: expected options of {name}: {reason_of(error)}") from error
     variables = dict(_variables(network))

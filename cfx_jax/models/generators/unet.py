@@ -159,7 +159,7 @@ class LinearHead(nnx.Module):
         pairs = pairwise(channels)
         self.layers = nnx.Sequential(
             *(same_convolution(a, b, rngs=rngs) for a, b in pairs),
-            dense(channels[-1], out_channels, rngs=rngs),
+            dense(channels[-1], out_channels, last=True, rngs=rngs),
         )
 
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w d"]:

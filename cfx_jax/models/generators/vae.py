@@ -18,7 +18,7 @@ from jaxtyping import Array, Float
 
 from cfx_jax.errors import InputError
 from cfx_jax.models.generators.layers import TransposedConvolution, dense, glorot_uniform
-from cfx_jax.models.layers import batch_norm
+from cfx_jax.models.layers import Block, batch_norm
 from cfx_jax.models.layers.checks import check_images, check_numbers, check_size
 
 _EPSILON = 1e-3
@@ -70,12 +70,14 @@ class VAE(nnx.Module):
             [_Halving(a, b, rngs=rngs) for a, b in pairwise((in_channels, *filters))]
         )
         self.mean, self.log_variance = (
-            dense(length, latent, rngs=rngs),
-            dense(length, latent, rngs=rngs),
+            dense(length, latent, last=True, rngs=rngs),
+            dense(length, latent, last=True, rngs=rngs),
         )
         self.enter = dense(latent, length, rngs=rngs)
         self.up = nnx.List([_Doubling(a, b, rngs=rngs) for a, b in pairwise(filters[::-1])])
-        self.leave = TransposedConvolution(filters[0], in_channels, use_bias=True, rngs=rngs)
+        self.leave = TransposedConvolution(
+            filters[0], in_channels, use_bias=True, last=True, rngs=rngs
+        )
 
     def encode(
         self, images: Float[Array, "b h w c"]
@@ -107,7 +109,7 @@ class VAE(nnx.Module):
         return (jnp.tanh(self.leave(x)) + 1) / 2
 
 
-class _Halving(nnx.Module):
+class _Halving(Block):
     """A 5x5 convolution with stride 2, batch norm, and a leaky ReLU with slope 0.2."""
 
     def __init__(self, in_channels: int, width: int, *, rngs: nnx.Rngs) -> None:
@@ -127,7 +129,7 @@ class _Halving(nnx.Module):
         return jax.nn.leaky_relu(self.norm(self.conv(x)), negative_slope=0.2)
 
 
-class _Doubling(nnx.Module):
+class _Doubling(Block):
     """A transposed 5x5 convolution with stride 2, batch norm, and a ReLU."""
 
     def __init__(self, in_channels: int, width: int, *, rngs: nnx.Rngs) -> None:

@@ -1,6 +1,5 @@
 """Networks of images, classifiers with torchvision's shapes."""
 
-from cfx_jax.faces import public as _public
 from cfx_jax.models.images.build import build as build
 from cfx_jax.models.images.densenet import DenseNet as DenseNet
 from cfx_jax.models.images.densenet import densenet121 as densenet121
@@ -16,5 +15,6 @@ from cfx_jax.models.images.resnet import resnet18 as resnet18
 from cfx_jax.models.images.resnet import resnet34 as resnet34
 from cfx_jax.models.images.resnet import resnet50 as resnet50
 from cfx_jax.models.images.resnet import resnet_small as resnet_small
+from cfx_jax.public_names import public as _public
 
 __all__, __dir__ = _public(globals())

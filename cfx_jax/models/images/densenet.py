@@ -21,6 +21,7 @@ from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
 from cfx_jax.models.layers import (
     Activation,
+    Block,
     ImagenetStem,
     PatchStem,
     PerChannel,
@@ -138,7 +139,7 @@ class DenseNet(nnx.Module):
         return self.classify(self.features(images))
 
 
-class DenseLayer(nnx.Module):
+class DenseLayer(Block):
     """A 1x1 and a 3x3 convolution, each after batch norm and activation.
 
     The 1x1 convolution gives four times the growth as channels, the 3x3 convolution the growth.
@@ -157,7 +158,7 @@ class DenseLayer(nnx.Module):
         return self.conv2(self.act(self.norm2(y)))
 
 
-class Transition(nnx.Module):
+class Transition(Block):
     """Norm, activation, 1x1 convolution to half of the channels, and means over 2x2 pixels."""
 
     def __init__(self, in_channels: int, *, act: Activation, rngs: nnx.Rngs) -> None:

@@ -19,6 +19,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from cfx_jax.errors import InputError
+from cfx_jax.models.layers import widest
 from cfx_jax.models.views import leaky_relu
 
 _HE_UNIFORM = jax.nn.initializers.he_uniform()
@@ -61,7 +62,13 @@ class FindingClassifier(nnx.Module):
         self.backbone = _without_head(backbone)
         self.dropout = nnx.Dropout(dropout, rngs=rngs)
         self.hidden = nnx.Linear(channels, width, kernel_init=_HE_UNIFORM, rngs=rngs)
-        self.head = nnx.Linear(width, 1, kernel_init=nnx.initializers.glorot_uniform(), rngs=rngs)
+        self.head = nnx.Linear(
+            width,
+            1,
+            kernel_init=nnx.initializers.glorot_uniform(),
+            promote_dtype=widest,
+            rngs=rngs,
+        )
 
     def features(self, images: Float[Array, "b h w c"]) -> Float[Array, "b fh fw f"]:
         """Computes the backbone's feature maps.

@@ -1,6 +1,8 @@
 """Building blocks that several architectures share."""
 
-from cfx_jax.faces import public as _public
+from cfx_jax.models.layers.block import Block as Block
+from cfx_jax.models.layers.compute_dtype import promote_dtype as promote_dtype
+from cfx_jax.models.layers.compute_dtype import widest as widest
 from cfx_jax.models.layers.convolution import Activation as Activation
 from cfx_jax.models.layers.convolution import Norm as Norm
 from cfx_jax.models.layers.convolution import NormalisedPointwise as NormalisedPointwise
@@ -21,5 +23,6 @@ from cfx_jax.models.layers.residual_blocks import BottleneckBlock as BottleneckB
 from cfx_jax.models.layers.stems import ConvolutionStem as ConvolutionStem
 from cfx_jax.models.layers.stems import ImagenetStem as ImagenetStem
 from cfx_jax.models.layers.stems import PatchStem as PatchStem
+from cfx_jax.public_names import public as _public
 
 __all__, __dir__ = _public(globals())

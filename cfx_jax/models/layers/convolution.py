@@ -16,6 +16,7 @@ from flax import nnx
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from cfx_jax.models.layers.compute_dtype import widest
 from cfx_jax.models.layers.small_maps import convolve
 
 Activation = Callable[[jax.Array], jax.Array]
@@ -113,7 +114,8 @@ def batch_norm(
 def last_layer(channels: int, num_classes: int, *, rngs: nnx.Rngs) -> nnx.Linear:
     """Makes the linear layer of the logits.
 
-    Its weights start from PyTorch's uniform distribution, its bias from zero.
+    Its weights start from PyTorch's uniform distribution, its bias from zero. It computes in the
+    type of its weights, also where the network computes in bfloat16.
 
     Args:
         channels: size of the last axis of its input.
@@ -123,7 +125,9 @@ def last_layer(channels: int, num_classes: int, *, rngs: nnx.Rngs) -> nnx.Linear
     Returns:
         The layer, (..., channels) -> (..., num_classes).
     """
-    return nnx.Linear(channels, num_classes, kernel_init=_LINEAR_INIT, rngs=rngs)
+    return nnx.Linear(
+        channels, num_classes, kernel_init=_LINEAR_INIT, promote_dtype=widest, rngs=rngs
+    )
 
 
 class NormalisedPointwise(nnx.Module):

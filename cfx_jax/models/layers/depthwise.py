@@ -14,9 +14,11 @@ import operator
 import jax
 from flax import nnx
 from jax import lax
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from cfx_jax.backend import depthwise_as_products
+from cfx_jax.models.layers.compute_dtype import promote_dtype
 from cfx_jax.models.layers.convolution import he_fan_out
 
 
@@ -31,6 +33,7 @@ class DepthwiseConvolution(nnx.Module):
     """
 
     def __init__(self, channels: int, *, size: int, stride: int = 1, rngs: nnx.Rngs) -> None:
+        self.dtype: DTypeLike | None = None
         self.stride = stride
         # One output channel for each input channel: the fan out is the kernel's area.
         kernel = he_fan_out(rngs.params(), (size, size, channels, 1))
@@ -39,7 +42,8 @@ class DepthwiseConvolution(nnx.Module):
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 c"]:
         """Maps (b, h, w, channels) to (b, ceil(h / stride), ceil(w / stride), channels)."""
         convolve = sum_of_products if depthwise_as_products() else grouped_convolution
-        return convolve(x, self.kernel[...], self.stride)
+        x, kernel = promote_dtype((x, self.kernel[...]), dtype=self.dtype)
+        return convolve(x, kernel, self.stride)
 
 
 def grouped_convolution(

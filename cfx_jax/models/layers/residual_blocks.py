@@ -8,6 +8,7 @@ it.
 from flax import nnx
 from jaxtyping import Array, Float
 
+from cfx_jax.models.layers.block import Block
 from cfx_jax.models.layers.convolution import (
     Activation,
     Norm,
@@ -27,7 +28,7 @@ def _shortcut(
     return Shortcut(in_channels, out_channels, stride=stride, norm=norm, rngs=rngs)
 
 
-class BasicBlock(nnx.Module):
+class BasicBlock(Block):
     """Two 3x3 convolutions and a shortcut: act(norm(conv(act(norm(conv(x))))) + x)."""
 
     expansion = 1
@@ -56,7 +57,7 @@ class BasicBlock(nnx.Module):
         return self.act(y + (x if self.shortcut is None else self.shortcut(x)))
 
 
-class BottleneckBlock(nnx.Module):
+class BottleneckBlock(Block):
     """1x1 to ``width`` channels, 3x3 (with the stride), 1x1 to 4 * ``width``, and a shortcut."""
 
     expansion = 4

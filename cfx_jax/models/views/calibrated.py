@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cfx_jax.callables import as_pytree, surrogates_of
 from cfx_jax.checks import check_positive
+from cfx_jax.compilation import as_pytree, surrogates_of
 from cfx_jax.objectives import Classifier
 
 

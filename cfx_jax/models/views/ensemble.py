@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cfx_jax.callables import as_pytree, surrogates_of
+from cfx_jax.compilation import as_pytree, surrogates_of
 from cfx_jax.errors import InputError
 from cfx_jax.models.views.calibrated import uncalibrated
 from cfx_jax.objectives import Classifier

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 
 from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
+from cfx_jax.models.views.compute_dtype import at_least_float32
 from cfx_jax.models.views.per_image import in_inference_mode
 
 LayerPath = tuple[Hashable, ...]
@@ -109,7 +110,7 @@ class _Recorder(nnx.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         y = self.layer(x)
         if y.ndim == 4:
-            self.record(y)
+            self.record(at_least_float32(y))
         return y
 
 

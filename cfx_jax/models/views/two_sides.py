@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cfx_jax.callables import as_pytree
 from cfx_jax.checks import check_integer
+from cfx_jax.compilation import as_pytree
 from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier
 

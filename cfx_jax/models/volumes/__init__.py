@@ -1,6 +1,5 @@
 """Networks of volumes, stacks of slices, and of their saliency: ACAT and its competitors."""
 
-from cfx_jax.faces import public as _public
 from cfx_jax.models.volumes.acat import ACAT as ACAT
 from cfx_jax.models.volumes.build import build_acat as build_acat
 from cfx_jax.models.volumes.build import build_slice_wise as build_slice_wise
@@ -27,5 +26,6 @@ from cfx_jax.models.volumes.slice_wise import SliceWise as SliceWise
 from cfx_jax.models.volumes.smic import SMIC as SMIC
 from cfx_jax.models.volumes.sp_att import SpAtt as SpAtt
 from cfx_jax.models.volumes.with_saliency import with_saliency as with_saliency
+from cfx_jax.public_names import public as _public
 
 __all__, __dir__ = _public(globals())

@@ -16,7 +16,7 @@ from flax import nnx
 from jaxtyping import Array, Float, Int
 
 from cfx_jax.errors import InputError
-from cfx_jax.models.layers import Activation, batch_norm, convolution, last_layer
+from cfx_jax.models.layers import Activation, Block, batch_norm, convolution, last_layer
 from cfx_jax.models.layers.checks import check_numbers
 from cfx_jax.models.volumes.slice_trunks import NUM_STAGES, Trunk, check_num_stages
 from cfx_jax.objectives import decision
@@ -29,7 +29,7 @@ _FINE_FILTERS = (16, 16, 24, 24, 32, 32, 64)
 _FINE_STRIDES = (2, 1, 2, 1, 2, 1, 1)
 
 
-class ConvolutionLayer(nnx.Module):
+class ConvolutionLayer(Block):
     """A 3x3 convolution, batch norm and activation."""
 
     def __init__(

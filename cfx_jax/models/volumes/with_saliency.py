@@ -8,7 +8,7 @@ from flax import nnx
 from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
-from cfx_jax.arrays import AnyArray
+from cfx_jax.array_types import AnyArray
 from cfx_jax.errors import InputError
 from cfx_jax.models.views import in_inference_mode
 

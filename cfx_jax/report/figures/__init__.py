@@ -1,6 +1,6 @@
 """Figures of images, maps and curves, written as PNG files from small records of arrays."""
 
-from cfx_jax.faces import public as _public
+from cfx_jax.public_names import public as _public
 from cfx_jax.report.figures.counterfactual_grid import counterfactual_grid as counterfactual_grid
 from cfx_jax.report.figures.curve import curve as curve
 from cfx_jax.report.figures.curve_lines import CurvePanel as CurvePanel

@@ -1,6 +1,6 @@
 """A page of many images: what was made of each, with filters, sliders and further pages."""
 
-from cfx_jax.faces import public as _public
+from cfx_jax.public_names import public as _public
 from cfx_jax.report.gallery.cards import Card as Card
 from cfx_jax.report.gallery.cards import Figure as Figure
 from cfx_jax.report.gallery.cards import Strip as Strip

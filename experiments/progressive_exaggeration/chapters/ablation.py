@@ -14,18 +14,24 @@ from cfx_jax.losses import ProgressiveWeights
 from cfx_jax.metrics import rank_correlation
 from cfx_jax.report import Claim, CurvePanel, curve
 from experiments.progressive_exaggeration import published
-from experiments.progressive_exaggeration.classifiers import EXPLAINED, labelled, train_network
 from experiments.progressive_exaggeration.figures import mean_line
-from experiments.progressive_exaggeration.label_study import LabelStudy
-from experiments.progressive_exaggeration.measures import (
+from experiments.progressive_exaggeration.label_study import (
+    EXPLAINED,
+    OURS,
+    LabelStudy,
     Measures,
+    Subject,
+    Sweeps,
+    further_explainer,
+    labelled,
     measure,
     measure_cells,
     measure_columns,
     remarks,
+    subject_of,
+    sweep,
+    train_network,
 )
-from experiments.progressive_exaggeration.subject import Subject, subject_of
-from experiments.progressive_exaggeration.sweeps import OURS, Sweeps, further_explainer, sweep
 from experiments.shared import AT_LEAST, MORE, PaperReport, Statement, Table
 
 Factors = tuple[float, float, float]

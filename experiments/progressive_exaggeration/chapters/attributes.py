@@ -7,19 +7,20 @@ import numpy as np
 
 from cfx_jax.report import Claim, CurvePanel, Line, curve, sweep_grid
 from experiments.progressive_exaggeration import published
-from experiments.progressive_exaggeration.classifiers import labelled
 from experiments.progressive_exaggeration.figures import drawn_series, mean_line
-from experiments.progressive_exaggeration.label_study import LabelStudy, explained_label
-from experiments.progressive_exaggeration.measures import (
+from experiments.progressive_exaggeration.label_study import (
+    OURS,
+    LabelStudy,
     Measures,
+    Subject,
+    Sweeps,
+    explained_label,
+    labelled,
     measure,
     measure_cells,
     measure_columns,
     remarks,
 )
-from experiments.progressive_exaggeration.published import GROUPS, SMILING, YOUNG, plain
-from experiments.progressive_exaggeration.subject import Subject
-from experiments.progressive_exaggeration.sweeps import OURS, Sweeps
 from experiments.shared import MORE, PaperReport, Statement, Table
 
 
@@ -75,10 +76,10 @@ class Attributes(NamedTuple):
 
     def _smile_before_age(self) -> Iterator[Claim]:
         """Yields C6 by either measure, where a smile and age are explained."""
-        names = {plain(name): name for name in self.labels}
-        if not {SMILING, YOUNG} <= names.keys():
+        names = {published.plain(name): name for name in self.labels}
+        if not {published.SMILING, published.YOUNG} <= names.keys():
             return
-        labels = {name: self.labels[names[name]] for name in (SMILING, YOUNG)}
+        labels = {name: self.labels[names[name]] for name in (published.SMILING, published.YOUNG)}
         papers = {name: published.attribute(name) for name in labels}
         for column, measure_name in ((3, "closeness"), (4, "verified")):
             ours = {
@@ -97,7 +98,7 @@ class Attributes(NamedTuple):
                 {name: paper[column] for name, paper in papers.items() if paper is not None},
                 ours,
                 measure_name,
-                unit=labels[SMILING].subject.unit,
+                unit=labels[published.SMILING].subject.unit,
                 **MORE,
             )
 
@@ -118,7 +119,7 @@ class Attributes(NamedTuple):
         """Draws Figure 10 for one label."""
         rows = label.sweeps.first(self.study.config.num_shown)
         report.draw(
-            f"figure_10_{plain(name).replace(' ', '_')}.png",
+            f"figure_10_{published.plain(name).replace(' ', '_')}.png",
             sweep_grid,
             drawn_series(label.sweeps, label.subject.queries, rows),
             class_name=label.subject.data.class_names[1],
@@ -129,7 +130,9 @@ class Attributes(NamedTuple):
 
     def _draw_curves(self, report: PaperReport) -> None:
         """Draws Figure 11: a line for each label."""
-        lines = [mean_line(plain(name), label.sweeps) for name, label in self.labels.items()]
+        lines = [
+            mean_line(published.plain(name), label.sweeps) for name, label in self.labels.items()
+        ]
         lines.append(Line(name="perfect", x=lines[0].x, y=lines[0].x))
         panel = CurvePanel(
             lines=lines, x_label="desired", y_label="achieved", y_range=(-0.02, 1.02)
@@ -148,7 +151,9 @@ class Attributes(NamedTuple):
 def _stays_close(name: str, label: Explained) -> Claim:
     """C13 of one label: its explanations stay close to their queries."""
     cells, printed = label.measures.distances.cells, published.attribute(name)
-    distances = ", ".join(f"{group} {cells[group, OURS].interval.estimate:.3g}" for group in GROUPS)
+    distances = ", ".join(
+        f"{group} {cells[group, OURS].interval.estimate:.3g}" for group in published.GROUPS
+    )
     return Statement(
         f"C13 {name}",
         f"Explanations of {name!r} stay close to their queries: at least 0.76, the least of the"

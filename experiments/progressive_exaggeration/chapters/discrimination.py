@@ -8,9 +8,12 @@ from jaxtyping import Float, Int
 
 from cfx_jax.metrics import decision_flips
 from cfx_jax.report import Claim
-from experiments.progressive_exaggeration.label_study import LabelStudy, explained_label
-from experiments.progressive_exaggeration.subject import Subject
-from experiments.progressive_exaggeration.sweeps import Sweeps
+from experiments.progressive_exaggeration.label_study import (
+    LabelStudy,
+    Subject,
+    Sweeps,
+    explained_label,
+)
 from experiments.shared import MORE, PaperReport, Statement, Table
 
 _AT_ONCE = 256  # images that are classified together

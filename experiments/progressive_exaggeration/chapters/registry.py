@@ -8,7 +8,7 @@ from cfx_jax.errors import InputError
 from cfx_jax.report import Claim
 from experiments.progressive_exaggeration.chapters.ablation import ablate_terms
 from experiments.progressive_exaggeration.chapters.attributes import explain_attributes
-from experiments.progressive_exaggeration.chapters.bias import study_bias
+from experiments.progressive_exaggeration.chapters.confounder import study_bias
 from experiments.progressive_exaggeration.chapters.discrimination import study_discrimination
 from experiments.progressive_exaggeration.chapters.heart import measure_hearts
 from experiments.progressive_exaggeration.chapters.saliency import map_saliency

@@ -19,7 +19,7 @@ from jax.tree_util import Partial
 from jaxtyping import Bool, Float, Int
 
 from cfx_jax.attributions import grad_cam, gradient, integrated_gradients, random_map
-from cfx_jax.callables import call
+from cfx_jax.compilation import call
 from cfx_jax.maps import channel_sum
 from cfx_jax.metrics import (
     area_under_perturbation_curve,
@@ -40,9 +40,7 @@ from cfx_jax.report import (
     curve,
     saliency_grid,
 )
-from experiments.progressive_exaggeration.label_study import LabelStudy
-from experiments.progressive_exaggeration.subject import Subject
-from experiments.progressive_exaggeration.sweeps import OURS, differences
+from experiments.progressive_exaggeration.label_study import OURS, LabelStudy, Subject, differences
 from experiments.shared import (
     AT_LEAST,
     LEVEL_COLUMNS,
@@ -55,8 +53,9 @@ from experiments.shared import (
     controls,
     find_level,
     level_cells,
+    row_slices,
+    store_parts,
 )
-from experiments.shared.array_store import row_slices, stored
 
 GRADIENT, INTEGRATED, GRAD_CAM, RANDOM = "gradient", "integrated gradients", "Grad-CAM", "random"
 METHODS = (OURS, GRADIENT, INTEGRATED, GRAD_CAM, RANDOM)
@@ -102,7 +101,7 @@ class Saliency(NamedTuple):
             "Figure 4c in numbers: accuracy on the queries after a share of their pixels, the most"
             f" relevant first, has been replaced by uniform noise, mean of {_DRAWS} draws; and the"
             " area under that curve, lower is better. Brackets: 95 % intervals over queries."
-            f" {controls.CAPTION}",
+            f" {controls.LEVEL_CAPTION}",
         )
 
     def claims(self) -> Iterator[Claim]:
@@ -226,7 +225,7 @@ def map_saliency(study: LabelStudy) -> Saliency:
             yield {OURS: extremes[rows], **others, RANDOM: _noise(keys, images)}
 
     depends = [study.identity, study.config.seed]
-    maps = stored(study.workspace, "saliency", depends, number, compute_maps)
+    maps = store_parts(study.workspace, "saliency", depends, number, compute_maps)
     truth = subject.query_labels[:, subject.label] == 1
 
     def measure(stage: str, of_stage: Mapping[str, Any]) -> Arrays:
@@ -263,7 +262,7 @@ def map_controls(study: LabelStudy) -> Arrays:
             yield {name: maps[name] for name in names}
 
     depends = [study.identity, seed, names]
-    return stored(study.workspace, "controls of saliency", depends, number, compute)
+    return store_parts(study.workspace, "controls of saliency", depends, number, compute)
 
 
 def other_maps(subject: Subject, images: Float[np.ndarray, "n h w c"], batch_size: int) -> Arrays:

@@ -7,7 +7,12 @@ import pytest
 from picture_files import png, tiff
 from PIL import Image
 
-from cfx_jax.data.sources.decoding import DamagedImage, decode_image, is_faint, unit_range
+from cfx_jax.data.sources.decoding import (
+    DamagedImage,
+    decode_image,
+    show_values,
+    unit_range,
+)
 from cfx_jax.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -176,6 +181,31 @@ def test_tiff_with_white_as_zero_is_not_a_negative(order, dtype):
         np.testing.assert_array_equal(decoded[..., 0], expected.astype(dtype))
 
 
+@pytest.mark.parametrize("dtype", [np.int16, np.int32, np.uint16, np.float32, np.float64])
+@pytest.mark.parametrize("colour", [0, 1])
+def test_a_window_shows_values_of_any_type_whichever_end_is_white(dtype, colour):
+    """Hounsfield units, say: centre 40 and width 400 show -160 as black and 240 as white."""
+    stored = np.array([[-1000, -160, 40], [140, 240, 3000]])
+    stored = stored - (stored.min() if dtype is np.uint16 else 0)
+    low = stored[0, 1]
+    kind = {"bits": 8 * np.dtype(dtype).itemsize}
+    kind["sample_format"] = {"i": 2, "u": 1, "f": 3}[np.dtype(dtype).kind]
+    data = tiff([stored.astype(dtype).tobytes()], 3, 2, colour=colour, **kind)
+    expected = np.array([[0, 0, 0.5], [0.75, 1, 1]])
+    shown = show_values(data, channels=1, window=(float(low) + 200, 400.0))
+    np.testing.assert_allclose(shown[..., 0], 1 - expected if colour == 0 else expected, atol=1e-6)
+    whole = show_values(data, channels=3, window="values")
+    expected = (stored - stored.min()) / np.ptp(stored)
+    expected = 1 - expected if colour == 0 else expected
+    np.testing.assert_allclose(whole, np.stack([expected] * 3, -1), atol=1e-6)
+
+
+def test_a_window_shows_no_values_that_are_not_finite():
+    data = encoded(np.full((4, 4), np.nan, np.float32), "TIFF")
+    with pytest.raises(DamagedImage, match="NaN or infinite"):
+        show_values(data, channels=1, window="values")
+
+
 @pytest.mark.parametrize("bits", [1, 4])
 def test_few_bits_fill_the_range_whichever_end_is_white(bits):
     stored = np.arange(16).reshape(2, 8) % 2**bits
@@ -321,26 +351,15 @@ def test_any_failure_of_a_library_is_damage_and_no_mistake_of_the_caller_is(monk
 
 
 @pytest.mark.parametrize(
-    ("window", "expected"),
-    [
-        ("full", [0, 1000 / 65535, 4095 / 65535]),
-        ("values", [0, 1000 / 4095, 1]),
-        ((1000, 2000), [0, 0.5, 1]),
-    ],
+    ("window", "expected"), [("values", [0, 1000 / 4095, 1]), ((1000, 2000), [0, 0.5, 1])]
 )
 def test_window_says_which_values_are_shown(window, expected):
-    shown = unit_range(np.uint16([[[0], [1000], [4095]]]), window=window)
+    data = encoded(np.uint16([[0, 1000, 4095]]))
+    shown = show_values(data, channels=1, window=window)
     assert shown.dtype == np.float32
     np.testing.assert_allclose(shown.ravel(), expected, rtol=1e-6)
-
-
-def test_faint_images_are_those_far_below_their_types_range():
-    assert is_faint(np.full((2, 2, 1), 4095, np.uint16)) and not is_faint(
-        np.full((2, 2, 1), 9000, np.uint16)
-    )
-    assert is_faint(np.full((2, 2, 1), 31, np.uint8)) and not is_faint(
-        np.full((2, 2, 1), 32, np.uint8)
-    )
+    whole = unit_range(decode_image(data, channels=1))
+    np.testing.assert_allclose(whole.ravel(), [0, 1000 / 65535, 4095 / 65535], rtol=1e-6)
 
 
 def test_files_too_small_for_what_their_header_says_are_not_decoded(monkeypatch):

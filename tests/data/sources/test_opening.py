@@ -133,6 +133,34 @@ def test_class_folders_that_are_links_are_read(make_folder, tmp_path):
         np.testing.assert_array_equal(one["image"], other["image"])
 
 
+def test_a_file_behind_two_doors_counts_once(make_folder, tmp_path):
+    """By two paths, links of both kinds, in a zip and unpacked, in a table and in its folder."""
+    folder = make_folder({"a/1.png": GREY, "a/2.png": GREY[::-1], "b/1.png": GREY})
+    packed = shutil.make_archive(str(tmp_path / "packed"), "zip", folder)
+    (tmp_path / "link.png").symlink_to(folder / "a/1.png")
+    (tmp_path / "hard.png").hardlink_to(folder / "a/2.png")
+    (folder / "a/again.png").symlink_to(folder / "a/1.png")
+    for doors in (
+        [folder, tmp_path / "link.png", tmp_path / "hard.png"],
+        [folder, packed],
+        [packed, folder],
+        [folder, folder / "a/../a"],
+        [table(folder, "path\na/1.png\na/2.png\nb/1.png\n"), folder],
+    ):
+        source = open_images(doors)
+        assert len(source) == 3, source.names
+        assert source.left_out["files that are named twice"] >= 1
+    assert len(open_images(folder)) == 3 and len(open_images(packed)) == 3
+
+
+def test_equal_files_of_other_names_and_links_in_folders_of_classes_stay(make_folder, tmp_path):
+    folder = make_folder({"a/1.png": GREY, "a/2.png": GREY})
+    (folder / "b").mkdir()
+    (folder / "b/1.png").symlink_to(folder / "a/1.png")
+    other = make_folder({"3.png": GREY}, root=tmp_path / "other")
+    assert len(open_images([folder, other])) == 4
+
+
 def test_damaged_files_are_named_skipped_and_counted(make_folder, capfd):
     folder = make_folder(FILES)
     cut = (folder / "DR/b.png").read_bytes()[:60]

@@ -9,7 +9,8 @@ from acat_results import answers_of, made_up_detection, made_up_scans, made_up_s
 from cfx_jax.report import write_claims, write_table
 from experiments.acat import claims, tables
 from experiments.acat.config import Config
-from experiments.acat.map_names import DARKEST, GRADIENT, METHODS, OURS, RANDOM, WITH_ACAT
+from experiments.acat.maps import GRADIENT, METHODS, OURS, RANDOM, WITH_ACAT
+from experiments.acat.maps.names import DARKEST
 from experiments.acat.networks import (
     ACAT,
     AS_LONG,

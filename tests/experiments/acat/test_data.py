@@ -14,8 +14,8 @@ from cfx_jax.data.sets import IST3, MosMed
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import volume_overlap
 from experiments.acat.data import UNKNOWN, ChosenFacts, load_scans, split_scans
-from experiments.acat.detection import score
-from experiments.acat.map_names import OURS
+from experiments.acat.maps import OURS
+from experiments.acat.maps.localisation import score
 from experiments.acat.networks import (
     ACAT,
     ACAT_NETWORK,
@@ -30,8 +30,7 @@ from experiments.acat.networks import (
 from experiments.acat.presets import PRESETS, SMOKE
 from experiments.acat.study import study_kind
 from experiments.acat.training import by_share, plan_trainings
-from experiments.shared import Workspace
-from experiments.shared.array_store import filled, row_bytes, row_slices
+from experiments.shared import Workspace, fill_rows, row_bytes, row_slices
 from trainers import count_steps, digest
 
 SHAPE = (3, 16, 16)
@@ -134,7 +133,9 @@ def test_no_more_than_a_few_of_the_published_scans_are_in_memory_together():
 
 def test_a_validation_set_in_a_file_is_looked_at_without_a_copy(tmp_path):
     shape = (64, 4, 128, 128, 1)
-    maps = filled(tmp_path, shape, lambda rows: np.full((len(rows), *shape[1:]), 0.5, np.float32))
+    maps = fill_rows(
+        tmp_path, shape, lambda rows: np.full((len(rows), *shape[1:]), 0.5, np.float32)
+    )
     tracemalloc.start()
     check_saliency(maps, shape, name="maps")
     check_images(maps.reshape(-1, *shape[2:]))

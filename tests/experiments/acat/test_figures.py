@@ -6,10 +6,9 @@ import pytest
 from experiments.acat import figures
 from experiments.acat.config import Config
 from experiments.acat.data import Scans, StoredFacts
-from experiments.acat.detection import Detection, Shown
-from experiments.acat.map_names import METHODS
+from experiments.acat.maps import METHODS, Detection, Shown
+from experiments.acat.maps.latent_searches import Traces
 from experiments.acat.networks import choose_networks
-from experiments.acat.searches import Traces
 from experiments.acat.study import Attention, KindStudy, Run
 from experiments.shared import PaperReport
 

@@ -19,16 +19,16 @@ PAPER = PRESETS["paper"]
 
 
 @pytest.mark.slow
-def test_a_smoke_run_of_heads_writes_everything_and_a_second_start_reads_it(tmp_path, capsys):
+def test_a_smoke_run_of_heads_writes_everything_and_a_second_start_reads_it(smoke_run, capsys):
+    run = smoke_run("acat", "--data", "stroke", "--training-sizes", "20")
     config = dataclasses.replace(
         SMOKE,
         data=("stroke",),
         training_sizes=(20,),
-        results=str(tmp_path / "r"),
-        work=str(tmp_path / "w"),
+        results=str(run / "results"),
+        work=str(run / "work"),
     )
-    main(config)
-    (folder,) = (tmp_path / "r" / "acat").iterdir()
+    (folder,) = (run / "results" / "acat").iterdir()
     written = {path.name for path in folder.iterdir()}
     names = (
         "1_sizes",

@@ -9,18 +9,16 @@ import pytest
 import toy_coder
 from flax import nnx
 
-from cfx_jax.callables import as_pytree
+from cfx_jax.compilation import as_pytree
 from cfx_jax.errors import InputError
 from cfx_jax.models import HalfBrainLogits, LesionHead, parts, per_image
 from experiments.acat import study as studies
 from experiments.acat import training
 from experiments.acat.config import SearchConfig
 from experiments.acat.data import ChosenFacts, Scans, StoredFacts, split_scans
-from experiments.acat.map_names import OURS
-from experiments.acat.maps import attention_maps
+from experiments.acat.maps import OURS, Explained, attention_maps
 from experiments.acat.networks import ACAT, AS_LONG, BASELINE
 from experiments.acat.presets import SMOKE
-from experiments.acat.searches import Explained
 from experiments.acat.variances import Variances
 from experiments.shared import Workspace
 from trainers import autoencoder, with_run

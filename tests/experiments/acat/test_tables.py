@@ -6,7 +6,7 @@ from acat_results import made_up_study, row_of
 
 from experiments.acat import tables
 from experiments.acat.data import UNKNOWN
-from experiments.acat.map_names import OURS, RANDOM, WITH_ACAT
+from experiments.acat.maps import OURS, RANDOM, WITH_ACAT
 from experiments.acat.networks import (
     ACAT,
     BASELINE,

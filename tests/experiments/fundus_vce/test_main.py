@@ -4,8 +4,6 @@ kind of data.
 
 import dataclasses
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -173,18 +171,8 @@ def test_smoke_run_on_a_folder_writes_everything_and_a_second_start_reads_it(tmp
 
 
 @pytest.mark.slow
-def test_the_command_line_runs_on_synthetic_images(tmp_path):
-    command = [sys.executable, "-m", "experiments.fundus_vce", "--preset", "smoke"]
-    done = subprocess.run(
-        [*command, "--work", str(tmp_path / "w"), "--results", str(tmp_path / "r")],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "report.html" in done.stdout.splitlines()[-1]
-    folder = tmp_path / "r" / "fundus_vce" / "smoke"
+def test_the_command_line_runs_on_synthetic_images(smoke_run):
+    folder = smoke_run("fundus_vce") / "results" / "fundus_vce" / "smoke"
     written = {path.name for path in folder.iterdir()}
     assert {
         "table_quality.csv",

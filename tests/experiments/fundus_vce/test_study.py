@@ -22,8 +22,13 @@ from jax.tree_util import Partial
 
 from cfx_jax.counterfactuals import Counterfactual
 from cfx_jax.metrics import paired_difference_interval, wilson_interval
+from experiments.fundus_vce import accuracy, figures, localisation, quality_filter, tables
 from experiments.fundus_vce import classifiers as training
-from experiments.fundus_vce import evaluation, figures, localisation, quality, tables
+from experiments.fundus_vce.accuracy import (
+    Evaluation,
+    balanced_difference_interval,
+    evaluate,
+)
 from experiments.fundus_vce.classifiers import Classifiers, best_training, warn_at_edge
 from experiments.fundus_vce.config import (
     Config,
@@ -34,18 +39,13 @@ from experiments.fundus_vce.config import (
 from experiments.fundus_vce.controls import score_controls
 from experiments.fundus_vce.counterfactuals import Search, choose_positions, explain
 from experiments.fundus_vce.data import Sources, split_data
-from experiments.fundus_vce.evaluation import (
-    Evaluation,
-    balanced_difference_interval,
-    evaluate,
-)
 from experiments.fundus_vce.localisation import (
     choose_quantiles,
     choose_radii,
     choose_typical,
     localise,
 )
-from experiments.fundus_vce.quality import filter_gradable, is_useful
+from experiments.fundus_vce.quality_filter import filter_gradable, is_useful
 from experiments.shared import ImageSet, Workspace, keep_notices, notify
 from experiments.shared.controls import BRIGHTEST, CHANGE, CONSTANT, DARKEST, EDGES, TRIVIAL
 from experiments.shared.report import provenance
@@ -101,10 +101,10 @@ def test_a_decision_at_one_half_is_for_the_finding():
 
 
 def test_the_attack_is_all_that_robust_accuracy_is_computed_by():
-    names = tuple(each.__name__ for each in evaluation.ATTACK)
+    names = tuple(each.__name__ for each in accuracy.ATTACK)
     assert {"cfx_jax.metrics.robustness", "cfx_jax.models.views.ensemble"} <= set(names)
     without = ("cfx_jax.checks", "cfx_jax.errors", "cfx_jax.parallel")  # give no numbers
-    used = {str(getattr(value, "__module__", "")) for value in vars(evaluation.ATTACK[0]).values()}
+    used = {str(getattr(value, "__module__", "")) for value in vars(accuracy.ATTACK[0]).values()}
     used = {name for name in used if name.startswith("cfx_jax.") and not name.startswith(without)}
     assert len(used) > 3 and all(name.startswith(names) for name in used)
 
@@ -112,7 +112,7 @@ def test_the_attack_is_all_that_robust_accuracy_is_computed_by():
 @pytest.mark.parametrize(("asked", "attacked"), [(6, 6), (1000, 20), (0, 20)])
 def test_patients_go_from_the_source_to_the_evaluation(tmp_path, monkeypatch, asked, attacked):
     monkeypatch.setattr(
-        evaluation, "robustly_correct", lambda *given, **_: np.ones(len(given[2]), bool)
+        accuracy, "robustly_correct", lambda *given, **_: np.ones(len(given[2]), bool)
     )
     images = images_of(24)
     source = Photographs(dict(images.arrays), images.class_names, np.arange(24) // 2)
@@ -181,7 +181,7 @@ def test_the_filter_keeps_what_it_calls_gradable_where_it_is_useful(
         labels, image=labelled.arrays["image"], class_names=("ungradable", "gradable")
     )
     member = Partial(linear, jnp.asarray(sign * WEIGHTS["plain"]))
-    monkeypatch.setattr(quality, "_train", lambda *_: ([member, member], "linear"))
+    monkeypatch.setattr(quality_filter, "_train", lambda *_: ([member, member], "linear"))
     found = filter_gradable(Config(), Sources(main, quality=labelled), Workspace(tmp_path))
     gradable = np.flatnonzero(
         np.sum(WEIGHTS["plain"] * (main.arrays["image"] - 0.5), axis=(1, 2, 3)) > 0
@@ -359,6 +359,30 @@ def test_every_counterfactual_studied_is_filed_under_what_it_is():
     }
 
 
+def test_counterfactuals_that_are_swept_are_not_searched_for_twice():
+    config = Config(
+        explanations=ExplanationConfig(
+            norms=(1.5, 4.0), radii=(0.1, 0.2), sweep=(0.1, 0.2), num_studied=2
+        )
+    )
+    recorder = Recorder()
+    found = explain(
+        config, data(images_of(8)), evaluations(n=8, **dict.fromkeys(NAMES, (100, 0))), recorder
+    )
+    # The radius of l1.5 is one of the sweep's too, but the sweep is of l4.
+    assert sorted(call[1:3] for call in recorder.calls) == sorted(
+        [(name, 1.5) for name in NAMES] + [(name, 4.0) for name in NAMES]
+    )
+    for target in (0, 1):
+        np.testing.assert_array_equal(
+            found.vce["ensemble", 4.0, target].probability, found.sweep[0.2, target].probability
+        )
+        np.testing.assert_allclose(
+            found.vce["ensemble", 4.0, target].probability,
+            200 + 40 + 0.2 + target / 100 + 1000 * np.arange(4),
+        )
+
+
 def test_images_are_studied_by_their_order_and_failures_come_after_them():
     label = np.array([1, 0, 1, 0, 1, 0, 1, 0])
     right = np.array([True, True, False, True, False, False, True, False])
@@ -479,7 +503,8 @@ def test_maps_are_thresholded_and_scored_on_images_that_nothing_was_chosen_on(
     # Figure 1 shows the counterfactuals of the radius that is configured, not of the map's.
     shown = search.calls[-len(NAMES) :]
     assert [(call[1], call[2], call[5][0]) for call in shown] == [(n, 2.0, 1.0) for n in NAMES]
-    assert all(call[3].tolist() == [tuning + found.typical.row] for call in shown)
+    assert all(set(call[3].tolist()) == {tuning + found.typical.row} for call in shown)
+    assert all(len(reached.image) == 1 for reached in found.typical.vce.values())
     np.testing.assert_array_equal(found.images.indices, [2, 3, 4, 5])
     tuned = search.calls[:4]
     assert all(call[1] == "ensemble" and call[3].tolist() == [0, 1] for call in tuned)

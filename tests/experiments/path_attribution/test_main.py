@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from functools import partial
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -20,7 +21,7 @@ from cfx_jax.errors import InputError
 from cfx_jax.metrics import bootstrap_interval, paired_difference_interval
 from cfx_jax.models import Generator
 from cfx_jax.objectives import class_score
-from experiments.charachon import (
+from experiments.charachon_shared import (
     RANDOM,
     Groups,
     Localisation,
@@ -34,13 +35,13 @@ from experiments.path_attribution.__main__ import main
 from experiments.path_attribution.adversary import find_turned
 from experiments.path_attribution.claims import Scores, judge
 from experiments.path_attribution.config import FaithfulnessConfig
+from experiments.path_attribution.explained_images import choose_images
 from experiments.path_attribution.faithfulness import (
     Faithfulness,
     NotMeasured,
     measure_faithfulness,
 )
 from experiments.path_attribution.generators import Pairs, make_pairs
-from experiments.path_attribution.images import choose_images
 from experiments.path_attribution.maps import (
     Integration,
     group_by_decision,
@@ -48,9 +49,10 @@ from experiments.path_attribution.maps import (
     integrate_straight,
     smoothing_sigma,
 )
+from experiments.path_attribution.overwriting import Overwriting, Sweep, regions_replaced
 from experiments.path_attribution.presets import PRESETS, SMOKE
 from experiments.path_attribution.published import FDR, IOU, METHODS
-from experiments.path_attribution.sweeps import Overwriting, Sweep, regions_replaced
+from experiments.path_attribution.study import check_left_out
 from experiments.path_attribution.tables import (
     localisation_table,
     perturbation_table,
@@ -129,6 +131,24 @@ def test_the_published_tables_are_whole():
     assert published.localisation("brain", IOU, 98)["SyCE v2,k"] == 0.432
     assert published.relevance("pneumonia", "0")["CyCE v2"] == 0.839
     assert published.localisation(None, IOU, 98) == published.localisation("brain", IOU, 97.5) == {}
+
+
+@pytest.mark.parametrize(
+    ("left_out", "annotation"),
+    [
+        (("rivals",), None),
+        (("cycles",), None),
+        (("rivals", "overwriting"), "lesion_mask"),
+        (("cycles", "overwriting"), "lesion_mask"),
+    ],
+)
+def test_rivals_stay_where_something_is_compared_with_them(left_out, annotation):
+    config = dataclasses.replace(SMOKE, leave_out=left_out)
+    with pytest.raises(
+        InputError, match=rf"--leave-out: expected {left_out[0]} together with over"
+    ):
+        check_left_out(setup_of(config, toy(annotation=annotation)))
+    check_left_out(setup_of(dataclasses.replace(SMOKE, leave_out=("overwriting",)), toy()))
 
 
 @pytest.mark.parametrize(
@@ -656,10 +676,10 @@ def test_the_measures_of_table_1_are_told_apart():
 
 
 @pytest.mark.slow
-def test_a_smoke_run_writes_everything_and_a_second_start_reads_it(tmp_path, capsys):
-    config = dataclasses.replace(SMOKE, results=str(tmp_path / "r"), work=str(tmp_path / "w"))
-    main(config)
-    folder = tmp_path / "r" / "path_attribution" / "smoke"
+def test_a_smoke_run_writes_everything_and_a_second_start_reads_it(tmp_path, smoke_run, capsys):
+    run = smoke_run("path_attribution")
+    config = dataclasses.replace(SMOKE, results=str(run / "results"), work=str(run / "work"))
+    folder = run / "results" / "path_attribution" / "smoke"
     written = {path.name for path in folder.iterdir()}
     tables = (
         "1_localisation",
@@ -686,8 +706,12 @@ def test_a_smoke_run_writes_everything_and_a_second_start_reads_it(tmp_path, cap
     assert "..." not in capsys.readouterr().out
     # Two steps make no adversary that turns over all decisions: the rest of the report is written
     # nevertheless.
+    shutil.copytree(run / "work", tmp_path / "w")
     strict = dataclasses.replace(
-        config, faithfulness=dataclasses.replace(config.faithfulness, least_turned=1.0)
+        config,
+        faithfulness=dataclasses.replace(config.faithfulness, least_turned=1.0),
+        results=str(tmp_path / "r"),
+        work=str(tmp_path / "w"),
     )
     main(strict)
     folder = results_folder("path_attribution", strict, PRESETS)
@@ -732,15 +756,46 @@ def test_a_users_table_with_masks_and_patients_is_reported_as_theirs(tmp_path):
         classes=("sad", "glad=happy"),
         validation=0.2,
         test=0.4,
+        organ="found",
+        latent=dataclasses.replace(SMOKE.latent, methods=("counterfactual", "shift")),
         results=str(tmp_path / "r"),
         work=str(tmp_path / "w"),
     )
     main(config)
     (folder,) = (tmp_path / "r" / "path_attribution").iterdir()
-    assert {"table_1_localisation.csv", "figure_1_maps.png", "report.html"} <= {
-        path.name for path in folder.iterdir()
-    }
+    tables = ("1_localisation", "numbers", "reliance", "outside", "parts")
+    assert {
+        *(f"table_{name}.csv" for name in tables),
+        "figure_1_maps.png",
+        "report.html",
+    } <= {path.name for path in folder.iterdir()}
+    outside = (folder / "table_outside.csv").read_text()
+    assert all(name in outside for name in ("latent counterfactual E", "latent shift v2,k"))
+    assert "latent attention" in outside
     page = visible_text(folder / "report.html")
     assert "sad and happy" in page and "Images of each class: 60 sad, 60 happy." in page
     assert "paper" not in page.casefold() and "over groups" in page
     assert "paper" not in (folder / "table_1_localisation.csv").read_text()
+
+
+@pytest.mark.slow
+def test_a_folder_without_masks_is_explained_without_what_is_left_out(tmp_path):
+    config = dataclasses.replace(
+        SMOKE,
+        data=f"folder:{write_folder(tmp_path / 'photos', count=60)}",
+        classes=("sad", "glad"),
+        organ="only",
+        leave_out=("cycles", "rivals", "overwriting"),
+        results=str(tmp_path / "r"),
+        work=str(tmp_path / "w"),
+    )
+    main(config)
+    (folder,) = (tmp_path / "r" / "path_attribution").iterdir()
+    written = {path.name for path in folder.iterdir()}
+    assert {"table_outside.csv", "figure_all_maps.png", "report.html"} <= written
+    assert not {"table_2_relevance.csv", "figure_2_aopc.png"} & written
+    assert "Left out: --leave-out overwriting." in visible_text(folder / "report.html")
+    outside = (folder / "table_outside.csv").read_text()
+    assert "SAGen E" in outside and "Grad-CAM" not in outside and "SyCE" not in outside
+    numbers = (folder / "table_numbers.csv").read_text()
+    assert "brightness of the surroundings" not in numbers  # they are black

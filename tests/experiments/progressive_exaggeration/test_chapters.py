@@ -26,15 +26,15 @@ from experiments.progressive_exaggeration.chapters.ablation import (
     scaled,
 )
 from experiments.progressive_exaggeration.chapters.attributes import Attributes, Explained
-from experiments.progressive_exaggeration.chapters.bias import confounded_and_not
-from experiments.progressive_exaggeration.chapters.confounding import (
+from experiments.progressive_exaggeration.chapters.confounder.oracle import balanced, with_drawings
+from experiments.progressive_exaggeration.chapters.confounder.report import (
     BIASED,
     UNBIASED,
     Bias,
     Shown,
 )
+from experiments.progressive_exaggeration.chapters.confounder.study import confounded_and_not
 from experiments.progressive_exaggeration.chapters.discrimination import Discrimination, Turned
-from experiments.progressive_exaggeration.chapters.oracle import balanced, with_drawings
 from experiments.progressive_exaggeration.chapters.saliency import (
     GRAD_CAM,
     GRADIENT,
@@ -44,13 +44,18 @@ from experiments.progressive_exaggeration.chapters.saliency import (
     map_saliency,
     other_maps,
 )
-from experiments.progressive_exaggeration.classifiers import Network
 from experiments.progressive_exaggeration.data import Data, Part, load_images
 from experiments.progressive_exaggeration.human_study import write_human_study
-from experiments.progressive_exaggeration.label_study import OVER_TRAININGS, LabelStudy
+from experiments.progressive_exaggeration.label_study import (
+    OURS,
+    OVER_TRAININGS,
+    Explainer,
+    LabelStudy,
+    Network,
+    Subject,
+    Sweeps,
+)
 from experiments.progressive_exaggeration.presets import SMOKE
-from experiments.progressive_exaggeration.subject import Subject
-from experiments.progressive_exaggeration.sweeps import OURS, Explainer, Sweeps
 from experiments.shared import ImageSet, StoredImages, Workspace
 from experiments.shared.controls import BRIGHTEST, CHANGE, CONSTANT, DARKEST, EDGES
 

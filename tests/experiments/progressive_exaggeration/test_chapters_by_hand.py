@@ -13,9 +13,9 @@ from flax import nnx
 
 from cfx_jax.data import load_arrays
 from cfx_jax.report import read_key
-from experiments.progressive_exaggeration import classifiers, sweeps
 from experiments.progressive_exaggeration.__main__ import main
 from experiments.progressive_exaggeration.chapters import ablation
+from experiments.progressive_exaggeration.label_study import classifiers, explanations
 from experiments.progressive_exaggeration.presets import SMOKE
 from experiments.shared.controls import CHANGE, RANDOM, TRIVIAL
 
@@ -87,10 +87,13 @@ FEW = (
 def by_hand(monkeypatch):
     trained = {"progressive": Brightener, "vae": Coder}
     monkeypatch.setattr(classifiers, "train", colours)
-    monkeypatch.setattr(sweeps, "train", lambda trainer, *args, **options: trained[trainer.name]())
+    monkeypatch.setattr(
+        explanations, "train", lambda trainer, *args, **options: trained[trainer.name]()
+    )
     monkeypatch.setattr(ablation, "SETTINGS", FEW)
 
 
+@pytest.mark.slow
 def test_every_chapter_is_written_and_a_second_start_computes_nothing(tmp_path, by_hand, capsys):
     config = dataclasses.replace(
         SMOKE,

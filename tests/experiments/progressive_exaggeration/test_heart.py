@@ -12,11 +12,11 @@ from scipy import stats
 from cfx_jax.counterfactuals import Exaggeration
 from cfx_jax.errors import InputError
 from experiments.progressive_exaggeration import published
-from experiments.progressive_exaggeration.chapters.heart import Heart, organs
+from experiments.progressive_exaggeration.chapters.heart import Heart, heart_sizes
 from experiments.progressive_exaggeration.chapters.heart.chapter import all_series
 from experiments.progressive_exaggeration.chapters.heart.claims import make_claims
 from experiments.progressive_exaggeration.chapters.heart.figures import heart_outlines
-from experiments.progressive_exaggeration.chapters.heart.groups import (
+from experiments.progressive_exaggeration.chapters.heart.group_comparisons import (
     ENLARGED,
     GROUPS,
     NORMAL,
@@ -26,14 +26,7 @@ from experiments.progressive_exaggeration.chapters.heart.groups import (
     difference,
     groups,
 )
-from experiments.progressive_exaggeration.chapters.heart.masks import (
-    classes_of,
-    has_hearts,
-    largest,
-    organs_of,
-    sizes_of,
-)
-from experiments.progressive_exaggeration.chapters.heart.organs import (
+from experiments.progressive_exaggeration.chapters.heart.heart_sizes import (
     REGISTERED,
     SEGMENTED,
     WAYS,
@@ -41,7 +34,14 @@ from experiments.progressive_exaggeration.chapters.heart.organs import (
     find_hearts,
     move,
 )
-from experiments.progressive_exaggeration.chapters.heart.series import (
+from experiments.progressive_exaggeration.chapters.heart.organ_masks import (
+    classes_of,
+    has_hearts,
+    largest,
+    organs_of,
+    sizes_of,
+)
+from experiments.progressive_exaggeration.chapters.heart.size_statistics import (
     Series,
     correlation,
     correlation_per_query,
@@ -56,9 +56,8 @@ from experiments.progressive_exaggeration.chapters.heart.tables import (
     size_table,
 )
 from experiments.progressive_exaggeration.data import Data, Part, load_images
+from experiments.progressive_exaggeration.label_study import Subject, Sweeps
 from experiments.progressive_exaggeration.presets import PRESETS, SMOKE
-from experiments.progressive_exaggeration.subject import Subject
-from experiments.progressive_exaggeration.sweeps import Sweeps
 from experiments.shared import ImageSet, PaperReport, StoredImages, Workspace
 
 BINS = (np.arange(10) + 0.5) / 10
@@ -365,7 +364,7 @@ def test_every_explanation_is_segmented_and_the_true_counterfactual_last(tmp_pat
     """Of four radiographs the first explanation is the radiograph itself and the second has a heart
     of another place.
     """
-    monkeypatch.setattr(organs, "_train", lambda *args: ByShade())
+    monkeypatch.setattr(heart_sizes, "_train", lambda *args: ByShade())
     lungs = np.stack([squares((6, 1), (6, 12))] * 4)
     own, other, true = (
         np.stack([squares((6, 6 + shift), side=3 + number % 2) for number in range(4)])

@@ -11,12 +11,17 @@ from visible_text import visible_text
 from cfx_jax.counterfactuals import Exaggeration
 from cfx_jax.errors import InputError
 from experiments.progressive_exaggeration.__main__ import main
-from experiments.progressive_exaggeration.classifiers import Network
 from experiments.progressive_exaggeration.data import Data, Part, load_images
-from experiments.progressive_exaggeration.measures import ranges, remarks
+from experiments.progressive_exaggeration.label_study import (
+    Network,
+    Subject,
+    Sweeps,
+    ranges,
+    remarks,
+    spread,
+    subject_of,
+)
 from experiments.progressive_exaggeration.presets import PRESETS, SMOKE
-from experiments.progressive_exaggeration.subject import Subject, subject_of
-from experiments.progressive_exaggeration.sweeps import Sweeps, spread
 from experiments.shared import ImageSet, StoredImages, Workspace
 
 RNG = np.random.default_rng(0)
@@ -127,10 +132,10 @@ def test_impossible_options_are_refused(tmp_path, options, message):
 
 
 @pytest.mark.slow
-def test_a_smoke_run_writes_everything_and_a_second_start_reads_it(tmp_path, capsys):
-    config = dataclasses.replace(SMOKE, results=str(tmp_path / "r"), work=str(tmp_path / "w"))
-    main(config)
-    folder = tmp_path / "r" / "progressive_exaggeration" / "smoke"
+def test_a_smoke_run_writes_everything_and_a_second_start_reads_it(smoke_run, capsys):
+    run = smoke_run("progressive_exaggeration")
+    config = dataclasses.replace(SMOKE, results=str(run / "results"), work=str(run / "work"))
+    folder = run / "results" / "progressive_exaggeration" / "smoke"
     written = {path.name for path in folder.iterdir()}
     assert {
         "table_1_distances.csv",

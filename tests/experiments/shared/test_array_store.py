@@ -10,8 +10,15 @@ import numpy as np
 import pytest
 
 from cfx_jax.errors import InputError
-from experiments.shared import Workspace, array_store
-from experiments.shared.array_store import PART_BYTES, chosen, filled, row_slices, stored
+from experiments.shared import (
+    Workspace,
+    array_store,
+    choose_rows,
+    fill_rows,
+    row_slices,
+    store_parts,
+)
+from experiments.shared.array_store import PART_BYTES
 from trainers import digest
 
 VALUES = np.random.default_rng(0).normal(size=(7, 2, 3)).astype(np.float32)
@@ -34,7 +41,7 @@ def make_stored(root, make=None):
                 make()
             yield part
 
-    return stored(Workspace(root), "stage", [1], 7, compute)["image"]
+    return store_parts(Workspace(root), "stage", [1], 7, compute)["image"]
 
 
 def make_filled(root, make=None):
@@ -46,7 +53,7 @@ def make_filled(root, make=None):
         return VALUES[rows]
 
     Workspace(root)
-    return filled(root / "stage-of-one", VALUES.shape, rows_of)
+    return fill_rows(root / "stage-of-one", VALUES.shape, rows_of)
 
 
 both = pytest.mark.parametrize("way", [make_stored, make_filled])
@@ -55,7 +62,7 @@ both = pytest.mark.parametrize("way", [make_stored, make_filled])
 def test_parts_come_back_as_one_map_and_are_made_once(tmp_path):
     made, workspace = [], Workspace(tmp_path)
     for _ in range(2):
-        found = stored(workspace, "stage", [1], 7, lambda first: parts(first, made))
+        found = store_parts(workspace, "stage", [1], 7, lambda first: parts(first, made))
     assert made == [0, 3, 6] and set(found) == {"image", "bin", "has"}
     assert all(isinstance(each, np.memmap) for each in found.values())
     np.testing.assert_array_equal(found["image"], VALUES)
@@ -72,12 +79,12 @@ def test_a_stage_that_ends_in_the_middle_is_not_taken_for_whole(tmp_path):
 
     workspace = Workspace(tmp_path)
     with pytest.raises(KeyboardInterrupt):
-        stored(workspace, "stage", [1], 7, broken)
+        store_parts(workspace, "stage", [1], 7, broken)
     for number in (8, 6):
         with pytest.raises(RuntimeError, match=f"expected {number} rows over all parts, got 7"):
-            stored(workspace, "stage", [number], number, parts)
+            store_parts(workspace, "stage", [number], number, parts)
     made = []
-    arrays = stored(workspace, "stage", [1], 7, lambda first: parts(first, made))
+    arrays = store_parts(workspace, "stage", [1], 7, lambda first: parts(first, made))
     assert made == [3, 6]  # it goes on where it stopped
     np.testing.assert_array_equal(arrays["image"], VALUES)
     np.testing.assert_array_equal(arrays["has"], np.arange(7) > 3)
@@ -95,16 +102,16 @@ def test_rows_are_made_in_parts_and_go_on_where_they_stopped(tmp_path, monkeypat
 
     wanted = np.array([0, 1, 2, 4, 5, 7, 9])
     with pytest.raises(KeyboardInterrupt):
-        filled(tmp_path, values.shape, make, wanted=wanted)
+        fill_rows(tmp_path, values.shape, make, wanted=wanted)
     assert asked == [[0, 1, 2], [4, 5, 7]]
     asked.clear()
-    found = filled(tmp_path, values.shape, make, wanted=wanted)
+    found = fill_rows(tmp_path, values.shape, make, wanted=wanted)
     assert asked == [[9]] and isinstance(found, np.memmap) and not found.flags.writeable
     np.testing.assert_array_equal(found[wanted], values[wanted])
     assert not found[[3, 6, 8]].any()
-    part = chosen(found, np.array([9, 0, 4]), tmp_path / "part")
+    part = choose_rows(found, np.array([9, 0, 4]), tmp_path / "part")
     assert isinstance(part, np.memmap) and isinstance(
-        chosen(values, wanted, tmp_path / "none"), np.ndarray
+        choose_rows(values, wanted, tmp_path / "none"), np.ndarray
     )
     np.testing.assert_array_equal(part, values[[9, 0, 4]])
     assert not (tmp_path / "none").exists()
@@ -112,7 +119,7 @@ def test_rows_are_made_in_parts_and_go_on_where_they_stopped(tmp_path, monkeypat
 
 
 def test_no_rows_wanted_are_zeros(tmp_path):
-    found = filled(tmp_path, (3, 2), lambda rows: 1 / 0, wanted=np.array([], int))
+    found = fill_rows(tmp_path, (3, 2), lambda rows: 1 / 0, wanted=np.array([], int))
     np.testing.assert_array_equal(found, np.zeros((3, 2)))
 
 
@@ -120,7 +127,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import numpy as np
-from experiments.shared.array_store import filled, stored
+from experiments.shared.array_store import fill_rows, store_parts
 from experiments.shared.workspace import Workspace
 import experiments.shared.array_store as store
 
@@ -134,11 +141,11 @@ def make(rows):
     return np.full((len(rows), 2, 3), 5.0, np.float32)
 
 if sys.argv[2] == "filled":
-    filled(root / "stage-of-one", (7, 2, 3), make)
+    fill_rows(root / "stage-of-one", (7, 2, 3), make)
 else:
     same = {"bin": np.arange(2), "has": np.zeros(2, bool)}
     parts = ({"image": make(range(2)), **same} for _ in range(4))
-    stored(Workspace(root), "stage", [1], 7, lambda first: parts)
+    store_parts(Workspace(root), "stage", [1], 7, lambda first: parts)
 """
 
 
@@ -180,10 +187,12 @@ def test_files_that_are_damaged_are_made_anew(tmp_path, capsys, damage, way):
 
 def test_a_lost_array_of_several_is_noticed(tmp_path):
     workspace = Workspace(tmp_path)
-    stored(workspace, "stage", [1], 7, parts)
+    store_parts(workspace, "stage", [1], 7, parts)
     (path,) = tmp_path.rglob("bin.npy")
     path.unlink()
-    np.testing.assert_array_equal(stored(workspace, "stage", [1], 7, parts)["bin"], np.arange(7))
+    np.testing.assert_array_equal(
+        store_parts(workspace, "stage", [1], 7, parts)["bin"], np.arange(7)
+    )
 
 
 @both

@@ -6,7 +6,7 @@ import pytest
 from fundus_photographs import photograph
 from image_folders import write_folder
 
-from cfx_jax.data import shared_copies, split
+from cfx_jax.data import find_organ, shared_copies, split
 from cfx_jax.errors import InputError
 from experiments.prepare_fundus import find_photographs
 from experiments.shared import FolderOptions, folder_note, load_folder, split_images
@@ -120,6 +120,26 @@ def test_the_identity_of_a_folder_is_that_of_its_pixels_labels_and_groups(tmp_pa
     cv2.imwrite(str(folder / "sad/1.png"), picture)
     others.append(load(folder).identity)
     assert all(other != first for other in others)
+
+
+def test_the_organ_is_found_or_the_rest_or_itself_is_black_and_copies_stay_the_same(tmp_path):
+    folder = write_folder(tmp_path, count=3)
+    plain = load(folder, size=32)
+    sets = {organ: load(folder, size=32, organ=organ) for organ in ("found", "only", "removed")}
+    assert "organ_mask" not in plain.arrays
+    masks = sets["found"].arrays["organ_mask"]
+    images = plain.arrays["image"]
+    np.testing.assert_array_equal(masks, [find_organ(image) for image in images])
+    assert masks.any() and not masks.all()
+    np.testing.assert_array_equal(sets["found"].arrays["image"], images)
+    np.testing.assert_array_equal(sets["only"].arrays["image"], images * masks[..., None])
+    np.testing.assert_array_equal(sets["removed"].arrays["image"], images * ~masks[..., None])
+    np.testing.assert_array_equal(sets["removed"].arrays["organ_mask"], masks)
+    assert len({str(images.identity) for images in (plain, *sets.values())}) == 4
+    # Nothing is left of two pictures, which are different pictures nevertheless.
+    for number in (0, 1):
+        cv2.imwrite(str(folder / f"sad/{number}.png"), np.full((32, 32), number, np.uint8))
+    assert load(folder, size=32, organ="only").copies is None
 
 
 def test_class_folder_whose_name_is_no_text_is_shown_escaped(tmp_path):

@@ -53,8 +53,9 @@ def test_two_processes_give_the_bits_of_one_and_a_second_start_reads_them(tmp_pa
 
 
 @pytest.mark.slow
-def test_four_processes_give_what_one_gives(tmp_path, alone):
-    for status, _, errors in ends(start(tmp_path, 4), seconds=_LIMIT):
+def test_four_processes_give_what_one_gives_also_where_one_comes_late(tmp_path, alone):
+    # Gloo waits 30 s for a first connection.
+    for status, _, errors in ends(start(tmp_path, 4, "--late", 35), seconds=_LIMIT):
         assert status == 0, errors
     arrays, claims, table = outcome(tmp_path)
     assert arrays.keys() >= {name for name in alone[0] if name.name == "metrics.jsonl"}

@@ -37,7 +37,7 @@ def run(root, clock, seconds=60.0):
 
 def test_a_first_start_tells_the_stages_and_that_no_time_is_known(tmp_path):
     told = Stages(NAMES, tmp_path, "0123").plan()
-    assert told.startswith("3 stages: images, training, report; the time is told when")
+    assert told.startswith("3 stages: images, training, report; each training and search tells")
 
 
 def test_stages_are_counted_as_they_begin(tmp_path, clock, capsys):
@@ -45,8 +45,8 @@ def test_stages_are_counted_as_they_begin(tmp_path, clock, capsys):
     lines = [line for line in capsys.readouterr().out.splitlines() if "stage " in line]
     assert [line.partition("] ")[2] for line in lines] == [
         "stage 1 of 3: images",
-        "stage 2 of 3: training",
-        "stage 3 of 3: report",
+        "stage 2 of 3: training; about 60 s so far",
+        "stage 3 of 3: report; about 2 min so far",
     ]
     assert [line.count("#") for line in lines] == [0, 6, 13]
 
@@ -58,7 +58,10 @@ def test_a_second_start_tells_what_is_stored_and_how_long_the_rest_takes(tmp_pat
     assert told.endswith("about 13 s in all")  # two stages are read
     capsys.readouterr()
     run(tmp_path, clock)
-    assert "stage 2 of 3: training (stored)" in capsys.readouterr().out
+    assert (
+        "stage 2 of 3: training (stored); about 0 s so far, about 8 s ahead"
+        in capsys.readouterr().out
+    )
 
 
 def test_a_stage_whose_folder_is_gone_takes_what_it_took(tmp_path, clock):

@@ -16,7 +16,7 @@ from cfx_jax.diagnosis import Finding
 from cfx_jax.errors import InputError
 from cfx_jax.losses import PUBLISHED_WEIGHTS
 from cfx_jax.metrics import Interval, bootstrap_interval, paired_difference_interval
-from experiments.charachon import (
+from experiments.charachon_shared import (
     AVERAGED,
     PAIRS,
     RANDOM,
@@ -33,8 +33,8 @@ from experiments.similar_adversarial import published, tables
 from experiments.similar_adversarial.__main__ import main
 from experiments.similar_adversarial.boxes import find_boxes
 from experiments.similar_adversarial.claims import make_claims
+from experiments.similar_adversarial.compared_generators import NAIVE, NAMES, OURS, row_settings
 from experiments.similar_adversarial.presets import DEMO, PRESETS, SMOKE
-from experiments.similar_adversarial.rows import NAIVE, NAMES, OURS, row_settings
 from experiments.similar_adversarial.study import Marked, Run, Study, run_study
 
 PERCENTILES = published.PERCENTILES
@@ -43,7 +43,8 @@ PERCENTILES = published.PERCENTILES
 @pytest.fixture(autouse=True)
 def few_resamples(monkeypatch):
     few = {"num_resamples": 200}
-    for place in ("shared.claims", "charachon.tables", "similar_adversarial.comparisons"):
+    places = "shared.claims", "charachon_shared.tables", "similar_adversarial.claim_comparisons"
+    for place in places:
         monkeypatch.setattr(
             f"experiments.{place}.bootstrap_interval", partial(bootstrap_interval, **few)
         )
@@ -386,11 +387,11 @@ def test_boxes_are_measured_as_drawn_or_around_regions():
 
 
 @pytest.mark.slow
-def test_a_smoke_run_ends_in_a_report(tmp_path):
-    config = dataclasses.replace(SMOKE, results=str(tmp_path / "r"), work=str(tmp_path / "w"))
-    main(config)
+def test_a_smoke_run_ends_in_a_report(smoke_run):
+    run = smoke_run("similar_adversarial")
+    config = dataclasses.replace(SMOKE, results=str(run / "results"), work=str(run / "work"))
     folder = results_folder("similar_adversarial", config, PRESETS)
-    assert folder == tmp_path / "r" / "similar_adversarial" / "smoke"
+    assert folder == run / "results" / "similar_adversarial" / "smoke"
     written = {path.name for path in folder.iterdir()}
     numbers = ("3_boxes", "6_overlap", "7_areas", "8_overlap", "9_areas", "10_overlap", "11_areas")
     assert {

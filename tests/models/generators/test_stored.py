@@ -12,6 +12,7 @@ from cfx_jax.models import (
     SingleAE,
     UNetGenerator,
     arrays_of,
+    computing_in,
     rebuild,
 )
 
@@ -42,6 +43,15 @@ def test_statistics_are_kept_too():
     network.stem_norm.mean[...] = jnp.array([0.25])
     again = rebuild("ProgressiveGenerator", options, arrays_of(network))
     np.testing.assert_array_equal(again.stem_norm.mean[...], [0.25])
+
+
+def test_a_network_that_computes_in_bfloat16_does_so_again():
+    network = computing_in(UNetGenerator(**UNET, rngs=nnx.Rngs(1)), "bfloat16")
+    options = UNET | {"compute_dtype": "bfloat16"}
+    again = rebuild("UNetGenerator", options, arrays_of(network))
+    np.testing.assert_array_equal(draw(again), draw(network))
+    plain = rebuild("UNetGenerator", UNET, arrays_of(network))
+    assert not np.array_equal(draw(plain), draw(network))
 
 
 @pytest.mark.parametrize(

@@ -133,3 +133,12 @@ def test_patch_stem_is_a_matrix_product_over_disjoint_patches():
         normalise(patches @ np.asarray(stem.conv.kernel[...]).reshape(48, 5), stem.norm)
     )
     np.testing.assert_allclose(stem(images), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_patch_stem_leaves_out_the_pixels_that_fill_no_patch_as_a_convolution_does():
+    images = np.random.default_rng(3).uniform(size=(2, 11, 14, 1)).astype(np.float32)
+    stem = random_statistics(PatchStem(1, 5, act=nnx.relu, rngs=nnx.Rngs(0)))
+    maps = correlate(images, stem.conv.kernel[...], pad=0, stride=4)
+    assert maps.shape == (2, 2, 3, 5)
+    expected = relu(normalise(maps, stem.norm))
+    np.testing.assert_allclose(stem(images), expected, rtol=1e-4, atol=1e-4)

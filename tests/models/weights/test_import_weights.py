@@ -10,8 +10,7 @@ import pytest
 from flax import nnx
 
 from cfx_jax.errors import InputError
-from cfx_jax.models import DenseNet, EfficientNet, ResNet, Stage, import_weights
-from cfx_jax.models.weights.torchvision_names import torchvision_name
+from cfx_jax.models import DenseNet, EfficientNet, ResNet, Stage, import_weights, torchvision_name
 
 
 def norm(name, width):

@@ -17,9 +17,9 @@ from cfx_jax.checks import check_count
 from cfx_jax.data.ct_scan import read_ct_scan
 from cfx_jax.data.nifti import read_nifti
 from cfx_jax.data.sets.stored.pictures import plain_png, png
-from cfx_jax.data.sets.stored.source import StoredSet
 from cfx_jax.data.sets.stored.spec import Example, Kind, SetSpec
-from cfx_jax.data.slices import resize_labels, slice_indices
+from cfx_jax.data.sets.stored.stored_set import StoredSet
+from cfx_jax.data.slice_resizing import resize_labels, slice_indices
 from cfx_jax.errors import InputError
 
 

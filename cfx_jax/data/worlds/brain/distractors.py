@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.data.worlds.brain.anatomy import Anatomy
-from cfx_jax.data.worlds.brain.head import FLUID, brain_depth
+from cfx_jax.data.worlds.brain.skull import FLUID, brain_depth
 from cfx_jax.data.worlds.brain.tissue import brain_cover
 from cfx_jax.data.worlds.brain.ventricles import TRIGONE, ventricle_size
 from cfx_jax.data.worlds.curves import bezier, wiggle

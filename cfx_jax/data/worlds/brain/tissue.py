@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from cfx_jax.data.worlds.brain.anatomy import TOP_OF_VENTRICLES, Anatomy
-from cfx_jax.data.worlds.brain.head import FLUID, brain_depth
+from cfx_jax.data.worlds.brain.skull import FLUID, brain_depth
 from cfx_jax.data.worlds.curves import Curves, bezier, rotate, shoots, wiggle
 from cfx_jax.data.worlds.drawing import (
     Frame,

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.data.worlds.brain.anatomy import Anatomy
-from cfx_jax.data.worlds.brain.head import brain_depth
+from cfx_jax.data.worlds.brain.skull import brain_depth
 from cfx_jax.data.worlds.drawing import Frame, outline_cover, smooth_noise, soften
 
 KINDS = ("ring", "solid", "faint")

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.data.worlds.brain.anatomy import TOP_OF_VENTRICLES, Anatomy
-from cfx_jax.data.worlds.brain.head import FLUID
+from cfx_jax.data.worlds.brain.skull import FLUID
 from cfx_jax.data.worlds.drawing import Frame, outline_cover, smooth_outline, soften
 
 TRIGONE = np.array([0.15, 0.25])  # where the right ventricle is widest and holds the choroid plexus

@@ -20,6 +20,6 @@ from cfx_jax.data.worlds.chest.opacities import Opacity as Opacity
 from cfx_jax.data.worlds.chest.opacities import opacity_boxes as opacity_boxes
 from cfx_jax.data.worlds.chest.opacities import opacity_density as opacity_density
 from cfx_jax.data.worlds.chest.opacities import sample_opacities as sample_opacities
-from cfx_jax.faces import public as _public
+from cfx_jax.public_names import public as _public
 
 __all__, __dir__ = _public(globals())

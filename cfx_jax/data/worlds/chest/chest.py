@@ -6,11 +6,11 @@ import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.data.worlds.chest.anatomy import Anatomy
-from cfx_jax.data.worlds.chest.body import soft_tissue
 from cfx_jax.data.worlds.chest.bones import bone_density
 from cfx_jax.data.worlds.chest.distractors import Distractors, lung_shadows, overlays
 from cfx_jax.data.worlds.chest.lungs import lung_cover
 from cfx_jax.data.worlds.chest.mediastinum import airway_cover, mediastinal_cover
+from cfx_jax.data.worlds.chest.soft_tissue import soft_tissue
 from cfx_jax.data.worlds.chest.vessels import vessel_density
 from cfx_jax.data.worlds.drawing import Frame
 

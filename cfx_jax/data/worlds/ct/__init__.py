@@ -11,6 +11,6 @@ from cfx_jax.data.worlds.ct.stack import levels_of as levels_of
 from cfx_jax.data.worlds.ct.stroke import SIDES as SIDES
 from cfx_jax.data.worlds.ct.stroke import stroke_scene as stroke_scene
 from cfx_jax.data.worlds.ct.territories import TERRITORIES as TERRITORIES
-from cfx_jax.faces import public as _public
+from cfx_jax.public_names import public as _public
 
 __all__, __dir__ = _public(globals())

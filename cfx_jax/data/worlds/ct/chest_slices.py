@@ -8,8 +8,8 @@ import math
 import numpy as np
 from jaxtyping import Float
 
+from cfx_jax.data.worlds.ct.chest_anatomy import Trunk
 from cfx_jax.data.worlds.ct.stack import Painter, Stack, ellipse, stack_slices
-from cfx_jax.data.worlds.ct.trunk import Trunk
 from cfx_jax.data.worlds.curves import bezier, rotate, wiggle
 from cfx_jax.data.worlds.drawing import Frame, smooth_outline
 

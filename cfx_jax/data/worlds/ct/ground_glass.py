@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from cfx_jax.data.worlds.ct.chest_anatomy import Trunk
 from cfx_jax.data.worlds.ct.chest_slices import TISSUE
 from cfx_jax.data.worlds.ct.stack import LEAST_COVER, Stack, solid_noise
-from cfx_jax.data.worlds.ct.trunk import Trunk
 from cfx_jax.data.worlds.drawing import Frame
 
 GRADES = ("CT-0", "CT-1", "CT-2", "CT-3", "CT-4")

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from cfx_jax.data.worlds.ct.head import FLUID
-from cfx_jax.data.worlds.ct.skull import Head
+from cfx_jax.data.worlds.ct.head_anatomy import Head
+from cfx_jax.data.worlds.ct.head_slices import FLUID
 from cfx_jax.data.worlds.ct.stack import Stack, solid_noise
 from cfx_jax.data.worlds.drawing import Frame
 

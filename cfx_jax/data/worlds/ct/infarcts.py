@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from cfx_jax.data.worlds.ct.head import GREY
-from cfx_jax.data.worlds.ct.skull import Head
+from cfx_jax.data.worlds.ct.head_anatomy import Head
+from cfx_jax.data.worlds.ct.head_slices import GREY
 from cfx_jax.data.worlds.ct.stack import solid_noise
 from cfx_jax.data.worlds.ct.territories import territory_number
 from cfx_jax.data.worlds.drawing import Frame

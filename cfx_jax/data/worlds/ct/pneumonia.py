@@ -3,6 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
+from cfx_jax.data.worlds.ct.chest_anatomy import sample_trunk
 from cfx_jax.data.worlds.ct.chest_lookalikes import (
     add_chest_lookalikes,
     sample_chest_lookalikes,
@@ -25,7 +26,6 @@ from cfx_jax.data.worlds.ct.scene import (
     numbers_of,
 )
 from cfx_jax.data.worlds.ct.stack import LEAST_COVER
-from cfx_jax.data.worlds.ct.trunk import sample_trunk
 
 
 def pneumonia_scene(

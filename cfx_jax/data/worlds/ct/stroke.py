@@ -3,11 +3,12 @@
 import numpy as np
 from jaxtyping import Float
 
-from cfx_jax.data.worlds.ct.head import head_stack, sample_furrows
+from cfx_jax.data.worlds.ct.head_anatomy import sample_head
 from cfx_jax.data.worlds.ct.head_lookalikes import (
     add_head_lookalikes,
     sample_head_lookalikes,
 )
+from cfx_jax.data.worlds.ct.head_slices import head_stack, sample_furrows
 from cfx_jax.data.worlds.ct.infarcts import (
     Infarct,
     infarct_cover,
@@ -27,7 +28,6 @@ from cfx_jax.data.worlds.ct.scene import (
     Streams,
     numbers_of,
 )
-from cfx_jax.data.worlds.ct.skull import sample_head
 from cfx_jax.data.worlds.ct.stack import LEAST_COVER
 from cfx_jax.data.worlds.ct.territories import territory_mask
 

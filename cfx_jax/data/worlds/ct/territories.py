@@ -11,8 +11,8 @@ middle one the rest. Cerebellum and brain stem have none here.
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from cfx_jax.data.worlds.ct.head import brain_depth
-from cfx_jax.data.worlds.ct.skull import Head
+from cfx_jax.data.worlds.ct.head_anatomy import Head
+from cfx_jax.data.worlds.ct.head_slices import brain_depth
 from cfx_jax.data.worlds.drawing import Frame, outline_cover
 
 ARTERIES = ("MCA", "ACA", "PCA")

@@ -13,6 +13,6 @@ from cfx_jax.data.worlds.face.photo import background as background
 from cfx_jax.data.worlds.face.photo import camera_noise as camera_noise
 from cfx_jax.data.worlds.face.photo import photograph as photograph
 from cfx_jax.data.worlds.face.photo import sample_photo as sample_photo
-from cfx_jax.faces import public as _public
+from cfx_jax.public_names import public as _public
 
 __all__, __dir__ = _public(globals())

@@ -21,6 +21,6 @@ from cfx_jax.data.worlds.fundus.lesions import Lesions as Lesions
 from cfx_jax.data.worlds.fundus.lesions import add_lesions as add_lesions
 from cfx_jax.data.worlds.fundus.lesions import sample_lesions as sample_lesions
 from cfx_jax.data.worlds.fundus.vessels import vessel_transmission as vessel_transmission
-from cfx_jax.faces import public as _public
+from cfx_jax.public_names import public as _public
 
 __all__, __dir__ = _public(globals())

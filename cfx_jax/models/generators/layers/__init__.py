@@ -1,6 +1,5 @@
 """Layers of the networks that draw images."""
 
-from cfx_jax.faces import public as _public
 from cfx_jax.models.generators.layers.conditional_norm import (
     ConditionalBatchNorm as ConditionalBatchNorm,
 )
@@ -18,6 +17,9 @@ from cfx_jax.models.generators.layers.progressive_blocks import SpectralBlock as
 from cfx_jax.models.generators.layers.progressive_blocks import (
     SpectralIdentityBlock as SpectralIdentityBlock,
 )
+from cfx_jax.models.generators.layers.progressive_blocks import (
+    conditional_blocks as conditional_blocks,
+)
 from cfx_jax.models.generators.layers.progressive_blocks import mean_halve as mean_halve
 from cfx_jax.models.generators.layers.resampling import Doubling as Doubling
 from cfx_jax.models.generators.layers.resampling import Halving as Halving
@@ -30,5 +32,6 @@ from cfx_jax.models.generators.layers.spectral_norm import power_step as power_s
 from cfx_jax.models.generators.layers.transposed import (
     TransposedConvolution as TransposedConvolution,
 )
+from cfx_jax.public_names import public as _public
 
 __all__, __dir__ = _public(globals())

@@ -6,7 +6,10 @@ own condition.
 
 import jax.numpy as jnp
 from flax import nnx
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Int
+
+from cfx_jax.models.layers import promote_dtype
 
 
 class ConditionalBatchNorm(nnx.Module):
@@ -35,6 +38,7 @@ class ConditionalBatchNorm(nnx.Module):
         epsilon: float = 1e-3,
         rngs: nnx.Rngs,
     ) -> None:
+        self.dtype: DTypeLike | None = None
         self.normalise = nnx.BatchNorm(
             channels, momentum=momentum, epsilon=epsilon, use_bias=False, use_scale=False, rngs=rngs
         )
@@ -49,4 +53,5 @@ class ConditionalBatchNorm(nnx.Module):
         There is one condition for each image, in 0..num_conditions - 1.
         """
         scale, bias = (table[...][condition][:, None, None] for table in (self.scale, self.bias))
-        return scale * self.normalise(x) + bias
+        x, scale, bias = promote_dtype((self.normalise(x), scale, bias), dtype=self.dtype)
+        return scale * x + bias

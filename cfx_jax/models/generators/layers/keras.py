@@ -12,6 +12,8 @@ from flax import nnx
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from cfx_jax.models.layers import promote_dtype, widest
+
 
 def glorot_uniform(
     key: PRNGKeyArray, shape: tuple[int, ...], dtype: DTypeLike = jnp.float32
@@ -38,7 +40,7 @@ def glorot_uniform(
 
 
 def same_convolution(
-    in_channels: int, out_channels: int, *, stride: int = 1, rngs: nnx.Rngs
+    in_channels: int, out_channels: int, *, stride: int = 1, last: bool = False, rngs: nnx.Rngs
 ) -> nnx.Conv:
     """Makes a 3x3 convolution with bias and Keras' padding.
 
@@ -48,6 +50,7 @@ def same_convolution(
         in_channels: channels of the input maps.
         out_channels: channels of the output maps.
         stride: step of the kernel, in pixels.
+        last: whether it is a network's last layer, which computes in the type of its weights.
         rngs: source of the initial weights.
 
     Returns:
@@ -60,22 +63,30 @@ def same_convolution(
         strides=(stride, stride),
         padding="SAME",
         kernel_init=glorot_uniform,
+        promote_dtype=widest if last else promote_dtype,
         rngs=rngs,
     )
 
 
-def dense(in_channels: int, out_channels: int, *, rngs: nnx.Rngs) -> nnx.Linear:
+def dense(in_channels: int, out_channels: int, *, last: bool = False, rngs: nnx.Rngs) -> nnx.Linear:
     """Makes a linear layer with bias, over the last axis; on maps it is a 1x1 convolution.
 
     Args:
         in_channels: size of the last axis of its input.
         out_channels: size of the last axis of its output.
+        last: whether it is a network's last layer, which computes in the type of its weights.
         rngs: source of the initial weights.
 
     Returns:
         The layer, (..., in_channels) -> (..., out_channels).
     """
-    return nnx.Linear(in_channels, out_channels, kernel_init=glorot_uniform, rngs=rngs)
+    return nnx.Linear(
+        in_channels,
+        out_channels,
+        kernel_init=glorot_uniform,
+        promote_dtype=widest if last else promote_dtype,
+        rngs=rngs,
+    )
 
 
 class Affine(nnx.Module):
@@ -91,9 +102,11 @@ class Affine(nnx.Module):
 
     def __init__(self, channels: int, *, rngs: nnx.Rngs) -> None:
         del rngs
+        self.dtype: DTypeLike | None = None
         self.scale = nnx.Param(jnp.ones(channels))
         self.bias = nnx.Param(jnp.zeros(channels))
 
     def __call__(self, x: Float[Array, "*b c"]) -> Float[Array, "*b c"]:
         """Maps any shape with the channels last to the same shape."""
-        return self.scale[...] * x + self.bias[...]
+        x, scale, bias = promote_dtype((x, self.scale[...], self.bias[...]), dtype=self.dtype)
+        return scale * x + bias

@@ -7,10 +7,10 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from cfx_jax.models.generators.layers.keras import same_convolution
-from cfx_jax.models.layers import Activation, Norm
+from cfx_jax.models.layers import Activation, Block, Norm
 
 
-class PreActivation(nnx.Module):
+class PreActivation(Block):
     """Norm, activation and 3x3 convolution.
 
     The activation is the attribute ``act``, for ``models.guided``.

@@ -7,7 +7,8 @@ In the discriminator's shortcuts the released code takes the mean over 2x2 pixel
 convolution; the two commute, and the mean comes first here, which costs a quarter.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Protocol
 
 import jax
@@ -17,6 +18,7 @@ from jaxtyping import Array, Float, Int
 from cfx_jax.models.generators.layers.conditional_norm import ConditionalBatchNorm
 from cfx_jax.models.generators.layers.keras import dense, same_convolution
 from cfx_jax.models.generators.layers.spectral_norm import SpectralConvolution, SpectralLinear
+from cfx_jax.models.layers import Block
 
 
 class ConditionalNorm(Protocol):
@@ -32,7 +34,7 @@ def mean_halve(x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 c"]:
     return x.reshape(b, h // 2, 2, w // 2, 2, c).mean(axis=(2, 4))
 
 
-class ConditionalBlock(nnx.Module):
+class ConditionalBlock(Block):
     """A residual block of the generator, with a resizing and conditional norms.
 
     The branch is norm, ReLU, resizing, 3x3 convolution, norm, ReLU, 3x3 convolution. The shortcut
@@ -70,7 +72,25 @@ class ConditionalBlock(nnx.Module):
         return y + self.shortcut(self.resize(x))
 
 
-class SpectralBlock(nnx.Module):
+def conditional_blocks(
+    widths: Sequence[int],
+    *,
+    resize: Callable[[jax.Array], jax.Array],
+    norm: ConditionalNorm,
+    rngs: nnx.Rngs,
+) -> nnx.List:
+    """Makes a row of conditional blocks.
+
+    Args:
+        widths: channels before the first block, and after each.
+        resize, norm, rngs: as of ``ConditionalBlock``.
+    """
+    return nnx.List(
+        [ConditionalBlock(a, b, resize=resize, norm=norm, rngs=rngs) for a, b in pairwise(widths)]
+    )
+
+
+class SpectralBlock(Block):
     """A residual block of the discriminator that halves the maps.
 
     The branch is ReLU, 3x3 convolution, ReLU, 3x3 convolution and means over 2x2 pixels. The
@@ -95,7 +115,7 @@ class SpectralBlock(nnx.Module):
         return mean_halve(self.conv2(nnx.relu(y))) + self.shortcut(mean_halve(x))
 
 
-class SpectralIdentityBlock(nnx.Module):
+class SpectralIdentityBlock(Block):
     """A residual block of the discriminator that keeps the size and channels of the maps.
 
     The branch is ReLU, 3x3 convolution, ReLU, 3x3 convolution; the shortcut is the input.

@@ -11,14 +11,20 @@ No gradient runs through the singular vectors, as in the paper; code released wi
 2020 lets it.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from cfx_jax.models.generators.layers.keras import glorot_uniform
+from cfx_jax.models.layers import promote_dtype, widest
 
 _EPSILON = 1e-12
+_product = partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
+"""Not rounded as accelerators round by default: kernels are divided by the result."""
 
 
 class SpectralVector(nnx.Variable):
@@ -31,10 +37,15 @@ class _SpectralKernel(nnx.Module):
     Args:
         shape: of the kernel, output channels last.
         use_bias: whether there is a bias, at first 0.
+        last: whether it is a network's last layer, which computes in the type of its weights.
         rngs: source of the initial weights, Glorot's uniform, and of the vector.
     """
 
-    def __init__(self, shape: tuple[int, ...], *, use_bias: bool, rngs: nnx.Rngs) -> None:
+    def __init__(
+        self, shape: tuple[int, ...], *, use_bias: bool, last: bool = False, rngs: nnx.Rngs
+    ) -> None:
+        self.dtype: DTypeLike | None = None
+        self.promote_dtype = widest if last else promote_dtype
         self.kernel = nnx.Param(glorot_uniform(rngs.params(), shape))
         self.bias = nnx.data(nnx.Param(jnp.zeros(shape[-1])) if use_bias else None)
         self.vector = SpectralVector(jax.random.truncated_normal(rngs.params(), -2, 2, shape[-1:]))
@@ -60,11 +71,18 @@ class _SpectralKernel(nnx.Module):
         left, right = power_step(jax.lax.stop_gradient(matrix), self.vector[...])
         if self.update_spectral:
             self.vector[...] = right
-        return kernel / (left @ matrix @ right)
+        return (
+            kernel / (left * jnp.matmul(matrix, right, precision=jax.lax.Precision.HIGHEST)).sum()
+        )
 
-    def shifted(self, x: Float[Array, "*b c"]) -> Float[Array, "*b c"]:
-        """Adds the bias, where there is one."""
-        return x if self.bias is None else x + self.bias[...]
+    def converted(self, x: Float[Array, "*b c"]) -> tuple[Array, Array, Array | float]:
+        """Gives the input, the normalised kernel and the bias in the type of the computation.
+
+        The kernel is normalised in the type of its weights. Without a bias there is 0.
+        """
+        bias = None if self.bias is None else self.bias[...]
+        x, kernel, bias = self.promote_dtype((x, self.normalised(), bias), dtype=self.dtype)
+        return x, kernel, 0.0 if bias is None else bias
 
 
 class SpectralLinear(_SpectralKernel):
@@ -77,17 +95,25 @@ class SpectralLinear(_SpectralKernel):
         in_channels: size of the last axis of its input.
         out_channels: size of the last axis of its output.
         use_bias: whether a bias is added.
+        last: whether it is a network's last layer, which computes in the type of its weights.
         rngs: source of the initial weights, and of the vector of the power iteration.
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, *, use_bias: bool = True, rngs: nnx.Rngs
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        use_bias: bool = True,
+        last: bool = False,
+        rngs: nnx.Rngs,
     ) -> None:
-        super().__init__((in_channels, out_channels), use_bias=use_bias, rngs=rngs)
+        super().__init__((in_channels, out_channels), use_bias=use_bias, last=last, rngs=rngs)
 
     def __call__(self, x: Float[Array, "*b c"]) -> Float[Array, "*b d"]:
         """Maps (..., in_channels) to (..., out_channels)."""
-        return self.shifted(x @ self.normalised())
+        x, kernel, bias = self.converted(x)
+        return x @ kernel + bias
 
 
 class SpectralConvolution(_SpectralKernel):
@@ -105,10 +131,9 @@ class SpectralConvolution(_SpectralKernel):
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w d"]:
         """Maps (b, h, w, in_channels) to (b, h, w, out_channels)."""
         layout = ("NHWC", "HWIO", "NHWC")
-        return self.shifted(
-            jax.lax.conv_general_dilated(
-                x, self.normalised(), (1, 1), "SAME", dimension_numbers=layout
-            )
+        x, kernel, bias = self.converted(x)
+        return bias + jax.lax.conv_general_dilated(
+            x, kernel, (1, 1), "SAME", dimension_numbers=layout
         )
 
 
@@ -129,8 +154,8 @@ def power_step(
     >>> left.tolist(), right.tolist()
     ([1.0, 0.0], [1.0, 0.0])
     """
-    left = _unit(matrix @ right)
-    return left, _unit(left @ matrix)
+    left = _unit(_product(matrix, right))
+    return left, _unit(_product(left, matrix))
 
 
 def _unit(x: Float[Array, " n"]) -> Float[Array, " n"]:

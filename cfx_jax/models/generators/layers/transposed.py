@@ -8,9 +8,11 @@ as many parameters. XLA is slow on a CPU with the weight gradient of the transpo
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from cfx_jax.models.generators.layers.keras import glorot_uniform
+from cfx_jax.models.layers import promote_dtype, widest
 
 
 class TransposedConvolution(nnx.Module):
@@ -22,24 +24,35 @@ class TransposedConvolution(nnx.Module):
         in_channels: channels of the input maps.
         out_channels: channels of the output maps.
         use_bias: whether a bias is added.
+        last: whether it is a network's last layer, which computes in the type of its weights.
         rngs: source of the initial weights, Glorot's uniform.
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, *, use_bias: bool, rngs: nnx.Rngs
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        use_bias: bool,
+        last: bool = False,
+        rngs: nnx.Rngs,
     ) -> None:
+        self.dtype: DTypeLike | None = None
+        self.promote_dtype = widest if last else promote_dtype
         self.kernel = nnx.Param(glorot_uniform(rngs.params(), (5, 5, in_channels, out_channels)))
         self.bias = nnx.data(nnx.Param(jnp.zeros(out_channels)) if use_bias else None)
 
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 d"]:
         """Maps (b, h, w, in_channels) to (b, 2 h, 2 w, out_channels)."""
         b, h, w, _ = x.shape
+        bias = None if self.bias is None else self.bias[...]
+        x, kernel, bias = self.promote_dtype((x, self.kernel[...], bias), dtype=self.dtype)
         layout = ("NHWC", "HWIO", "NHWC")
         squares = jax.lax.conv_general_dilated(
-            x, _of_squares(self.kernel[...]), (1, 1), "SAME", dimension_numbers=layout
+            x, _of_squares(kernel), (1, 1), "SAME", dimension_numbers=layout
         )
         y = squares.reshape(b, h, w, 2, 2, -1).swapaxes(2, 3).reshape(b, 2 * h, 2 * w, -1)
-        return y if self.bias is None else y + self.bias[...]
+        return y if bias is None else y + bias
 
 
 def _of_squares(kernel: Float[Array, "5 5 c d"]) -> Float[Array, "3 3 c e"]:

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from cfx_jax.models.layers import Activation, batch_norm, he_fan_out, pointwise
+from cfx_jax.models.layers import Activation, Block, batch_norm, he_fan_out, pointwise
 
 INPUT = "input"
 _EPSILON = 1e-3
@@ -52,7 +52,7 @@ Table = Mapping[str, Unit | Pool]
 """The layers of a block in an order in which they can be computed."""
 
 
-class ConvolutionUnit(nnx.Module):
+class ConvolutionUnit(Block):
     """A bias-free convolution, batch norm with epsilon 1e-3, and activation.
 
     Args:

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 from cfx_jax.models.layers import (
     Activation,
+    Block,
     DepthwiseConvolution,
     Norm,
     NormalisedPointwise,
@@ -33,7 +34,7 @@ class SqueezeExcitation(nnx.Module):
         return x * jax.nn.sigmoid(self.expand(self.act(self.reduce(means))))
 
 
-class MBConv(nnx.Module):
+class MBConv(Block):
     """An inverted bottleneck, with its input added where the shape stays.
 
     Its layers are a 1x1 convolution to ``expansion`` times the channels, a depthwise convolution,

@@ -1,6 +1,5 @@
 """Layers of the networks of volumes."""
 
-from cfx_jax.faces import public as _public
 from cfx_jax.models.volumes.layers.gated_stages import ConvolutionGate as ConvolutionGate
 from cfx_jax.models.volumes.layers.gated_stages import run_stages as run_stages
 from cfx_jax.models.volumes.layers.salient_attention import MaskFusion as MaskFusion
@@ -15,5 +14,6 @@ from cfx_jax.models.volumes.layers.slices import fold_slices as fold_slices
 from cfx_jax.models.volumes.layers.slices import slice_means as slice_means
 from cfx_jax.models.volumes.layers.slices import unfold_slices as unfold_slices
 from cfx_jax.models.volumes.layers.transformer import TransformerBlock as TransformerBlock
+from cfx_jax.public_names import public as _public
 
 __all__, __dir__ = _public(globals())

@@ -7,8 +7,10 @@ attention and before the two linear layers, each added to its input.
 from flax import nnx
 from jaxtyping import Array, Float
 
+from cfx_jax.models.layers import Block
 
-class TransformerBlock(nnx.Module):
+
+class TransformerBlock(Block):
     """Attention of several heads over tokens, then two linear layers with a GELU.
 
     Each of the two has a shortcut.

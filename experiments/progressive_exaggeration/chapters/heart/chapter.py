@@ -16,20 +16,30 @@ from cfx_jax.metrics import HeartSize
 from cfx_jax.report import Claim
 from experiments.progressive_exaggeration.chapters.heart import captions, figures, tables
 from experiments.progressive_exaggeration.chapters.heart.claims import make_claims
-from experiments.progressive_exaggeration.chapters.heart.masks import (
+from experiments.progressive_exaggeration.chapters.heart.heart_sizes import (
+    WAYS,
+    Hearts,
+    find_hearts,
+)
+from experiments.progressive_exaggeration.chapters.heart.organ_masks import (
     ORGANS,
     has_hearts,
     sizes_of,
     true_sizes,
 )
-from experiments.progressive_exaggeration.chapters.heart.organs import WAYS, Hearts, find_hearts
-from experiments.progressive_exaggeration.chapters.heart.series import Series
+from experiments.progressive_exaggeration.chapters.heart.size_statistics import Series
 from experiments.progressive_exaggeration.chapters.heart.tables import MEASURES, AllSeries, spoken
-from experiments.progressive_exaggeration.classifiers import EXPLAINED, train_network
 from experiments.progressive_exaggeration.data import load_images
-from experiments.progressive_exaggeration.label_study import LabelStudy
-from experiments.progressive_exaggeration.subject import Subject, subject_of
-from experiments.progressive_exaggeration.sweeps import Sweeps, sweep, train_explainer
+from experiments.progressive_exaggeration.label_study import (
+    EXPLAINED,
+    LabelStudy,
+    Subject,
+    Sweeps,
+    subject_of,
+    sweep,
+    train_explainer,
+    train_network,
+)
 from experiments.shared import PaperReport, Table
 
 

@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from cfx_jax.metrics import Interval
 from cfx_jax.report import Claim
-from experiments.progressive_exaggeration.chapters.heart.groups import (
+from experiments.progressive_exaggeration.chapters.heart.group_comparisons import (
     ENLARGED,
     NORMAL,
     PUBLISHED,
@@ -17,7 +17,11 @@ from experiments.progressive_exaggeration.chapters.heart.groups import (
     difference,
     moved,
 )
-from experiments.progressive_exaggeration.chapters.heart.series import Series, correlation, errors
+from experiments.progressive_exaggeration.chapters.heart.size_statistics import (
+    Series,
+    correlation,
+    errors,
+)
 from experiments.shared import MORE, Statement
 
 _PLACE = "section 4.2, second paragraph, and Figure 4"

@@ -8,19 +8,18 @@ from jaxtyping import Float
 
 from cfx_jax.metrics import bootstrap_interval
 from cfx_jax.report import CurvePanel, Line, Outlines, curve, sweep_grid
-from experiments.progressive_exaggeration.chapters.heart.groups import groups
-from experiments.progressive_exaggeration.chapters.heart.masks import sizes_of
-from experiments.progressive_exaggeration.chapters.heart.organs import (
+from experiments.progressive_exaggeration.chapters.heart.group_comparisons import groups
+from experiments.progressive_exaggeration.chapters.heart.heart_sizes import (
     REGISTERED,
     SEGMENTED,
     WAYS,
     Hearts,
 )
-from experiments.progressive_exaggeration.chapters.heart.series import Series
+from experiments.progressive_exaggeration.chapters.heart.organ_masks import sizes_of
+from experiments.progressive_exaggeration.chapters.heart.size_statistics import Series
 from experiments.progressive_exaggeration.chapters.heart.tables import MEASURES, AllSeries, spoken
 from experiments.progressive_exaggeration.figures import drawn_series
-from experiments.progressive_exaggeration.subject import Subject
-from experiments.progressive_exaggeration.sweeps import Sweeps
+from experiments.progressive_exaggeration.label_study import Subject, Sweeps
 from experiments.shared import Figure
 
 _SHARES = np.linspace(0, 1, 11)

@@ -7,14 +7,14 @@ import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.metrics import HeartSize, bootstrap_interval
-from experiments.progressive_exaggeration.chapters.heart.groups import (
+from experiments.progressive_exaggeration.chapters.heart.group_comparisons import (
     GROUPS,
     PUBLISHED,
     comparisons,
     groups,
 )
-from experiments.progressive_exaggeration.chapters.heart.masks import ORGANS
-from experiments.progressive_exaggeration.chapters.heart.series import (
+from experiments.progressive_exaggeration.chapters.heart.organ_masks import ORGANS
+from experiments.progressive_exaggeration.chapters.heart.size_statistics import (
     Series,
     correlation,
     correlation_per_query,

@@ -1,7 +1,7 @@
 import numpy as np
 
 from cfx_jax.data.worlds.brain import add_brain, head, sample_anatomy
-from cfx_jax.data.worlds.brain.head import brain_depth
+from cfx_jax.data.worlds.brain.skull import brain_depth
 from cfx_jax.data.worlds.brain.tissue import GREY, WHITE, brain_cover
 from cfx_jax.data.worlds.drawing import outline_cover
 

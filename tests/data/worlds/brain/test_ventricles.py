@@ -1,7 +1,7 @@
 import numpy as np
 
 from cfx_jax.data.worlds.brain import add_ventricles, sample_anatomy
-from cfx_jax.data.worlds.brain.head import FLUID
+from cfx_jax.data.worlds.brain.skull import FLUID
 from cfx_jax.data.worlds.brain.ventricles import ventricle_size
 
 HEAD = sample_anatomy(np.random.default_rng(0))._replace(tilt=0.0, level=0.0, atrophy=0.5)

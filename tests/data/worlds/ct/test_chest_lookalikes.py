@@ -1,13 +1,13 @@
 import numpy as np
 
 from cfx_jax.data.worlds.ct import levels_of
+from cfx_jax.data.worlds.ct.chest_anatomy import sample_trunk
 from cfx_jax.data.worlds.ct.chest_lookalikes import (
     ChestLookalikes,
     add_chest_lookalikes,
     sample_chest_lookalikes,
 )
 from cfx_jax.data.worlds.ct.chest_slices import TISSUE, chest_stack
-from cfx_jax.data.worlds.ct.trunk import sample_trunk
 
 TRUNK, LEVELS = sample_trunk(np.random.default_rng(0)), levels_of(11)
 FRAME = TRUNK.frame(64)

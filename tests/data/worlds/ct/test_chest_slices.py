@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from cfx_jax.data.worlds.ct import levels_of
+from cfx_jax.data.worlds.ct.chest_anatomy import sample_trunk
 from cfx_jax.data.worlds.ct.chest_slices import BONE, TISSUE, chest_stack
-from cfx_jax.data.worlds.ct.trunk import sample_trunk
 
 TRUNK, LEVELS = (
     sample_trunk(np.random.default_rng(0))._replace(tilt=0.0, inspiration=0.0),

@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 
 from cfx_jax.data.worlds.ct import levels_of
+from cfx_jax.data.worlds.ct.chest_anatomy import sample_trunk
 from cfx_jax.data.worlds.ct.chest_slices import TISSUE, chest_stack
 from cfx_jax.data.worlds.ct.ground_glass import (
     glass_cover,
     sample_ground_glass,
     with_ground_glass,
 )
-from cfx_jax.data.worlds.ct.trunk import sample_trunk
 
 TRUNK, LEVELS = sample_trunk(np.random.default_rng(0)), levels_of(11)
 FRAME = TRUNK.frame(64)

@@ -1,13 +1,13 @@
 import numpy as np
 
 from cfx_jax.data.worlds.ct import levels_of
-from cfx_jax.data.worlds.ct.head import FLUID, WHITE
+from cfx_jax.data.worlds.ct.head_anatomy import Head
 from cfx_jax.data.worlds.ct.head_lookalikes import (
     HeadLookalikes,
     add_head_lookalikes,
     sample_head_lookalikes,
 )
-from cfx_jax.data.worlds.ct.skull import Head
+from cfx_jax.data.worlds.ct.head_slices import FLUID, WHITE
 from cfx_jax.data.worlds.ct.stack import Stack
 
 HEAD = Head(centre=(0.5, 0.5), radius=0.45, aspect=0.8, tilt=0.0, atrophy=0.5, skull=1.0)

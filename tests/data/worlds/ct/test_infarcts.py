@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from cfx_jax.data.worlds.ct import levels_of
-from cfx_jax.data.worlds.ct.head import FLUID, GREY, head_stack, sample_furrows
+from cfx_jax.data.worlds.ct.head_anatomy import sample_head
+from cfx_jax.data.worlds.ct.head_slices import FLUID, GREY, head_stack, sample_furrows
 from cfx_jax.data.worlds.ct.infarcts import (
     SIZE_SHARES,
     Infarct,
@@ -10,7 +11,6 @@ from cfx_jax.data.worlds.ct.infarcts import (
     sample_infarct,
     with_infarct,
 )
-from cfx_jax.data.worlds.ct.skull import sample_head
 from cfx_jax.data.worlds.ct.territories import territory_mask
 
 HEAD, LEVELS = sample_head(np.random.default_rng(0))._replace(tilt=0.0), levels_of(11)

@@ -1,7 +1,7 @@
 import numpy as np
 
 from cfx_jax.data.worlds.ct import TERRITORIES, levels_of
-from cfx_jax.data.worlds.ct.skull import Head, sample_head
+from cfx_jax.data.worlds.ct.head_anatomy import Head, sample_head
 from cfx_jax.data.worlds.ct.territories import territory_mask, territory_number
 
 HEAD = Head(centre=(0.5, 0.5), radius=0.45, aspect=0.8, tilt=0.0, atrophy=0.5, skull=1.0)

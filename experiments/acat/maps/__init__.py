@@ -1,0 +1,29 @@
+"""Saliency maps of scans: their names, their making, and how well they find the finding."""
+
+from experiments.acat.maps.latent_searches import Explained as Explained
+from experiments.acat.maps.localisation import OVERLAPS as OVERLAPS
+from experiments.acat.maps.localisation import Detection as Detection
+from experiments.acat.maps.localisation import Shown as Shown
+from experiments.acat.maps.localisation import detect as detect
+from experiments.acat.maps.localisation import fullest_slice as fullest_slice
+from experiments.acat.maps.localisation import lesion_mask as lesion_mask
+from experiments.acat.maps.names import CONTROLS as CONTROLS
+from experiments.acat.maps.names import GRAD_CAM as GRAD_CAM
+from experiments.acat.maps.names import GRAD_CAM_PP as GRAD_CAM_PP
+from experiments.acat.maps.names import GRADIENT as GRADIENT
+from experiments.acat.maps.names import INTEGRATED as INTEGRATED
+from experiments.acat.maps.names import LATENT_SHIFT as LATENT_SHIFT
+from experiments.acat.maps.names import METHODS as METHODS
+from experiments.acat.maps.names import NO_BOUND as NO_BOUND
+from experiments.acat.maps.names import NOISE as NOISE
+from experiments.acat.maps.names import OURS as OURS
+from experiments.acat.maps.names import PLACES as PLACES
+from experiments.acat.maps.names import RANDOM as RANDOM
+from experiments.acat.maps.names import REFERENCES as REFERENCES
+from experiments.acat.maps.names import SCORE_CAM as SCORE_CAM
+from experiments.acat.maps.names import SHUFFLED as SHUFFLED
+from experiments.acat.maps.names import TRIVIAL as TRIVIAL
+from experiments.acat.maps.names import WITH_ACAT as WITH_ACAT
+from experiments.acat.maps.names import ZERO as ZERO
+from experiments.acat.maps.saliency_maps import ControlMaps as ControlMaps
+from experiments.acat.maps.saliency_maps import attention_maps as attention_maps

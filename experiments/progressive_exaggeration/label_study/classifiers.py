@@ -1,0 +1,144 @@
+"""The classifier that is explained, one sigmoid a label, and a second one as a judge."""
+
+import dataclasses
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from flax import nnx
+from jax.tree_util import Partial
+from jaxtyping import Float
+
+from cfx_jax.compilation import call
+from cfx_jax.data import Transform, compose, random_flip, random_noise
+from cfx_jax.diagnosis import check_diagnosis
+from cfx_jax.metrics import roc_auc
+from cfx_jax.models import one_label, per_image
+from cfx_jax.objectives import Classifier
+from cfx_jax.parallel import map_examples
+from experiments.progressive_exaggeration.config import Config
+from experiments.progressive_exaggeration.data import Data
+from experiments.shared import Workspace, fit_to_images, notify, predict
+from trainers import count_steps, multi_label, train, weights_digest, with_run
+
+EXPLAINED, JUDGE, ORACLE = "classifier", "judge", "oracle"
+_JUDGE_SEED = 1_000
+"""Added to the seed of the explained classifier's training for those of the ones that judge."""
+
+
+class Network(NamedTuple):
+    """A trained classifier of some labels.
+
+    Attributes:
+        model: of batches of images, in evaluation mode.
+        logits: of the test images (n, k).
+        auc: area under the ROC curve of each label on the test images (k,).
+        identity: what the weights depend on.
+    """
+
+    model: nnx.Module
+    logits: Float[np.ndarray, "n k"]
+    auc: Float[np.ndarray, " k"]
+    identity: object
+
+    @property
+    def outputs(self) -> Partial:
+        """One image -> the logits of all labels."""
+        return per_image(self.model)
+
+    def of_label(self, label: int) -> Classifier:
+        """One image -> the two logits of a label."""
+        return one_label(self.outputs, label)
+
+    def probabilities(
+        self, images: Float[np.ndarray, "n h w c"], *, batch_size: int
+    ) -> Float[np.ndarray, "n k"]:
+        """The probability of each label for every image, ``batch_size`` images at once."""
+        return np.asarray(
+            jax.nn.sigmoid(map_examples(call, self.outputs, images, batch_size=batch_size))
+        )
+
+
+def train_network(name: str, config: Config, data: Data, workspace: Workspace) -> Network:
+    """Trains a classifier of all labels of the data, or reads it from the workspace.
+
+    Args:
+        name: ``EXPLAINED`` or another, or ``JUDGE`` or ``ORACLE`` for the same training from
+            another seed.
+        config: of the run.
+        data: the images, with the labels that it is to have.
+        workspace: keeps the weights.
+
+    Raises:
+        InputError: one that cannot be explained, see ``diagnose``; judges are not asked.
+    """
+    seed = config.classifier.run.seed + (_JUDGE_SEED if name in (JUDGE, ORACLE) else 0)
+    settings = dataclasses.replace(normalised(config, data, workspace), num_classes=len(data.names))
+    settings = count_steps(with_run(settings, seed=seed), num_images=len(data.train.images.labels))
+    images = data.train.images.identity, data.validation.images.identity
+    identity = [
+        settings,
+        weights_digest(settings.weights),
+        data.names,
+        *images,
+        config.mirrored,
+        config.noise,
+    ]
+    folder = workspace.folder(name, identity)
+    print(f"{name}: {settings.run.num_steps} steps in {folder}", flush=True)
+    model = train(
+        multi_label.TRAINER,
+        settings,
+        data.train.images.source,
+        data.train.images.indices,
+        {"image": data.validation.pixels, "label": data.validation.labels},
+        folder,
+        targets=data.train.labels,
+        augment=_with_noise(augmentation(config), config.noise),
+    )
+    if name not in (JUDGE, ORACLE):
+        check_diagnosis(
+            one_label(per_image(model), data.explained),
+            data.validation.images.read(slice(4)),
+            show=notify,
+        )
+    stored = workspace.cached(
+        f"logits {name}",
+        [identity, data.test.images.identity],
+        lambda: {"logits": predict(per_image(model), data.test.images, progress="test")},
+    )
+    auc = np.array(
+        [
+            roc_auc(logits, truth)
+            for logits, truth in zip(stored["logits"].T, data.test.labels.T, strict=True)
+        ]
+    )
+    return Network(model, stored["logits"], auc, identity)
+
+
+def labelled(config: Config, data: Data, label: str) -> Data:
+    """The images with the labels of one explained label's classifier: it alone, or all."""
+    return data.of((label,) if config.one_label else data.names, label)
+
+
+def normalised(config: Config, data: Data, workspace: Workspace) -> multi_label.Config:
+    """The classifier's settings with the channels and the normalisation of the images."""
+    if config.normalisation == "images":
+        return fit_to_images(config.classifier, data.train.images, workspace)
+    channels = data.train.images.shape[-1]
+    return dataclasses.replace(
+        config.classifier, in_channels=channels, mean=(0.5,) * channels, std=(0.5,) * channels
+    )
+
+
+def augmentation(config: Config) -> Transform | None:
+    """The augmentation of all trainings."""
+    return random_flip("horizontal") if config.mirrored else None
+
+
+def _with_noise(transform: Transform | None, most: float) -> Transform | None:
+    """The augmentation of a classifier: noise of at most this standard deviation comes last."""
+    if not most:
+        return transform
+    noise = random_noise(scale=(0.0, most))
+    return compose(transform, noise) if transform else noise

@@ -1,0 +1,162 @@
+"""The study of the explained label: classifier, explainer, explanations and their measures.
+
+Every stage is kept by all that it depends on.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from cfx_jax.checks import check_count
+from experiments.progressive_exaggeration.config import Config
+from experiments.progressive_exaggeration.data import Data
+from experiments.progressive_exaggeration.label_study.classifiers import (
+    EXPLAINED,
+    JUDGE,
+    Network,
+    labelled,
+    train_network,
+)
+from experiments.progressive_exaggeration.label_study.explained_label import Subject, subject_of
+from experiments.progressive_exaggeration.label_study.explanation_quality import Measures, measure
+from experiments.progressive_exaggeration.label_study.explanations import (
+    Explainer,
+    Sweeps,
+    further_explainer,
+    seen_by,
+    sweep,
+    train_explainer,
+    xgem_sweep,
+)
+from experiments.progressive_exaggeration.label_study.features import (
+    Features,
+    features_by,
+    recognised_by,
+)
+from experiments.progressive_exaggeration.label_study.identity import (
+    Verifier,
+    verifier_of,
+)
+from experiments.shared import Workspace
+
+OVER_TRAININGS = "Of several trainings of the explainers, and one of each classifier."
+"""The note of claims whose intervals are over trainings of explainers, too."""
+
+
+class Training(NamedTuple):
+    """The explanations of one training of the explainer.
+
+    Attributes:
+        sweeps: by the paper's method.
+        seen_by_judge: the judge's probability of the label for every explanation (n, k).
+    """
+
+    sweeps: Sweeps
+    seen_by_judge: Float[np.ndarray, "n k"]
+
+
+class LabelStudy(NamedTuple):
+    """The results of the explained label.
+
+    Attributes:
+        config: of the run.
+        workspace: keeps all that was computed.
+        every_label: the images with all labels that were read.
+        subject: the explained label, with the classifier, its labels and the queries.
+        judge: a second classifier, of another seed.
+        explainers: of the explained label, one for each training.
+        features: what is compared by distances.
+        verifier: of faces; None where there is none.
+        sweeps: the paper's method, then xGEM.
+        seen_by_judge: the judge's probability of the label for every explanation of the paper's
+            method (n, k).
+        measures: Tables 1 and 2.
+        further: what further trainings of the explainer gave.
+    """
+
+    config: Config
+    workspace: Workspace
+    every_label: Data
+    subject: Subject
+    judge: Network
+    explainers: tuple[Explainer, ...]
+    features: Features
+    verifier: Verifier | None
+    sweeps: tuple[Sweeps, Sweeps]
+    seen_by_judge: Float[np.ndarray, "n k"]
+    measures: Measures
+    further: tuple[Training, ...] = ()
+
+    @property
+    def trainings(self) -> tuple[Training, ...]:
+        """The results of each training of the explainer, the first one's first."""
+        return (Training(self.sweeps[0], self.seen_by_judge), *self.further)
+
+    @property
+    def data(self) -> Data:
+        """The images with the labels of the explained classifier."""
+        return self.subject.data
+
+    @property
+    def identity(self) -> object:
+        """Everything that the results depend on, beside the configuration."""
+        further = [training.sweeps.identity for training in self.further]
+        return [self.judge.identity, [sweeps.identity for sweeps in self.sweeps], further]
+
+
+def study_label(config: Config, data: Data, workspace: Workspace) -> LabelStudy:
+    """Trains what is to be trained, explains the queries, and measures the explanations.
+
+    Raises:
+        InputError: as the trainers; classifiers that nothing can be explained of.
+    """
+    check_count(config.trainings, name="--trainings")
+    recogniser = recognised_by(config, workspace)  # first: it is the user's, and may be mistaken
+    known = labelled(config, data, data.label)
+    network, judge = (train_network(name, config, known, workspace) for name in (EXPLAINED, JUDGE))
+    subject = subject_of(config, known, network, known.explained)
+    explainers = tuple(
+        train_explainer(config.explainer, subject, config, workspace, training=training)
+        for training in range(config.trainings)
+    )
+    ours = [sweep(explainer, subject, config, workspace) for explainer in explainers]
+    sweeps = ours[0], xgem_sweep(subject, config, workspace)
+    features = features_by(config, judge, workspace)
+    verifier = verifier_of(known, features, recogniser, seed=config.seed)
+    trainings = [
+        Training(series, seen_by(judge, series, config, workspace)[..., subject.label])
+        for series in ours
+    ]
+    measures = measure(subject, sweeps, features, verifier, seed=config.seed)
+    return LabelStudy(
+        config,
+        workspace,
+        data,
+        subject,
+        judge,
+        explainers,
+        features,
+        verifier,
+        sweeps,
+        trainings[0].seen_by_judge,
+        measures,
+        tuple(trainings[1:]),
+    )
+
+
+def explained_label(study: LabelStudy, data: Data) -> tuple[Subject, Sweeps]:
+    """The explanations of a label by an explainer of a chapter, for a classifier of some labels.
+
+    Where it is the study's own classifier and label, its explanations are returned.
+
+    Args:
+        study: whose settings and workspace are used.
+        data: the images with the labels of the classifier, the explained one named.
+    """
+    if (data.names, data.explained) == (study.data.names, study.subject.label):
+        return study.subject, study.sweeps[0]
+    network = train_network(EXPLAINED, study.config, data, study.workspace)
+    subject = subject_of(study.config, data, network, data.explained)
+    explainer = further_explainer(subject, study.config, study.workspace)
+    return subject, sweep(explainer, subject, study.config, study.workspace)
