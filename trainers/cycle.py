@@ -72,7 +72,7 @@ from .shared import (
 )
 
 _TURNS: dict[str, tuple[tuple[int, ...], ...]] = {"separated": ((0,), (1,)), "together": ((0, 1),)}
-"""The decisions whose images each of a step's updates of the generators sees."""
+"""The updates of the generators in one step: for each, the decisions whose images it uses."""
 
 _LEAST_ERROR = 1e-10
 """The mean square that the peak signal-to-noise ratio of equal images is computed with: 100 dB."""
@@ -117,9 +117,9 @@ class Config:
     )
     """Learning rate of the Adams of generators and discriminators."""
     select: Literal["loss", "answers", "none"] = "loss"
-    """Keep the weights of lowest validation loss; those whose lowest share of turned or kept
-    decisions is highest, which no discriminator's opinion blurs (ours); or none for the last
-    ones."""
+    """loss: keep the weights of lowest validation loss. answers: keep those whose lowest share, of
+    turned or of kept decisions, is highest; no discriminator has a part in it (ours). none: keep
+    the last ones."""
     run: RunSettings = field(
         default_factory=lambda: RunSettings(
             epochs=60,  # released; over the images of the rarer decision

@@ -1,9 +1,9 @@
 """Training of an explainer by progressive exaggeration (Singla et al. 2020, "Explanation by
 Progressive Exaggeration", section 3, and the authors' code).
 
-[0, 1] is cut in bins. The generator draws an image x, whose probability of class 1 by the frozen
-classifier f lies in bin s, for a desired bin t, from its latent E(x); the discriminator D tells how
-real an image of a bin is::
+[0, 1] is cut in bins. The frozen classifier f gives an image x a probability of class 1, which lies
+in bin s. From the latent E(x) the generator G draws x again, for a desired bin t. The discriminator
+D tells how real an image of a bin is::
 
     x_t = G(E(x), t)          f(x_t) is to be the probability of bin t (compatibility)
     x_s = G(E(x), s)          is to be x (reconstruction)
@@ -16,11 +16,11 @@ real an image of a bin is::
         G, E = Adam(G, E, loss of the last x, s, t)
 
 The bin of each training image is computed once, and the labels of the data play no part. All norms
-of the generator use the statistics of the batch; their running averages, which explanations use,
-move once in a step, with what encodes x and draws x_t in the generator's update. The vectors of
+of the generator use the statistics of the batch. Explanations use running averages instead, which
+move once in a step, when x is encoded and x_t is drawn for the generator's update. The vectors of
 spectral norm move once with each update of the discriminator, on its generated images. Deviations:
-a validation can select the weights; an encoder that is told a bin is told that of x throughout, so
-that one encoding serves all drawings, where the released one is told t when it encodes x for x_t.
+a validation can select the weights; a conditional encoder always takes the bin of x, so that one
+encoding serves all drawings (the released encoder takes t when it encodes x for x_t).
 
 The paper and the code that its authors released differ; ``PAPER_FIXED`` is the paper, mended where
 it contradicts itself, and ``CODE_HEAD`` is the code as far as a training goes. Batch statistics in
@@ -108,9 +108,9 @@ class Config:
     """Equal parts of the probability of class 1 (paper: 10)."""
     networks: Literal["released", "small"] = "released"
     """The paper's networks, or small ones for short trainings on a CPU (ours): a generator that
-    bends and shades an image, and a discriminator with batch norm. Of the options of networks, the
-    small ones have ``filters``, which count from half the resolution, ``discriminator_filters``,
-    which count from a quarter, ``momentum``, ``reach``, ``shade`` and ``symmetric``."""
+    bends and shades an image, and a discriminator with batch norm. Small networks use these
+    options: ``filters``, the first at half the resolution; ``discriminator_filters``, the first at
+    a quarter; ``momentum``, ``reach``, ``shade`` and ``symmetric``."""
     reach: float = 0.1
     """Largest displacement of a pixel by small networks, as a share of the image's height (ours).
     """
@@ -455,8 +455,8 @@ def _split_batch(
 ) -> tuple[Float[Array, "number b h w c"], Int[Array, "number b"]]:
     """Images and their bins as batches, one for each update.
 
-    Of every ``number`` images in a row each goes to another batch, drawn anew: so each device keeps
-    its own, and no batch has always the same bins of a source that alternates between them.
+    Every ``number`` images in a row are dealt out at random, one to each batch. So each device
+    keeps its own, and no batch always has the same bins where the source alternates between them.
     """
     rows = len(batch["label"]) // number
     order = jnp.broadcast_to(jnp.arange(number), (rows, number))

@@ -190,8 +190,8 @@ def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
     """The validation of a state, on adversarial images too where ``select`` looks at them.
 
     Returns:
-        ``state -> metrics``, those of ``shared.supervised.make_evaluate``, and of
-        ``make_robust_evaluate`` where they are selected by.
+        ``state -> metrics``: those of ``shared.supervised.make_evaluate``, and those of
+        ``make_robust_evaluate`` where ``select`` names one of them.
 
     Raises:
         InputError: images outside [0, 1], labels that are no class.

@@ -14,7 +14,7 @@ class SearchConfig:
     """The search of counterfactuals in the autoencoder's latents (equation 4)."""
 
     penalty: float = 100.0
-    """Of the mean change of a latent's entries (published: 100)."""
+    """Weight of the mean absolute change of a latent's entries (published: 100)."""
     quotient: float | None = None
     """For small scans, the penalty over the number of entries instead. This is what an entry's
     slope of the cross-entropy must exceed to be followed: 5.5e-4 for 11 slices of 128 pixels, of
@@ -28,7 +28,7 @@ class SearchConfig:
     num_steps: int = 20
     """Steps of descent (published: 20)."""
     step_size: float = 0.1
-    """Of the latent against the gradient (released: 0.1; figure 5: 1)."""
+    """Factor on the gradient in each step of the latent (released: 0.1; figure 5: 1)."""
     proximal: bool = False
     """Whether the penalty is treated exactly (ours)."""
     minimum_psnr: float = 20.0

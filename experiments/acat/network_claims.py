@@ -57,7 +57,7 @@ def _settle_column(
 def settle_numbers(
     statement: Statement, label: str, paper: float, runs: Sequence[float], statistic: str
 ) -> Claim:
-    """The claim that a number is above 0, of which a run gives one."""
+    """Settles the claim that a number is above 0; each run gives one value of it."""
     values = [np.full(1, value) for value in runs]
     interval = interval_over_runs(values, cases=[np.arange(1) for _ in values])
     ours = {label: interval.estimate}
@@ -65,7 +65,7 @@ def settle_numbers(
 
 
 def printed_accuracies(place: str, *names: str) -> dict[str, float]:
-    """The accuracies that the paper prints, which has one HSM."""
+    """The accuracies that the paper prints; its one HSM stands for ``HSM released`` too."""
     aliases = {"HSM released": HSM}
     return {name: published.ACCURACY[aliases.get(name, name)][place] for name in names}
 
@@ -183,7 +183,7 @@ def rivals_claims(study: KindStudy) -> Iterator[Claim]:
 
 
 _TABLE_1 = "Table 1 and section 4.3"
-_BEST_BY_SIZE = {  # of the large ones, in which ACAT is worse, before ACAT
+_BEST_BY_SIZE = {  # at sizes 3 and 4, where ACAT is worse: the baseline and ACAT
     0: (ACAT, "SeAtt"),
     1: (ACAT, "SalClassNet"),
     2: (ACAT, "SMIC"),

@@ -1,7 +1,7 @@
 """Variances of what convolutions give, from scan to scan, on plain and on noisy scans (Table 3).
 
-The paper compares networks that were trained from scratch; ``--rows scratch`` trains such an ACAT
-beside the baseline, which always is.
+The paper compares networks that were trained from scratch. The baseline always is; ``--rows
+scratch`` also trains an ACAT from scratch.
 """
 
 from collections.abc import Iterator

@@ -167,6 +167,6 @@ def balanced_difference_interval(
 
 
 def _balanced(values: Float[np.ndarray, "n 2"]) -> float:
-    """The mean over the classes in the second column of the first column's means."""
+    """The mean of the first column within each class (second column), averaged over classes."""
     measure, labels = values.T
     return float(np.mean([measure[labels == label].mean() for label in np.unique(labels)]))

@@ -1,7 +1,7 @@
 """The paper's sentences and orderings, and targets of ours, each with an interval and a verdict.
 
-What is drawn independently is the patient where an image set knows patients, the picture where some
-are there twice, else the image. Numbers of one image, such as those of its counterfactuals towards
+The units drawn independently are patients where an image set knows patients, pictures where some
+are there twice, else images. Numbers of one image, such as those of its counterfactuals towards
 both classes, are averaged before anything is drawn.
 """
 

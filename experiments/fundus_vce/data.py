@@ -204,7 +204,7 @@ def _draw(
 
 
 def _open_photographs(request: _Request, folder: str) -> Sources:
-    """The paper's sets below one folder: kaggle, and where they are messidor, idrid, deepdrid."""
+    """Opens the paper's sets in a folder: kaggle; messidor, idrid and deepdrid where they exist."""
     (config, workspace), path = request, Path(folder)
     if config.channels != 3 or config.classes:
         raise InputError(

@@ -69,11 +69,11 @@ class Localised(NamedTuple):
         radii: the radius chosen for the maps of each norm.
         norm: the norm chosen; the first where nothing was chosen.
         quantiles: the threshold chosen for each method and ablation.
-        tuned: ``{(p, radius): IoU}`` of the ensemble on the tuning images at the best threshold,
-            and
-        tuned_quantiles: ``{method: (q,)}`` the IoU there at every threshold; both empty where
-            nothing was chosen.
-        offered_quantiles: those thresholds.
+        tuned: ``{(p, radius): IoU}`` of the ensemble on the tuning images at the best threshold;
+            empty where nothing was chosen.
+        tuned_quantiles: ``{method: (q,)}`` the IoU on the tuning images at every threshold; empty
+            where nothing was chosen.
+        offered_quantiles: these thresholds.
         controls: ``{control: (n,)}`` the overlap of maps without a network.
         kept: ``{(classifier, method): (n, h, w)}`` the thresholded maps of the images scored.
         iou: ``{(classifier, method): (n,)}``.

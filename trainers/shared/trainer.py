@@ -124,8 +124,8 @@ class Trainer(Generic[C]):
         make_batches: ``(config, inputs) -> TrainingBatches``.
         init: ``(key, config, inputs) -> State``, the state before the first step.
         make_step: ``(config, inputs) -> step``, a pure ``(state, key, batch) -> (state, metrics)``
-            with ``loss`` among the metrics. What it reads and never changes, such as a classifier,
-            it takes as arguments, being a ``jax.tree_util.Partial``.
+            with ``loss`` among the metrics. A step that reads something it never changes, such as a
+            classifier, is a ``jax.tree_util.Partial`` that holds it as an argument.
         make_evaluate: ``(config, inputs) -> evaluate``, a function ``state -> metrics``.
         finish: ``(config, inputs, state) -> result``, what the training gives.
         check: ``(config, inputs)``, raises where something cannot be trained.
@@ -171,7 +171,7 @@ def train(
 ) -> Any:
     """Trains, or goes on with a training that was stopped; a finished one is only read.
 
-    Which of the options a trainer needs or takes, and what its validation holds, its file says.
+    A trainer's file says which of the options it needs or takes, and what its validation holds.
 
     Args:
         trainer: says what is trained, such as ``trainers.cycle.TRAINER``.
