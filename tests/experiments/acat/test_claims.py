@@ -311,7 +311,7 @@ def test_a_study_of_all_networks_makes_every_claim_and_table(sides, tmp_path):
         "Figure 5, reached",
     )
     of_heads = (
-        "Table 1, size 4, best",
+        "Table 1, size 4, baseline",
         "Table 3, noisy",
         "Table 4, 500 scans, best",
         "hit score, ACAT as classifier",
@@ -335,7 +335,7 @@ def test_a_study_of_all_networks_makes_every_claim_and_table(sides, tmp_path):
     expected = {
         "accuracy, maps: gradient": ("statement", "section 4.5, first paragraph"),
         "Table 1, size 2, best": ("statement", "Table 1 and section 4.3"),
-        "Table 1, size 3, best": ("ordering", "Table 1"),
+        "Table 1, size 3, baseline": ("ordering", "Table 1"),
     }
     of_chests = {
         "accuracy, no fusion": ("statement", "section 4.5, second paragraph"),
