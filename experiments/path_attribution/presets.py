@@ -150,11 +150,7 @@ _DEMO: dict[str, Any] = {
 
 DEMO = extend(Config, presets.DEMO, **_DEMO)
 
-IMAGES = extend(
-    Config,
-    presets.IMAGES,
-    **_DEMO | {"cyce": _cycle(cycle.CYCE_CONFIG, CYCE, _CYCE_STEPS, 8, 100)},  # as released
-)
+IMAGES = extend(Config, presets.IMAGES, **_DEMO)
 
 _CYCLE_PAPER: dict[str, Any] = {
     "filters": (16, 32, 64, 128, 256),  # ours, for 224 pixels
