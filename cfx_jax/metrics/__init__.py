@@ -3,13 +3,6 @@
 from cfx_jax.metrics.activation_variances import (
     pre_activation_variances as pre_activation_variances,
 )
-from cfx_jax.metrics.bootstrap import bootstrap_interval as bootstrap_interval
-from cfx_jax.metrics.bootstrap import (
-    paired_difference_interval as paired_difference_interval,
-)
-from cfx_jax.metrics.bootstrap import (
-    unpaired_difference_interval as unpaired_difference_interval,
-)
 from cfx_jax.metrics.calibration import CompatibilityCurve as CompatibilityCurve
 from cfx_jax.metrics.calibration import ReliabilityCurve as ReliabilityCurve
 from cfx_jax.metrics.calibration import compatibility_curve as compatibility_curve
@@ -54,6 +47,14 @@ from cfx_jax.metrics.identity import (
     latent_space_closeness_released as latent_space_closeness_released,
 )
 from cfx_jax.metrics.identity import same_identity as same_identity
+from cfx_jax.metrics.intervals import Interval as Interval
+from cfx_jax.metrics.intervals import MeanOfRuns as MeanOfRuns
+from cfx_jax.metrics.intervals import bootstrap_interval as bootstrap_interval
+from cfx_jax.metrics.intervals import interval_over_runs as interval_over_runs
+from cfx_jax.metrics.intervals import mean_and_standard_error as mean_and_standard_error
+from cfx_jax.metrics.intervals import paired_difference_interval as paired_difference_interval
+from cfx_jax.metrics.intervals import unpaired_difference_interval as unpaired_difference_interval
+from cfx_jax.metrics.intervals import wilson_interval as wilson_interval
 from cfx_jax.metrics.localisation import above_percentile as above_percentile
 from cfx_jax.metrics.localisation import dice as dice
 from cfx_jax.metrics.localisation import false_discovery_rate as false_discovery_rate
@@ -66,15 +67,10 @@ from cfx_jax.metrics.localisation import precision as precision
 from cfx_jax.metrics.localisation import recall as recall
 from cfx_jax.metrics.localisation import relevance_mass as relevance_mass
 from cfx_jax.metrics.localisation import top_pixels as top_pixels
-from cfx_jax.metrics.means_of_runs import MeanOfRuns as MeanOfRuns
-from cfx_jax.metrics.means_of_runs import interval_over_runs as interval_over_runs
-from cfx_jax.metrics.means_of_runs import mean_and_standard_error as mean_and_standard_error
 from cfx_jax.metrics.parameter_randomisation import ParameterRandomisation as ParameterRandomisation
 from cfx_jax.metrics.parameter_randomisation import (
     parameter_randomisation as parameter_randomisation,
 )
-from cfx_jax.metrics.proportion_intervals import Interval as Interval
-from cfx_jax.metrics.proportion_intervals import wilson_interval as wilson_interval
 from cfx_jax.metrics.ranks import midranks as midranks
 from cfx_jax.metrics.ranks import rank_correlation as rank_correlation
 from cfx_jax.metrics.rater_agreement import VoteScore as VoteScore

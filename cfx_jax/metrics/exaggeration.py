@@ -34,6 +34,14 @@ def score_exaggerations(
         ``spread``, about 0 where the bin has no effect. Besides
         ``rank_correlation`` of achieved and desired, 0 where all achieved are alike; and
         ``score``, crossed times psnr.
+
+    Example:
+        >>> explained = {"probability": [0.1, 0.9], "psnr": [30.0, 28.0], "spread": [0.2, 0.1]}
+        >>> bins = {"desired": [[0.05, 0.95]] * 2, "achieved": [[0.1, 0.9], [0.4, 0.9]]}
+        >>> arrays = {name: np.array(values) for name, values in (explained | bins).items()}
+        >>> scores = score_exaggerations(arrays, np.array([0, 1]))
+        >>> scores["crossed"], scores["psnr"], round(scores["compatibility"], 3)
+        (1.0, 29.0, 0.125)
     """
     achieved = explained["achieved"]  # (n, k)
     opposite = np.where(decisions == 1, 0, achieved.shape[1] - 1)

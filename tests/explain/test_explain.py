@@ -227,7 +227,7 @@ def test_layers_that_cannot_be_shown_are_told_before_anything_runs(layered, laye
 
 
 def test_methods_that_a_classifier_cannot_have_are_told():
-    with pytest.raises(InputError, match=r"layer: expected a model from cfx_jax.adapters"):
+    with pytest.raises(InputError, match=r"layer: expected a model whose layers have names"):
         explain(CLASSIFIER, IMAGES, methods=["score_cam"])
     with pytest.raises(InputError, match=r"expected one with jax.nn.relu"):
         explain(CLASSIFIER, IMAGES, methods=["guided_backprop"])

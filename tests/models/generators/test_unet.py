@@ -133,7 +133,8 @@ def test_generated_images_stay_in_the_unit_range():
 def test_decoding_the_latent_is_generating(options):
     images = np.tile(IMAGES, (1, 1, 1, options.get("in_channels", 1)))
     generated, latent = generate(tiny(**options), images)
-    np.testing.assert_array_equal(decode(tiny(**options), latent), generated)
+    # Two programs, which the compiler fuses differently: equal up to rounding.
+    np.testing.assert_allclose(decode(tiny(**options), latent), generated, rtol=1e-4, atol=1e-6)
     assert generated.shape == images.shape
 
 

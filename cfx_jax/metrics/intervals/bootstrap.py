@@ -23,7 +23,7 @@ import numpy as np
 from jaxtyping import Float, Num, Shaped
 
 from cfx_jax.errors import InputError
-from cfx_jax.metrics.proportion_intervals import (
+from cfx_jax.metrics.intervals.proportions import (
     LEVEL,
     Interval,
     check_level,

@@ -12,7 +12,7 @@ from jaxtyping import Float, Shaped
 
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.metrics.checks import as_numbers, as_vector, check_same_shape
-from cfx_jax.metrics.proportion_intervals import LEVEL, Interval, check_level
+from cfx_jax.metrics.intervals.proportions import LEVEL, Interval, check_level
 
 _ROUNDING_OF_MEANS = 1e-12
 """The rounding of a mean of equal numbers, as a share of them."""
