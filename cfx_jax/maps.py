@@ -1,9 +1,10 @@
 """Functions of a map: channel sum, scaling, thresholds, Gaussian smoothing, upsampling.
 
-They take one map ``(h, w, c)`` or ``(h, w)``, or one of a volume, ``(s, h, w, c)`` or, where said,
-``(s, h, w)``; ``vmap`` for more. Smoothing and upsampling are linear: matrix products along the two
-axes of the plane, which are fast to differentiate everywhere, also inside a loop on a CPU, where a
-convolution is not.
+Each function takes one map: ``(h, w, c)`` or ``(h, w)`` of an image, ``(s, h, w, c)`` of a volume.
+Some take ``(s, h, w)`` too, and say so. Use ``vmap`` for several maps.
+
+Smoothing and upsampling are written as matrix products along the two axes of the plane. A matrix
+product is fast to differentiate everywhere. A convolution is not, inside of a loop on a CPU.
 """
 
 import math

@@ -116,20 +116,22 @@ class VCEProblem:
         return Problem(self._algorithm(constraint, example), objective, x0)
 
     def _constraint(self, example: VCEExample) -> ConstraintSet:
-        published = self.uses_apgd and self.p != 1
+        # So was APGD published for p = 2 and inf; in l1 it projects exactly (Croce and Hein 2021).
+        ball_then_box = self.uses_apgd and self.p != 1
         return lp_ball_in_box(
             example.image,
             example.radius,
             self.p,
             mask=None if self.mask_after_oracle else example.mask,
-            projection="ball_then_box" if published else "exact",
+            projection="ball_then_box" if ball_then_box else "exact",
         )
 
     def _algorithm(self, constraint: ConstraintSet, example: VCEExample) -> Algorithm:
         if self.uses_apgd:
             return apgd(constraint, num_steps=self.num_steps)
-        after = self.mask_after_oracle and example.mask is not None
-        update_mask = _as_channels(example.mask) if after and example.mask is not None else None
+        update_mask = None
+        if self.mask_after_oracle and example.mask is not None:
+            update_mask = _as_channels(example.mask)
         return auto_frank_wolfe(constraint, num_steps=self.num_steps, update_mask=update_mask)
 
 
@@ -154,8 +156,8 @@ def vce(
         classifier: one image -> logits ``(k,)``, normalisation inside. In a loop it compiles once
             for each shape of image, and once for each function of other code.
         image: values in [0, 1].
-        target: the class whose probability is to rise; may be traced, and one that the classifier
-            has not then gives NaN throughout, as does an image whose logits are NaN.
+        target: the class whose probability is to rise. It may be traced. A traced class that does
+            not exist gives NaN everywhere, and so does an image whose logits are NaN.
         p: norm of the change, at least 1 or inf; a Python number. The paper uses 1.5, 2 and 4.
         radius: largest norm of the change, above 0. For 224 x 224 x 3 the paper uses 30, 6 and 0.2.
         mask: True where the image may change.

@@ -84,11 +84,11 @@ def run(
 ) -> Result:
     """Minimises ``objective`` of one example in one ``lax.scan``.
 
-    It is compiled once for equal arguments (see ``programs``).
+    It is compiled once for equal arguments (see ``cfx_jax.compilation``).
 
     Args:
-        algorithm: from a factory such as ``apgd``; may be made anew for each example.
-        objective: maps an array of the shape of ``x0`` to a scalar; so may this.
+        algorithm: from a factory such as ``apgd``. A new one for each example costs nothing.
+        objective: maps an array of the shape of ``x0`` to a scalar. A new one costs nothing either.
         x0: the start.
         unroll: as in ``lax.scan``; True removes the loop, which on a CPU makes convolutions fast
             and compiling slow.
@@ -117,6 +117,7 @@ def _run(
     def body(state: State, _: None) -> tuple[State, Array]:
         return guarded_step(algorithm, objective, state, stop_below)
 
+    # Inside of ``shard_map`` the carry of a scan must vary over the same devices from the start on.
     if jax.sharding.get_abstract_mesh().manual_axes:
         x0 = varying_like(x0, jax.eval_shape(objective, x0))
     start = varying_like(algorithm.init(objective, x0), jax.typeof(x0))

@@ -1,4 +1,9 @@
-"""Many examples: a loop on the host over one compiled step, or one compiled scan."""
+"""Many examples: a loop on the host over one compiled step, or one compiled scan.
+
+A compiled function takes the function that makes a problem, what all examples share, and the
+examples. It makes the problems itself, at every step: an algorithm holds functions, which no
+compiled function can return.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -61,7 +66,7 @@ def solve(
     check_choice(loop, ("auto", "host", "scan"), name="loop")
     if loop == "auto":
         loop = "host" if platform() == "cpu" else "scan"
-    return (drive if loop == "host" else _scan)(make_problem, shared, examples, **options)
+    return (drive if loop == "host" else _map_runs)(make_problem, shared, examples, **options)
 
 
 def drive(
@@ -104,13 +109,13 @@ def drive(
         >>> results.solution.tolist(), results.trace.shape
         ([1.0, 2.0], (2, 3))
     """
-    parallel.num_examples(examples)
-    let_go_of_programs()
+    parallel.num_examples(examples)  # checks that all leaves have the same length
+    let_go_of_programs()  # those of earlier calls, where they are many: see its docstring
     mesh = mesh or parallel.data_mesh()
     batches = parallel.batches(examples, batch_size=batch_size, mesh=mesh)
 
-    def drive_batches(held: Any) -> list[Any]:
-        make, end, same = parallel.replicate(held, mesh)
+    def drive_batches(arguments: Any) -> list[Any]:
+        make, end, same = parallel.replicate(arguments, mesh)
         num_steps = _num_steps(make, same, examples)
         answers = []
         with parallel.progress_bar(len(batches) * num_steps, progress) as bar:
@@ -124,8 +129,9 @@ def drive(
                 )
         return answers
 
-    held = as_pytree(make_problem), as_pytree(finish), shared
-    return parallel.concatenate(with_values_if_asked(drive_batches, held))
+    arguments = as_pytree(make_problem), as_pytree(finish), shared
+    # Arrays are arguments of the programs, unless a function asks for the numbers in them.
+    return parallel.concatenate(with_values_if_asked(drive_batches, arguments))
 
 
 def _drive_batch(
@@ -138,7 +144,7 @@ def _drive_batch(
     bar: Any,
     label: bool | str,
 ) -> Any:
-    """The answers of one batch; with a label the memory of a step is told before the first one."""
+    """Returns the answers of one batch; with a label it first prints the memory of a step."""
     state, value = _start(make_problem, shared, examples)
     if label:
         memory = program_memory(_step, make_problem, stop_below, shared, examples, state)
@@ -200,21 +206,21 @@ def _finish(
 
 
 def _num_steps(make_problem: MakeProblem, shared: Any, examples: Any) -> int:
-    """The algorithm's own number of steps, from a trace of the problem that computes nothing."""
-    return _one_zero_a_step.eval_shape(make_problem, shared, examples).shape[1]
+    """Returns the algorithm's number of steps, from shapes alone: nothing is computed."""
+    return _zeros_of_steps.eval_shape(make_problem, shared, examples).shape[1]
 
 
 @jax.jit
-def _one_zero_a_step(make_problem: MakeProblem, shared: Any, examples: Any) -> Array:
-    """Zeros (n, num_steps), whose shape tells the number of steps."""
+def _zeros_of_steps(make_problem: MakeProblem, shared: Any, examples: Any) -> Array:
+    """Returns zeros (n, num_steps): an array can leave a compiled function, a number cannot."""
     return jax.vmap(lambda example: jnp.zeros(make_problem(shared, example).algorithm.num_steps))(
         examples
     )
 
 
 @dataclass(frozen=True)
-class _Scan:
-    """One example's whole run; equal ones compile once."""
+class _CompleteRun:
+    """All steps of one example, as a function; equal ones compile once."""
 
     make_problem: MakeProblem
     finish: Finish
@@ -225,7 +231,7 @@ class _Scan:
         return self.finish(shared, example, run(*problem, stop_below=self.stop_below))
 
 
-def _scan(
+def _map_runs(
     make_problem: MakeProblem,
     shared: Any,
     examples: Any,
@@ -235,5 +241,5 @@ def _scan(
     **options: Any,
 ) -> Any:
     return parallel.map_examples(
-        _Scan(make_problem, finish, stop_below), shared, examples, **options
+        _CompleteRun(make_problem, finish, stop_below), shared, examples, **options
     )
