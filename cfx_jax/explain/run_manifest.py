@@ -181,5 +181,5 @@ def _frozen(value: Any) -> Any:
 
 def _short(value: Any) -> str:
     """A value in a message, by its length where it is long."""
-    text = str(value)
+    text = str(value) or "none named"
     return text if len(text) <= 60 else f"{text[:40]}... of {len(value)}"

@@ -35,7 +35,9 @@ def power(values: Float[Array, "*shape"], p: float) -> Float[Array, "*shape"]:
     if integer and p == integer:
         return lax.integer_pow(values, integer)
     if integer and p == integer + 0.5:
-        return lax.integer_pow(values, integer) * jnp.sqrt(values)
+        is_zero = values == 0  # there a root has no finite derivative, and the power has
+        root = jnp.sqrt(jnp.where(is_zero, 1, values))
+        return jnp.where(is_zero, 0, lax.integer_pow(values, integer) * root)
     return values**p
 
 

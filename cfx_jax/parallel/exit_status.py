@@ -52,7 +52,7 @@ def status_of(
     except BrokenPipeError:
         # As of `--help | head`; the interpreter flushes once more when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _BROKEN_PIPE
+        return _ended(_BROKEN_PIPE, "")
     except InputError as error:
         return _ended(2, f"{program}: {wording(str(error))}")
     except (jax.errors.JaxRuntimeError, MemoryError, ValueError) as error:

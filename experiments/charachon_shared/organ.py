@@ -149,7 +149,7 @@ def best_threshold(
     (-1, 0.5)
     """
     order = np.argsort(values, kind="stable")
-    values, positive = values[order], positive[order]
+    values, positive = values[order].astype(float), positive[order]  # exact midpoints
     # Between values k and k + 1: the share of positives at or above minus that of negatives.
     below = np.cumsum(positive) / positive.sum() - np.cumsum(~positive) / (~positive).sum()
     below = np.where(np.append(np.diff(values) > 0, False), below, 0.0)
@@ -213,9 +213,15 @@ def _changed_images(
 
 
 def _as_other(images: Images, masks: Masks, decided: Int[np.ndarray, " n"]) -> Images:
-    """Images times the factor between the mean brightnesses of the two classes within masks."""
-    brightness = _brightness(images, masks)
-    means = np.array([brightness[decided == side].mean() for side in (0, 1)])
+    """Images times the factor between the mean brightnesses of the two classes within masks.
+
+    Empty masks have no brightness. Where a class has none at all, the factor is 1.
+    """
+    brightness, is_known = _brightness(images, masks), masks.any(axis=(1, 2))
+    of_sides = [brightness[(decided == side) & is_known] for side in (0, 1)]
+    if not all(map(len, of_sides)):
+        return images
+    means = np.array([values.mean() for values in of_sides])
     factors = (means[::-1] / np.maximum(means, _BRIGHTNESS))[decided]
     return np.clip(images * factors[:, None, None, None], 0, 1).astype(np.float32)
 
@@ -242,8 +248,12 @@ def outside_table(
     }
     rows: list[list[Any]] = []
     for name, values in shown.items():
-        highest = false_discovery_rate(above_percentile(values, _HIGHEST), masks)
-        shares = (_share_outside(values, masks), highest)
+        # A map of few pixels is 0 at the percentile too, and its zeros are not among its highest.
+        highest = above_percentile(values, _HIGHEST) & (np.asarray(values) > 0)
+        shares = (
+            _share_outside(values, masks),
+            _of_organs(false_discovery_rate(highest, masks), masks),
+        )
         rows.append([name, *(_cell(setup, images, share) for share in shares)])
     return ["map", "outside, of its sum", f"outside, of its highest {100 - _HIGHEST:g} %"], rows
 
@@ -270,9 +280,10 @@ def parts_table(
             np.where(organ, adversarial, original),
             np.where(organ, original, adversarial),
         )
-        turned = [_turned(setup, np.asarray(part), decided) for part in parts]
+        masks = images.arrays[FIELD]
+        turned = [_of_organs(_turned(setup, np.asarray(part), decided), masks) for part in parts]
         change = np.abs(adversarial - original).sum(axis=-1)
-        outside = _share_outside(change, images.arrays[FIELD])
+        outside = _share_outside(change, masks)
         rows.append([name, *(_cell(setup, images, values) for values in (outside, *turned))])
     turned_over = ("whole image", "organ alone", "surroundings alone")
     columns = [f"turned over by the {part}" for part in turned_over]
@@ -286,7 +297,7 @@ def report_classifier(report: PaperReport, setup: Setup[Any]) -> None:
     report.section(
         "The organ and its surroundings",
         "The organ is found by brightness alone: see cfx_jax.data.find_organ, and look at it in the"
-        f" figures. Option --organ {setup.config.organ}.",
+        f" figures. Option --organ {setup.config.organ}.{describe_missing(setup.data.test)}",
     )
     report.table(
         "table_numbers",
@@ -325,6 +336,7 @@ def report_maps(
         outside_table(setup, images, maps),
         f"How much of each map lies outside of the organ, on {len(images)} test images: of its sum,"
         f" and of its highest {100 - _HIGHEST:g} % of pixels. {area:.1%} of all pixels lie outside."
+        f"{describe_missing(images)}{' They are left out.' if describe_missing(images) else ''}"
         " Rows that begin with 'control' are maps without a network: random pixels and edges of all"
         " that is not a dark background, and the brightness of each pixel.",
     )
@@ -340,6 +352,17 @@ def report_maps(
 def _share_outside(maps: Float[np.ndarray, "n h w"], masks: Masks) -> Float[np.ndarray, " n"]:
     """The share of each map's sum outside; NaN where the map is zero everywhere."""
     return 1 - relevance_mass(maps, masks)
+
+
+def _of_organs(values: Float[np.ndarray, " n"], masks: Masks) -> Float[np.ndarray, " n"]:
+    """The values of the images on which an organ was found; NaN for the others."""
+    return np.where(masks.any(axis=(1, 2)), values, np.nan)
+
+
+def describe_missing(images: ImageSet) -> str:
+    """A sentence on the images on which no organ was found; empty where there are none."""
+    missing = int((~images.arrays[FIELD].any(axis=(1, 2))).sum())
+    return f" No organ was found on {missing} of {len(images)} images." if missing else ""
 
 
 def _turned(

@@ -35,6 +35,13 @@ def test_a_power_is_numpys_in_float64(p):
     np.testing.assert_allclose(power(jnp.asarray(values), p), expected, rtol=2e-6)
 
 
+@pytest.mark.parametrize("p", [1.0, 1.5, 2.5, 4.0, 9.0])
+def test_the_derivative_of_a_power_is_finite_at_zero_too(p):
+    values = np.array([0.0, 0.25, 1.0], np.float32)
+    slope = jax.grad(lambda x: power(x, p).sum())(jnp.asarray(values))
+    np.testing.assert_allclose(slope, p * values.astype(np.float64) ** (p - 1), rtol=1e-5)
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.floats(0, 1e6, width=32), min_size=30, max_size=30), st.integers(0, 29))
 def test_order_statistic_is_that_of_a_sort(values, index):

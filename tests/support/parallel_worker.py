@@ -1,4 +1,4 @@
-"""What tests/test_parallel.py runs in processes of their own, since the number of devices is fixed
+"""What tests/parallel/ runs in processes of their own, since the number of devices is fixed
 when JAX starts.
 
 ``python parallel_worker.py devices OUT`` needs several devices,

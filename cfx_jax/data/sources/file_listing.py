@@ -133,7 +133,8 @@ def each_once(entries: Sequence[Entry]) -> tuple[list[Entry], int]:
     """Leaves out files that are named twice: by two paths, a link, or in a zip and unpacked.
 
     Of two links in different folders below one root both stay, since folders may be classes. A
-    member of an archive is a file of another root where name, size and check sum are equal.
+    member of an archive is a file on disk where name, size and check sum are equal. Members of two
+    archives all stay, since archives may be classes.
 
     Args:
         entries: the files; the first of equal ones stays.
@@ -147,7 +148,12 @@ def each_once(entries: Sequence[Entry]) -> tuple[list[Entry], int]:
         keys = [_identity(entry.file)]
         if members and (label := _label_of(entry.file)) in members:
             keys.append((*label, entry.file.check_sum()))
-        others = [other for key in keys for other in seen.get(key, ())]
+        others = [
+            other
+            for place, key in enumerate(keys)
+            for other in seen.get(key, ())
+            if place == 0 or (other.file.archive is None) != (entry.file.archive is None)
+        ]
         if not any(other.root != entry.root or other.folders == entry.folders for other in others):
             kept.append(entry)
         for key in keys:

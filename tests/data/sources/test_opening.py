@@ -153,6 +153,16 @@ def test_a_file_behind_two_doors_counts_once(make_folder, tmp_path):
     assert len(open_images(folder)) == 3 and len(open_images(packed)) == 3
 
 
+def test_equal_members_of_two_archives_stay_since_archives_may_be_classes(make_folder, tmp_path):
+    packed = [
+        shutil.make_archive(
+            str(tmp_path / name), "zip", make_folder({"1.png": GREY}, root=tmp_path / f"in_{name}")
+        )
+        for name in ("healthy", "sick")
+    ]
+    assert len(open_images(packed)) == 2
+
+
 def test_equal_files_of_other_names_and_links_in_folders_of_classes_stay(make_folder, tmp_path):
     folder = make_folder({"a/1.png": GREY, "a/2.png": GREY})
     (folder / "b").mkdir()

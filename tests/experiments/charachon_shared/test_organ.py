@@ -12,7 +12,9 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 from cfx_jax.errors import InputError
 from experiments.charachon_shared import Groups, Setup, load_images
 from experiments.charachon_shared.organ import (
+    _as_other,
     best_threshold,
+    describe_missing,
     keep_part,
     number_table,
     outside_table,
@@ -137,6 +139,37 @@ def test_shares_of_maps_outside_are_those_counted_by_hand():
     expected = np.mean(grey[:, ~MASK].sum(axis=1) / grey.sum(axis=(1, 2)))
     assert rows["control: brightness, the image itself"][0][0] == pytest.approx(expected, rel=1e-4)
     assert rows["control: random pixels"][0][0] == pytest.approx(0.75, abs=0.03)
+
+
+def test_images_without_an_organ_are_left_out_and_counted():
+    setup = setup_of("organ")
+    images = setup.data.test
+    inside = np.broadcast_to(MASK, (40, 8, 8)).astype(float)
+    images.arrays["organ_mask"][:10] = False
+    sums, highest = rows_of(outside_table(setup, images, {"inside": inside}))["inside"]
+    assert (sums[0], highest[0]) == (0, 0)
+    decided = np.array(setup.network.logits[:, 1] > setup.network.logits[:, 0], int)
+    table = parts_table(setup, images, decided, {"mirror": 1 - images.arrays["image"]})
+    _, _, organ, surroundings = rows_of(table)["mirror"]
+    assert (organ[0], surroundings[0]) == (1, 0)
+    assert "10 of 40" in describe_missing(images)
+
+
+def test_a_sparse_map_is_not_kept_where_it_is_zero():
+    setup = setup_of("organ")
+    sparse = np.zeros((40, 8, 8))
+    sparse[:, 3, 3] = 1
+    rows = rows_of(outside_table(setup, setup.data.test, {"sparse": sparse}))
+    assert rows["sparse"][1][0] == 0
+
+
+def test_classes_that_are_as_bright_where_an_organ_is_found_keep_their_brightness():
+    images = np.full((8, 4, 4, 1), 0.5, np.float32)
+    masks, decided = np.ones((8, 4, 4), bool), np.arange(8) % 2
+    masks[[0, 2]] = False
+    np.testing.assert_allclose(_as_other(images, masks, decided), images)
+    one_class = _as_other(images, masks, np.zeros(8, int))
+    np.testing.assert_array_equal(one_class, images)
 
 
 @pytest.mark.parametrize("part", DECISIVE)
