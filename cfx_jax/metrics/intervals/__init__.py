@@ -14,3 +14,6 @@ from cfx_jax.metrics.intervals.means_of_runs import (
 )
 from cfx_jax.metrics.intervals.proportions import Interval as Interval
 from cfx_jax.metrics.intervals.proportions import wilson_interval as wilson_interval
+from cfx_jax.public_names import public as _public
+
+__all__, __dir__ = _public(globals())
