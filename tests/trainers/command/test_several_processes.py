@@ -64,4 +64,4 @@ def test_two_processes_train_the_generator_of_one(folder):
 def test_a_mistake_is_told_by_every_process_in_one_line(folder):
     for status, _, errors in train(2, "out", "--target", "up"):
         assert status == 2
-        assert last_line(errors).startswith("cfx train: target: expected one of right, left")
+        assert last_line(errors).startswith("cfx train: --target: expected one of right, left")
