@@ -45,7 +45,7 @@ def status_of(
         try:
             rest = start_from_arguments(sys.argv[1:] if arguments is None else arguments)
             use_compilation_cache()
-            check_same("the command", {"arguments": rest})
+            check_same("the command", _by_option(rest))
             run(rest)
         finally:
             sys.stdout.flush()  # here, so that a pipe that nobody reads any more is noticed here
@@ -63,6 +63,17 @@ def status_of(
     except KeyboardInterrupt:
         return _ended(130, stopped)
     return 0
+
+
+def _by_option(arguments: Sequence[str]) -> dict[str, str]:
+    """The words of a command line, joined, by the option that they follow."""
+    words: dict[str, list[str]] = {}
+    option = "arguments"
+    for argument in arguments:
+        if argument.startswith("--"):
+            option, _, argument = argument.partition("=")
+        words.setdefault(option, []).append(argument)
+    return {option: " ".join(filter(None, values)) for option, values in words.items()}
 
 
 def _ended(status: int, line: str) -> int:

@@ -113,8 +113,8 @@ def test_a_failure_of_one_process_is_told_by_the_other(tmp_path):
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ("--steps", "the command: expected steps 4 in every process, as in process 0, got 6"),
-        ("--work", "the command: expected work"),
+        ("--steps", "the command: expected --steps '4' in every process, as in process 0, got '6'"),
+        ("--work", "the command: expected --work"),
     ],
 )
 def test_another_configuration_is_refused_in_one_line(tmp_path, option, message):
