@@ -1,11 +1,11 @@
 """The command ``cfx``: explain, check, layers, methods, report."""
 
 import argparse
+import dataclasses
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
 from itertools import islice
 from pathlib import Path
@@ -189,7 +189,7 @@ def _tell(answers: Explanations, folder: Path, shard: tuple[int, int] | None) ->
 
 def _write_report(answers: Explanations, folder: Path) -> None:
     warnings = tuple(map(in_options, answers.warnings))
-    answers.run = replace(answers.run, warnings=warnings)
+    answers.run = dataclasses.replace(answers.run, warnings=warnings)
     table = answers.write_table(folder / TABLE)
     page = answers.report(folder / PAGE)
     if answers.accuracy is not None:

@@ -1,11 +1,11 @@
 """The progress bar of a training in a terminal: steps, their speed, and the newest loss."""
 
-import sys
 from types import TracebackType
 
 import jax
 
 from cfx_jax.errors import import_extra
+from cfx_jax.parallel import tell
 
 
 class StepBar:
@@ -47,5 +47,4 @@ class StepBar:
 
     def write(self, text: str) -> None:
         """Prints a line above the bar, where there is one and a text."""
-        if text and self.is_shown:
-            self._bar.write(text, file=sys.stderr)
+        tell(self._bar, text)

@@ -331,12 +331,13 @@ def report_maps(
     if not has_organs(images):
         return
     area = float(1 - images.arrays[FIELD].mean())
+    missing = describe_missing(images)
     report.table(
         "table_outside",
         outside_table(setup, images, maps),
         f"How much of each map lies outside of the organ, on {len(images)} test images: of its sum,"
         f" and of its highest {100 - _HIGHEST:g} % of pixels. {area:.1%} of all pixels lie outside."
-        f"{describe_missing(images)}{' They are left out.' if describe_missing(images) else ''}"
+        f"{missing and missing + ' They are left out.'}"
         " Rows that begin with 'control' are maps without a network: random pixels and edges of all"
         " that is not a dark background, and the brightness of each pixel.",
     )
