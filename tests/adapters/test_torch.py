@@ -108,7 +108,7 @@ def test_a_batch_whose_graph_is_too_large_is_computed_in_parts(network, monkeypa
     slope = jax.grad(lambda image: jax.nn.log_softmax(classifier(image))[2])
     images = np.concatenate([IMAGES, IMAGES[::-1]])
     gradients = jax.jit(jax.vmap(slope))(images)
-    note.remove()
+    handle.remove()
     assert max(sizes) in (2, 3)
     logits, wanted = by_torch(network, images)
     np.testing.assert_allclose(gradients, wanted, atol=1e-6)
