@@ -59,7 +59,7 @@ def _in_one_line(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class _Facts(NamedTuple):
-    """What a network does with images of one shape.
+    """The answers of a network to images of one shape.
 
     Attributes:
         shapes: of one image's results.
