@@ -13,6 +13,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, Int
 
+from cfx_jax.array_types import at_least_float32
 from cfx_jax.checks import check_callable, check_choice, check_target, number_of_logits
 from cfx_jax.errors import InputError
 
@@ -37,7 +38,7 @@ def log_odds(logits: Float[Array, " k"], target: Int[Array, ""] | int) -> Float[
         2.0
     """
     target_logit = value_of_class(logits, target)
-    others = jnp.where(jnp.arange(logits.shape[0]) == target, -jnp.inf, logits)
+    others = jnp.where(jnp.arange(logits.shape[0]) == target, -jnp.inf, at_least_float32(logits))
     return target_logit - jax.nn.logsumexp(others)
 
 
@@ -66,7 +67,8 @@ def value_of_class(
     check_target(target, count, name=name)
     # A factor, so that the derivative is NaN too.
     exists = jnp.where((jnp.asarray(target) >= 0) & (jnp.asarray(target) < count), 1, jnp.nan)
-    return values[target] * exists.astype(values.dtype)
+    entry = at_least_float32(values[target])
+    return entry * exists.astype(entry.dtype)
 
 
 def decision(logits: Float[_A, "*b k"]) -> Int[_A, "*b"]:
@@ -136,7 +138,9 @@ def class_score(
 _SCORES: dict[str, Callable[[Array, Any], Array]] = {
     "log_odds": log_odds,
     "logit": value_of_class,
-    "probability": lambda logits, target: value_of_class(jax.nn.softmax(logits), target),
+    "probability": lambda logits, target: value_of_class(
+        jax.nn.softmax(at_least_float32(logits)), target
+    ),
     "log_probability": lambda logits, target: -jax.nn.softplus(-log_odds(logits, target)),
 }
 
@@ -192,6 +196,6 @@ def negative_margin(
         logits = classifier(image)
         label_logit = value_of_class(logits, label, name="label")
         others = jnp.where(jnp.arange(logits.shape[0]) == label, -jnp.inf, logits)
-        return label_logit - others.max()
+        return label_logit - at_least_float32(others.max())
 
     return margin

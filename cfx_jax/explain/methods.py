@@ -11,7 +11,7 @@ from jax.tree_util import Partial
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from cfx_jax.adapters import Adapted
-from cfx_jax.array_types import AnyArray
+from cfx_jax.array_types import AnyArray, at_least_float32
 from cfx_jax.attributions import (
     grad_cam,
     grad_cam_plus_plus,
@@ -381,7 +381,7 @@ def change_scores(
         share of pixels that change visibly.
     """
     change = changed - example.image
-    logits = classifier(changed)
+    logits = at_least_float32(classifier(changed))
     return {
         "probability": jax.nn.softmax(logits)[example.target],
         "valid": (jnp.argmax(logits) == example.target).astype(change.dtype),

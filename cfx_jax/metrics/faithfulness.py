@@ -18,6 +18,7 @@ import numpy as np
 from jax import Array, lax
 from jaxtyping import Bool, Float, Int, Num
 
+from cfx_jax.array_types import at_least_float32
 from cfx_jax.checks import (
     check_array,
     check_callable,
@@ -142,7 +143,7 @@ def perturbation_curve(
         "regions_per_step": regions_per_step,
         "steps": steps,
     }
-    values = jnp.asarray(image), _at_least_float32(relevance)
+    values = jnp.asarray(image), at_least_float32(jnp.asarray(relevance))
     return compiled(_outputs, output, *values, replace, **options, steps_per_batch=steps_per_batch)
 
 
@@ -294,12 +295,6 @@ def _outputs(
         jnp.arange(steps + 1),
         batch_size=steps_per_batch,
     )
-
-
-def _at_least_float32(relevance: Float[Array, "h w"]) -> Float[Array, "h w"]:
-    """Converts a map to at least float32: sums of half precision do not keep the regions' order."""
-    relevance = jnp.asarray(relevance)
-    return relevance.astype(jnp.promote_types(relevance.dtype, jnp.float32))
 
 
 def _tile_sums(relevance: Float[Array, "h w"], side: int) -> Float[Array, "rows columns"]:

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from cfx_jax.array_types import at_least_float32
 from cfx_jax.checks import check_integer
 from cfx_jax.compilation import as_pytree
 from cfx_jax.errors import InputError
@@ -43,7 +44,8 @@ class TwoSides:
                 f"classifier: expected one image -> more than {largest} logits, got shape"
                 f" {jnp.shape(logits)}"
             )
-        return jnp.stack([_joined(logits, side) for side in self.sides])
+        joined = [_joined(at_least_float32(logits), side) for side in self.sides]
+        return jnp.stack(joined)
 
 
 def two_sides(classifier: Classifier, side_0: Sequence[int], side_1: Sequence[int]) -> TwoSides:
