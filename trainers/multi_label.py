@@ -30,11 +30,10 @@ from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray, Shaped
 
 from cfx_jax.checks import check_at_least, check_count, check_images
-from cfx_jax.compilation import call
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import roc_auc
 from cfx_jax.models.views import at_least_float32
-from cfx_jax.parallel import map_examples
+from cfx_jax.parallel import apply_to_examples
 
 from .shared import (
     Batch,
@@ -208,7 +207,7 @@ def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
 
     def evaluate(state: State) -> dict[str, float]:
         classifier = classifier_of(graphdef, state.params, state.rest)
-        logits = map_examples(call, classifier, images, batch_size=size, mesh=inputs.mesh)
+        logits = apply_to_examples(classifier, images, batch_size=size, mesh=inputs.mesh)
         return score_labels(logits, labels)
 
     return evaluate

@@ -41,7 +41,7 @@ from cfx_jax.checks import (
     check_targets,
     num_classes,
 )
-from cfx_jax.compilation import call, compiled
+from cfx_jax.compilation import compiled
 from cfx_jax.counterfactuals.autoencoder import SearchModels, as_search_models
 from cfx_jax.generator_interfaces import Coder
 from cfx_jax.losses.subgradients import safe_abs
@@ -57,7 +57,7 @@ from cfx_jax.optimise import (
     solve,
 )
 from cfx_jax.optimise.algorithm import Objective, State
-from cfx_jax.parallel import map_examples
+from cfx_jax.parallel import apply_to_examples
 
 
 class LatentCounterfactual(NamedTuple):
@@ -314,7 +314,7 @@ def latent_counterfactual_batch(
     models = as_search_models(
         coder, classifier, jnp.asarray(images[:1]), slices_per_batch=slices_per_batch
     )
-    latents = map_examples(call, models.encode, images, batch_size=batch_size, mesh=mesh)
+    latents = apply_to_examples(models.encode, images, batch_size=batch_size, mesh=mesh)
     fields: Any = (images, latents, targets)
     return solve(
         problem,

@@ -77,8 +77,8 @@ def progressive(
 
     It encodes once and decodes once for each bin. It composes with jit, vmap and pmap.
 
-    For many images: ``parallel.map_examples(callables.call, Partial(progressive, explainer,
-    classifier), images)``.
+    For many images: ``parallel.apply_to_examples(Partial(progressive, explainer, classifier),
+    images)``.
 
     Args:
         explainer: such as ``models.exaggerator_of(model)``.

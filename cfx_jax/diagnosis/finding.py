@@ -6,10 +6,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from cfx_jax.compilation import as_pytree, call
 from cfx_jax.errors import InputError, reason_of
 from cfx_jax.objectives import Classifier
-from cfx_jax.parallel import map_examples
+from cfx_jax.parallel import apply_to_examples
 
 
 class Finding(NamedTuple):
@@ -42,7 +41,7 @@ class Case(NamedTuple):
 
         Batches of one size compile once for the whole diagnosis.
         """
-        return map_examples(call, as_pytree(self.classifier), images).astype(np.float64)
+        return apply_to_examples(self.classifier, images).astype(np.float64)
 
 
 def findings_of(

@@ -29,12 +29,12 @@ from cfx_jax.checks import (
     check_targets,
 )
 from cfx_jax.checks import num_classes as count_classes
-from cfx_jax.compilation import as_pytree, call, surrogates_of
+from cfx_jax.compilation import as_pytree, surrogates_of
 from cfx_jax.errors import InputError
 from cfx_jax.geometry import lp_ball_in_box
 from cfx_jax.objectives import Classifier, log_odds, negative_margin
 from cfx_jax.optimise import Problem, Result, apgd, solve
-from cfx_jax.parallel import example_keys, map_examples
+from cfx_jax.parallel import apply_to_examples, example_keys
 
 _MARGIN, _LOG_ODDS = -2, -1
 """Aims that name no class: to lower the margin, and the log-odds of the label."""
@@ -178,7 +178,7 @@ def robustly_correct(
     surrogates = surrogates_of(classifier) if surrogates is None else surrogates
     _check_surrogates(surrogates, classes, images[0])
     pytree, largest = as_pytree(classifier), min(batch_size or len(images), len(images))
-    logits = map_examples(call, pytree, images, batch_size=batch_size, mesh=mesh)
+    logits = apply_to_examples(pytree, images, batch_size=batch_size, mesh=mesh)
     standing = np.asarray(_margins(logits, labels)) > 0
     rounds = list(_rounds(logits, labels, num_restarts))
     for surrogate in (None, *surrogates):

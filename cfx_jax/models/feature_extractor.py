@@ -18,13 +18,12 @@ from jaxtyping import Array, Float
 
 from cfx_jax.array_types import AnyArray
 from cfx_jax.checks import check_images
-from cfx_jax.compilation import as_pytree, call
 from cfx_jax.errors import InputError
 from cfx_jax.models.images import InceptionV3
 from cfx_jax.models.images.inception import Network
 from cfx_jax.models.views import parts
 from cfx_jax.models.weights import import_weights, read_tensors
-from cfx_jax.parallel import map_examples
+from cfx_jax.parallel import apply_to_examples
 
 _SIDE = 299
 _OUTPUTS_OF_2015 = 1008
@@ -137,8 +136,9 @@ def extract_features(
     (2, 3)
     """
     check_images(images)
-    extract = as_pytree(extractor.extract)
-    return map_examples(call, extract, images, batch_size=batch_size, progress=progress)
+    return apply_to_examples(
+        extractor.extract, images, batch_size=batch_size, progress=progress
+    )
 
 
 def _pooled(features: Callable[[Array], Array], image: Float[Array, "h w c"]) -> Float[Array, " d"]:

@@ -11,6 +11,7 @@ from cfx_jax.parallel.exit_status import status_of as status_of
 from cfx_jax.parallel.map_examples import Batch as Batch
 from cfx_jax.parallel.map_examples import Batches as Batches
 from cfx_jax.parallel.map_examples import ExampleMap as ExampleMap
+from cfx_jax.parallel.map_examples import apply_to_examples as apply_to_examples
 from cfx_jax.parallel.map_examples import batches as batches
 from cfx_jax.parallel.map_examples import concatenate as concatenate
 from cfx_jax.parallel.map_examples import example_keys as example_keys

@@ -17,7 +17,13 @@ from jaxtyping import Int, PRNGKeyArray
 
 from cfx_jax.array_types import AnyArray
 from cfx_jax.checks import check_count
-from cfx_jax.compilation import as_pytree, compiled_in, let_go_of_programs, needs_values
+from cfx_jax.compilation import (
+    as_pytree,
+    call,
+    compiled_in,
+    let_go_of_programs,
+    needs_values,
+)
 from cfx_jax.costs import program_memory
 from cfx_jax.parallel.progress import progress_bar, tell_memory
 from cfx_jax.parallel.sharding import data_mesh, gather, is_key, num_examples, replicate, shard
@@ -107,6 +113,38 @@ def map_examples(
             results.append(jax.tree.map(lambda leaf, n=part.num_real: leaf[:n], result))
             bar.update(1)
     return concatenate(results)
+
+
+def apply_to_examples(
+    function: Callable[[Any], Any],
+    examples: Any,
+    *,
+    batch_size: int | None = None,
+    mesh: Mesh | None = None,
+    progress: bool | str = False,
+) -> Any:
+    """``jax.vmap(function)(examples)`` in compiled micro-batches over all devices.
+
+    Args:
+        function: ``example -> result`` of ONE example, such as a classifier. Its arrays are
+            arguments of the program: equal functions with other arrays share one.
+        examples: a pytree whose leaves have a leading axis over examples.
+        batch_size: examples computed at once; None takes all. Changes nothing but memory and speed.
+        mesh: the devices; None takes all.
+        progress: prints the memory of a batch, and shows a bar over batches; a text is its label.
+
+    Returns:
+        The results as NumPy arrays with a leading axis over examples.
+
+    Raises:
+        InputError: a batch size below 1, no examples, or leaves of different lengths.
+
+    Example:
+        >>> apply_to_examples(lambda image: image.sum(), np.ones((3, 2, 2, 1)), batch_size=2)
+        array([4., 4., 4.], dtype=float32)
+    """
+    options: dict[str, Any] = {"batch_size": batch_size, "mesh": mesh, "progress": progress}
+    return map_examples(call, as_pytree(function), examples, **options)
 
 
 class ExampleMap:

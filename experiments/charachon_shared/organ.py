@@ -19,7 +19,6 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from cfx_jax.compilation import call
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import (
     Interval,
@@ -30,7 +29,7 @@ from cfx_jax.metrics import (
     relevance_mass,
 )
 from cfx_jax.objectives import Classifier
-from cfx_jax.parallel import map_examples
+from cfx_jax.parallel import apply_to_examples
 from experiments.charachon_shared.classifier import auc_interval, log_odds, train_classifier
 from experiments.charachon_shared.controls import make_controls
 from experiments.charachon_shared.data import Groups
@@ -374,7 +373,7 @@ def _turned(
 
 
 def _logits(classifier: Classifier, images: Images, batch_size: int) -> Float[np.ndarray, "n 2"]:
-    return np.asarray(map_examples(call, classifier, images, batch_size=batch_size))
+    return np.asarray(apply_to_examples(classifier, images, batch_size=batch_size))
 
 
 def _cell(setup: Setup[Any], images: ImageSet, values: Float[np.ndarray, " n"]) -> Any:

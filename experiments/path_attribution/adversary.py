@@ -7,11 +7,10 @@ import numpy as np
 from jax.tree_util import Partial
 from jaxtyping import Float, Int
 
-from cfx_jax.compilation import call
 from cfx_jax.counterfactuals import fixed_point
 from cfx_jax.models import translation_of
 from cfx_jax.objectives import Classifier
-from cfx_jax.parallel import map_examples
+from cfx_jax.parallel import apply_to_examples
 from experiments.charachon_shared import PairGenerator, Setup, check_pairs, train_generators
 from experiments.path_attribution.config import FaithfulnessConfig
 from experiments.shared import decisions, notify
@@ -69,7 +68,7 @@ def find_turned(
         predicted: the decision on each image.
         batch_size: images classified at once.
     """
-    logits = map_examples(call, classifier, others, batch_size=batch_size)
+    logits = apply_to_examples(classifier, others, batch_size=batch_size)
     turned = decisions(logits) != predicted
     share, drop = float(turned.mean()), settings.unturned == "drop"
     too_weak = share < settings.least_turned

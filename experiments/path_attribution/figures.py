@@ -9,9 +9,8 @@ from itertools import product
 import numpy as np
 from jaxtyping import Int
 
-from cfx_jax.compilation import call
 from cfx_jax.metrics import above_percentile, intersection_over_union
-from cfx_jax.parallel import map_examples
+from cfx_jax.parallel import apply_to_examples
 from cfx_jax.report import (
     CounterfactualPanel,
     CounterfactualRow,
@@ -158,7 +157,7 @@ def _adversaries(study: Study, name: str, rows: Int[np.ndarray, " m"]) -> list[C
     """The adversaries of some images, with the classifier's probability of their class."""
     images = study.pairs[name].adversarial[rows]
     targets = 1 - study.explained.predicted[rows]
-    logits = map_examples(call, study.setup.network.classifier, images)
+    logits = apply_to_examples(study.setup.network.classifier, images)
     reached = np.take_along_axis(probabilities(logits), targets[:, None], axis=1)[:, 0]
     return [
         CounterfactualPanel(

@@ -8,10 +8,9 @@ import numpy as np
 from jax.tree_util import Partial
 from jaxtyping import Float
 
-from cfx_jax.compilation import call
 from cfx_jax.counterfactuals import SimilarAdversarial, cyce, syce
 from cfx_jax.models import Generator, generator_of
-from cfx_jax.parallel import map_examples
+from cfx_jax.parallel import apply_to_examples
 from experiments.charachon_shared import PairGenerator, Setup, check_pairs, train_generators
 from experiments.path_attribution.explained_images import Explained
 from experiments.shared import Arrays
@@ -70,7 +69,7 @@ def make_pairs(generator: PairGenerator, explained: Explained, setup: Setup[Any]
 
     def make() -> Arrays:
         images, batch_size = explained.images.arrays["image"], setup.config.batch_size
-        return map_examples(call, generator.explain, images, batch_size=batch_size)._asdict()
+        return apply_to_examples(generator.explain, images, batch_size=batch_size)._asdict()
 
     depends = [generator.identity, explained.images.identity]
     return Pairs(**setup.workspace.cached(f"pairs {generator.name}", depends, make))

@@ -19,12 +19,12 @@ from jaxtyping import Float, Int
 
 from cfx_jax.adapters import Trainable, trainable
 from cfx_jax.checks import num_classes
-from cfx_jax.compilation import as_pytree, call
+from cfx_jax.compilation import as_pytree
 from cfx_jax.data import evenly_spread
 from cfx_jax.explain import Sibling, make_sibling, save_sibling
 from cfx_jax.metrics import accuracy, fit_temperature, robustly_correct
 from cfx_jax.objectives import Classifier
-from cfx_jax.parallel import map_examples
+from cfx_jax.parallel import apply_to_examples
 
 from .. import trades
 from ..shared import OptimiserSettings, RunSettings, train
@@ -165,7 +165,7 @@ def measure_robustness(
     """
     places = evenly_spread(len(validation["label"]), most=_ATTACKED)
     images, labels = (validation[name][places] for name in ("image", "label"))
-    logits = map_examples(call, as_pytree(classifier), images, batch_size=batch_size)
+    logits = apply_to_examples(classifier, images, batch_size=batch_size)
     robust = robustly_correct(
         jax.random.key(0),
         classifier,
@@ -184,5 +184,5 @@ def measure_robustness(
 def _temperature(
     classifier: Classifier, validation: Mapping[str, np.ndarray], batch_size: int
 ) -> float:
-    logits = map_examples(call, as_pytree(classifier), validation["image"], batch_size=batch_size)
+    logits = apply_to_examples(classifier, validation["image"], batch_size=batch_size)
     return fit_temperature(jnp.asarray(logits), jnp.asarray(validation["label"]))

@@ -14,7 +14,6 @@ from jaxtyping import Float, Int, PRNGKeyArray
 
 from cfx_jax import files
 from cfx_jax.checks import check_classes, check_images
-from cfx_jax.compilation import call
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import accuracy, balanced_accuracy
 from cfx_jax.models import (
@@ -26,7 +25,7 @@ from cfx_jax.models import (
     torchvision_name,
 )
 from cfx_jax.objectives import decision
-from cfx_jax.parallel import map_examples
+from cfx_jax.parallel import apply_to_examples
 
 from .batches import labelled_batches
 from .networks import (
@@ -128,7 +127,7 @@ def make_evaluate(config: SupervisedConfig, inputs: Inputs) -> Evaluate:
 
     def evaluate(state: State) -> dict[str, float]:
         classifier = classifier_of(graphdef, state.params, state.rest)
-        logits = map_examples(call, classifier, images, batch_size=size, mesh=inputs.mesh)
+        logits = apply_to_examples(classifier, images, batch_size=size, mesh=inputs.mesh)
         return score_logits("validation", logits, labels)
 
     return evaluate

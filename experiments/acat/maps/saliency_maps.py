@@ -28,12 +28,11 @@ from cfx_jax.attributions import (
     over_slices,
     score_cam,
 )
-from cfx_jax.compilation import call
 from cfx_jax.counterfactuals import LatentCounterfactual, LatentShift
 from cfx_jax.maps import channel_sum
 from cfx_jax.models import Parts, with_saliency
 from cfx_jax.objectives import class_score
-from cfx_jax.parallel import map_examples
+from cfx_jax.parallel import apply_to_examples
 from experiments.acat.config import SearchConfig
 from experiments.acat.maps.latent_searches import (
     WITH,
@@ -257,5 +256,5 @@ def _attribute(method: str, explained: Explained, volumes: Volumes, *, batch_siz
         if method in _OF_CLASSIFIERS
         else Partial(_OF_FEATURES[method], (explained.features, explained.head))
     )
-    maps = map_examples(call, attribution, volumes, batch_size=batch_size, progress=method)
+    maps = apply_to_examples(attribution, volumes, batch_size=batch_size, progress=method)
     return np.asarray(maps)

@@ -19,7 +19,6 @@ from jax.tree_util import Partial
 from jaxtyping import Bool, Float, Int
 
 from cfx_jax.attributions import grad_cam, gradient, integrated_gradients, random_map
-from cfx_jax.compilation import call
 from cfx_jax.maps import channel_sum
 from cfx_jax.metrics import (
     area_under_perturbation_curve,
@@ -29,7 +28,7 @@ from cfx_jax.metrics import (
 )
 from cfx_jax.models import Parts, one_label, parts
 from cfx_jax.objectives import class_score, decision
-from cfx_jax.parallel import map_examples, progress_bar
+from cfx_jax.parallel import apply_to_examples, map_examples, progress_bar
 from cfx_jax.report import (
     Claim,
     CurvePanel,
@@ -284,7 +283,7 @@ def other_maps(subject: Subject, images: Float[np.ndarray, "n h w c"], batch_siz
         GRAD_CAM: Partial(_grad_cam, Parts(features, one_label(head, subject.label))),
     }
     return {
-        name: np.asarray(map_examples(call, method, images, batch_size=batch_size))
+        name: np.asarray(apply_to_examples(method, images, batch_size=batch_size))
         for name, method in methods.items()
     }
 

@@ -9,13 +9,12 @@ from flax import nnx
 from jax.tree_util import Partial
 from jaxtyping import Float
 
-from cfx_jax.compilation import call
 from cfx_jax.data import Transform, compose, random_flip, random_noise
 from cfx_jax.diagnosis import check_diagnosis
 from cfx_jax.metrics import roc_auc
 from cfx_jax.models import one_label, per_image
 from cfx_jax.objectives import Classifier
-from cfx_jax.parallel import map_examples
+from cfx_jax.parallel import apply_to_examples
 from experiments.progressive_exaggeration.config import Config
 from experiments.progressive_exaggeration.data import Data
 from experiments.shared import Workspace, fit_to_images, notify, predict
@@ -55,7 +54,7 @@ class Network(NamedTuple):
     ) -> Float[np.ndarray, "n k"]:
         """The probability of each label for every image, ``batch_size`` images at once."""
         return np.asarray(
-            jax.nn.sigmoid(map_examples(call, self.outputs, images, batch_size=batch_size))
+            jax.nn.sigmoid(apply_to_examples(self.outputs, images, batch_size=batch_size))
         )
 
 

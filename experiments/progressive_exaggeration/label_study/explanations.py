@@ -15,14 +15,13 @@ from flax import nnx
 from jax.tree_util import Partial
 from jaxtyping import Bool, Float, Int
 
-from cfx_jax.compilation import call
 from cfx_jax.counterfactuals import Exaggeration, Exaggerator, progressive, xgem_batch
 from cfx_jax.data import calibrated_sample, probability_bins
 from cfx_jax.losses import ProgressiveWeights
 from cfx_jax.metrics import decision_flips
 from cfx_jax.models import exaggerator_of, generator_of
 from cfx_jax.optimise import from_optax
-from cfx_jax.parallel import map_examples, progress_bar
+from cfx_jax.parallel import apply_to_examples, progress_bar
 from experiments.progressive_exaggeration.config import Config
 from experiments.progressive_exaggeration.label_study.classifiers import Network, augmentation
 from experiments.progressive_exaggeration.label_study.explained_label import (
@@ -220,7 +219,7 @@ def sweep(
     explain = Partial(progressive, explainer.explain, subject.classifier)
 
     def compute(pixels: Float[np.ndarray, "m h w c"]) -> Exaggeration:
-        return map_examples(call, explain, pixels, batch_size=config.batch_size)
+        return apply_to_examples(explain, pixels, batch_size=config.batch_size)
 
     series = _kept("sweeps", identity, subject.queries, compute, config, workspace)
     return Sweeps(name, series, identity, Partial(_maps, explainer.explain.encode))

@@ -15,11 +15,10 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Bool, Float
 
-from cfx_jax.compilation import call
 from cfx_jax.image_registration import register, warp
 from cfx_jax.metrics import dice
 from cfx_jax.models import per_image
-from cfx_jax.parallel import map_examples, progress_bar
+from cfx_jax.parallel import apply_to_examples, map_examples, progress_bar
 from experiments.progressive_exaggeration.chapters.heart.organ_masks import (
     ORGANS,
     classes_of,
@@ -158,7 +157,7 @@ def _train(
 
 
 def _organs(model: nnx.Module, images: Float[np.ndarray, "n h w c"]) -> Bool[np.ndarray, "n h w 2"]:
-    logits = map_examples(call, per_image(model), images, batch_size=_BATCH)
+    logits = apply_to_examples(per_image(model), images, batch_size=_BATCH)
     return organs_of(logits.argmax(axis=-1))
 
 
