@@ -41,13 +41,11 @@ from jax.tree_util import Partial
 from jaxtyping import Float, PRNGKeyArray
 
 from cfx_jax.checks import check_choice
-from cfx_jax.compilation import as_pytree
 from cfx_jax.errors import InputError
 from cfx_jax.losses import CYCE, SYCE, CycleWeights, cycle_terms, discriminator_terms
 from cfx_jax.models import PUBLISHED_FILTERS, Discriminator, UNetGenerator
 from cfx_jax.models.views import unit_clip_leading_back
 from cfx_jax.objectives import Classifier, decision
-from cfx_jax.parallel import map_examples
 
 from .shared import (
     Batch,
@@ -68,6 +66,7 @@ from .shared import (
     first_state,
     graph_of,
     join_parts,
+    measure_validation,
     trained_network,
 )
 
@@ -274,7 +273,7 @@ def make_step(config: Config, inputs: Inputs) -> Step:
         metrics |= {f"discriminator_{name}": value for name, value in verdicts.items()}
         return State(join_parts(parts), state.rest, moments), metrics
 
-    return Partial(step, as_pytree(inputs.classifier))
+    return Partial(step, inputs.frozen_classifier)
 
 
 def measure_answers(
@@ -318,13 +317,15 @@ def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
         InputError: images outside [0, 1], or all of one decision.
     """
     images, decisions = decide_validation(config.run, inputs)
-    graphdef, frozen = graph_of(inputs.choose(build, config)), as_pytree(inputs.classifier)
+    graphdef, frozen = graph_of(inputs.choose(build, config)), inputs.frozen_classifier
     groups = [(_MeasureOne(config, c), images[decisions == c]) for c in (0, 1)]
-    options: dict[str, Any] = {"batch_size": config.run.eval_batch_size, "mesh": inputs.mesh}
 
     def evaluate(state: State) -> dict[str, float]:
         shared = (evaluation_view(graphdef, state.params, state.rest), frozen)
-        values = [map_examples(measure, shared, group, **options) for measure, group in groups]
+        values = [
+            measure_validation(config.run, inputs, measure, shared, group)
+            for measure, group in groups
+        ]
         both = [{name: float(of.mean()) for name, of in group.items()} for group in values]
         means = {f"validation_{name}": value for name, value in _average(both).items()}
         lowest = min(group[name] for group in both for name in ("turned", "kept"))

@@ -37,13 +37,11 @@ from jaxtyping import Float, Int, PRNGKeyArray
 
 from cfx_jax.backend import short_scan
 from cfx_jax.checks import check_count
-from cfx_jax.compilation import as_pytree
 from cfx_jax.errors import InputError
 from cfx_jax.losses import FixedPointWeights, Translations, critic_terms, fixed_point_terms
 from cfx_jax.models import FixedPointTranslator, LimitName, PatchCritic
 from cfx_jax.models.views import unit_clip_leading_back
 from cfx_jax.objectives import Classifier, decision
-from cfx_jax.parallel import map_examples
 
 from .shared import (
     Batch,
@@ -63,6 +61,7 @@ from .shared import (
     graph_of,
     join_parts,
     make_optimiser,
+    measure_validation,
     trained_network,
 )
 
@@ -248,7 +247,7 @@ def make_step(config: Config, inputs: Inputs) -> Step:
         params = join_parts({"translator": translator, "critic": critic})
         return State(params, state.rest, moments), metrics
 
-    return Partial(step, as_pytree(inputs.classifier))
+    return Partial(step, inputs.frozen_classifier)
 
 
 def measure_answers(
@@ -292,13 +291,12 @@ def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
         InputError: images outside [0, 1], or all of one decision.
     """
     images, decisions = decide_validation(config.run, inputs)
-    graphdef, frozen = graph_of(inputs.choose(build, config)), as_pytree(inputs.classifier)
+    graphdef, frozen = graph_of(inputs.choose(build, config)), inputs.frozen_classifier
     examples = {"image": images, "predicted": decisions}
-    options: dict[str, Any] = {"batch_size": config.run.eval_batch_size, "mesh": inputs.mesh}
 
     def evaluate(state: State) -> dict[str, float]:
         shared = (evaluation_view(graphdef, state.params, state.rest), frozen)
-        values = map_examples(_MeasureOne(config), shared, examples, **options)
+        values = measure_validation(config.run, inputs, _MeasureOne(config), shared, examples)
         groups = [
             {name: float(of[decisions == c].mean()) for name, of in values.items()} for c in (0, 1)
         ]

@@ -30,20 +30,17 @@ from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from flax import nnx
 from jax import Array
 from jax.tree_util import Partial
 from jaxtyping import Float, Int, PRNGKeyArray
 
-from cfx_jax.checks import check_images, check_positive
-from cfx_jax.compilation import as_pytree
+from cfx_jax.checks import check_positive
 from cfx_jax.losses import MaskGeneratorWeights, blend, mask_generator_terms, random_backgrounds
 from cfx_jax.models import FindingClassifier, MaskGenerator
 from cfx_jax.models.views import with_remat
 from cfx_jax.objectives import Classifier, decision
-from cfx_jax.parallel import map_examples
 
 from .shared import (
     Batch,
@@ -58,6 +55,9 @@ from .shared import (
     decided_batches,
     descend,
     mean_gradients,
+    mean_metrics,
+    measure_validation,
+    validation_images,
 )
 
 _DECODER = nnx.All(nnx.Param, nnx.Not(nnx.PathContains("encoder")))
@@ -181,7 +181,7 @@ def make_step(config: Config, inputs: Inputs) -> Step:
         decoder, opt_state = descend(optimiser, state.params, state.opt_state, gradients)
         return State(decoder, state.rest, opt_state), metrics
 
-    return Partial(step, generator.frozen, as_pytree(inputs.classifier))
+    return Partial(step, generator.frozen, inputs.frozen_classifier)
 
 
 def measure_answers(
@@ -219,17 +219,14 @@ def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
     Raises:
         InputError: as ``build``; images outside [0, 1].
     """
-    images = np.asarray(inputs.validation["image"])
-    check_images(images, name="validation images")
+    images = validation_images(inputs)
     keys = jax.random.split(jax.random.key(config.run.seed), len(images))
-    generator, frozen = _split(config, inputs), as_pytree(inputs.classifier)
-    options: dict[str, Any] = {"batch_size": config.run.eval_batch_size, "mesh": inputs.mesh}
+    generator, frozen = _split(config, inputs), inputs.frozen_classifier
 
     def evaluate(state: State) -> dict[str, float]:
         shared, examples = (generator.with_decoder(state.params), frozen), (keys, images)
-        values = map_examples(_MeasureMasks.of(config), shared, examples, **options)
-        means = {f"validation_{name}": float(of.mean()) for name, of in values.items()}
-        return means | {"validation_score": -means["validation_loss"]}
+        measure = _MeasureMasks.of(config)
+        return mean_metrics(measure_validation(config.run, inputs, measure, shared, examples))
 
     return evaluate
 

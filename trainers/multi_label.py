@@ -29,11 +29,10 @@ from flax import nnx
 from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray, Shaped
 
-from cfx_jax.checks import check_at_least, check_count, check_images
+from cfx_jax.checks import check_at_least, check_count
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import roc_auc
 from cfx_jax.models.views import at_least_float32
-from cfx_jax.parallel import apply_to_examples
 
 from .shared import (
     Batch,
@@ -41,15 +40,13 @@ from .shared import (
     Inputs,
     OptimiserSettings,
     RunSettings,
-    State,
     Step,
     Trainer,
     TrainingBatches,
-    classifier_of,
     descent_step,
-    graph_of,
     make_optimiser,
     target_batches,
+    validation_images,
 )
 from .shared.supervised import (
     SupervisedConfig,
@@ -58,6 +55,7 @@ from .shared.supervised import (
     describe_weights,
     finish,
     init,
+    make_predict,
 )
 
 
@@ -194,8 +192,7 @@ def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
         InputError: images outside [0, 1]; labels of another shape or other than 0 and 1; a label
             that all images have, or none has.
     """
-    images, labels = (np.asarray(inputs.validation[name]) for name in ("image", "label"))
-    check_images(images, name="validation images")
+    images, labels = validation_images(inputs), np.asarray(inputs.validation["label"])
     check_labels(labels, len(images), config.num_classes, name="validation labels")
     constant = np.flatnonzero(labels.min(axis=0) == labels.max(axis=0))
     if constant.size:
@@ -203,14 +200,8 @@ def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
             "validation labels: expected images with and without each label, got"
             f" {labels[0, constant[0]]} for all of label {constant[0]}: take more images"
         )
-    graphdef, size = graph_of(choose_model(config, inputs)), config.run.eval_batch_size
-
-    def evaluate(state: State) -> dict[str, float]:
-        classifier = classifier_of(graphdef, state.params, state.rest)
-        logits = apply_to_examples(classifier, images, batch_size=size, mesh=inputs.mesh)
-        return score_labels(logits, labels)
-
-    return evaluate
+    predict = make_predict(config, inputs, images)
+    return lambda state: score_labels(predict(state), labels)
 
 
 def score_labels(

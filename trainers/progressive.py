@@ -48,7 +48,6 @@ from jaxtyping import Float, Int, PRNGKeyArray
 from cfx_jax.array_types import AnyArray
 from cfx_jax.backend import short_scan
 from cfx_jax.checks import check_choice, check_count
-from cfx_jax.compilation import as_pytree
 from cfx_jax.counterfactuals import Exaggerator, progressive
 from cfx_jax.errors import InputError
 from cfx_jax.losses import (
@@ -74,7 +73,6 @@ from cfx_jax.models import (
     warm_start,
 )
 from cfx_jax.objectives import Classifier
-from cfx_jax.parallel import map_examples
 
 from .shared import (
     Batch,
@@ -92,6 +90,7 @@ from .shared import (
     first_state,
     graph_of,
     join_parts,
+    measure_validation,
     trained_network,
     training_view,
     variables_of,
@@ -387,7 +386,7 @@ def make_step(config: Config, inputs: Inputs) -> Step:
         params = join_parts({"generator": generator, "discriminator": discriminator})
         return State(params, rest, moments), metrics
 
-    return Partial(step, as_pytree(inputs.classifier))
+    return Partial(step, inputs.frozen_classifier)
 
 
 def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
@@ -401,13 +400,12 @@ def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
         InputError: images outside [0, 1], another number of classes, or all images of one decision.
     """
     images, decisions = decide_validation(config.run, inputs)
-    graphdef, frozen = graph_of(inputs.choose(build, config)), as_pytree(inputs.classifier)
-    options: dict[str, Any] = {"batch_size": config.run.eval_batch_size, "mesh": inputs.mesh}
+    graphdef, frozen = graph_of(inputs.choose(build, config)), inputs.frozen_classifier
 
     def evaluate(state: State) -> dict[str, float]:
         networks: Any = evaluation_view(graphdef, state.params, state.rest)
         shared = exaggerator_of(networks.generator), frozen
-        explained = map_examples(_explain, shared, images, **options)
+        explained = measure_validation(config.run, inputs, _explain, shared, images)
         scores = score_exaggerations(explained, decisions)
         return {f"validation_{name}": value for name, value in scores.items()}
 

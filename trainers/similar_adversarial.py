@@ -36,8 +36,7 @@ from jax import Array
 from jax.tree_util import Partial
 from jaxtyping import Float, PRNGKeyArray
 
-from cfx_jax.checks import check_choice, check_count, check_images
-from cfx_jax.compilation import as_pytree
+from cfx_jax.checks import check_choice, check_count
 from cfx_jax.errors import InputError
 from cfx_jax.losses import (
     SimilarAdversarialWeights,
@@ -48,7 +47,6 @@ from cfx_jax.losses.similar_adversarial import Terms
 from cfx_jax.models import AE2_HEAD, DuoAE, NormName, SingleAE, UNetGenerator
 from cfx_jax.models.views import unit_clip_leading_back
 from cfx_jax.objectives import Classifier, decision
-from cfx_jax.parallel import map_examples
 
 from .shared import (
     Batch,
@@ -66,8 +64,11 @@ from .shared import (
     first_state,
     graph_of,
     mean_gradients,
+    mean_metrics,
+    measure_validation,
     trained_network,
     training_view,
+    validation_images,
     variables_of,
 )
 
@@ -224,7 +225,7 @@ def make_step(config: Config, inputs: Inputs) -> Step:
         params = optax.apply_updates(state.params, updates)
         return State(params, rest, opt_state), metrics
 
-    return Partial(step, as_pytree(inputs.classifier))
+    return Partial(step, inputs.frozen_classifier)
 
 
 def measure_answers(
@@ -263,16 +264,13 @@ def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
     Raises:
         InputError: images outside [0, 1].
     """
-    images = inputs.validation["image"]
-    check_images(jnp.asarray(images), name="validation images")
-    graphdef, frozen = graph_of(inputs.choose(build, config)), as_pytree(inputs.classifier)
-    options: dict[str, Any] = {"batch_size": config.run.eval_batch_size, "mesh": inputs.mesh}
+    images = validation_images(inputs)
+    graphdef, frozen = graph_of(inputs.choose(build, config)), inputs.frozen_classifier
 
     def evaluate(state: State) -> dict[str, float]:
         shared = (evaluation_view(graphdef, state.params, state.rest), frozen)
-        values = map_examples(_MeasureOne(config), shared, images, **options)
-        means = {f"validation_{name}": float(of.mean()) for name, of in values.items()}
-        return means | {"validation_score": -means["validation_loss"]}
+        measure = _MeasureOne(config)
+        return mean_metrics(measure_validation(config.run, inputs, measure, shared, images))
 
     return evaluate
 

@@ -35,7 +35,6 @@ from cfx_jax.losses.trades import ORDERS, Order
 from cfx_jax.losses.trades_attack import check_start
 from cfx_jax.models.views import at_least_float32
 from cfx_jax.objectives import Classifier, decision
-from cfx_jax.parallel import map_examples
 
 from .shared import (
     Batch,
@@ -49,6 +48,7 @@ from .shared import (
     graph_of,
     make_optimiser,
     mean_gradients,
+    measure_validation,
     training_view,
     variables_of,
 )
@@ -212,7 +212,7 @@ def make_robust_evaluate(config: Config, inputs: Inputs) -> Evaluate:
         ``state -> {"validation_adversarial_accuracy",
         "validation_adversarial_balanced_accuracy"}``.
     """
-    graphdef, size = graph_of(choose_model(config, inputs)), config.run.eval_batch_size
+    graphdef = graph_of(choose_model(config, inputs))
     images, labels = (np.asarray(inputs.validation[name]) for name in ("image", "label"))
     keys = jax.random.split(jax.random.key(config.run.seed), len(images))
 
@@ -223,9 +223,7 @@ def make_robust_evaluate(config: Config, inputs: Inputs) -> Evaluate:
 
     def evaluate(state: State) -> dict[str, float]:
         classifier, examples = classifier_of(graphdef, state.params, state.rest), (keys, images)
-        logits = map_examples(
-            attack_and_classify, classifier, examples, batch_size=size, mesh=inputs.mesh
-        )
+        logits = measure_validation(config.run, inputs, attack_and_classify, classifier, examples)
         return score_logits("validation_adversarial", logits, labels)
 
     return evaluate

@@ -48,7 +48,6 @@ from cfx_jax.metrics import accuracy, balanced_accuracy
 from cfx_jax.models import HalfBrainLogits, build_volume_model, joint_decision, warm_start
 from cfx_jax.models.views import at_least_float32
 from cfx_jax.objectives import decision
-from cfx_jax.parallel import map_examples
 
 from .shared import (
     Batch,
@@ -67,6 +66,7 @@ from .shared import (
     graph_of,
     labelled_batches,
     make_optimiser,
+    measure_validation,
     trained_network,
     training_labels,
     with_run,
@@ -256,11 +256,11 @@ def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
     """
     examples, labels = _check_validation(config, inputs), np.asarray(inputs.validation["label"])
     graphdef, predict = graph_of(inputs.choose(build, config)), PredictVolume.of(config)
-    options: dict[str, Any] = {"batch_size": config.run.eval_batch_size, "mesh": inputs.mesh}
 
     def evaluate(state: State) -> dict[str, float]:
         network = evaluation_view(graphdef, state.params, state.rest)
-        return score_volumes(map_examples(predict, network, examples, **options), labels)
+        logits = measure_validation(config.run, inputs, predict, network, examples)
+        return score_volumes(logits, labels)
 
     return evaluate
 

@@ -136,9 +136,7 @@ def extract_features(
     (2, 3)
     """
     check_images(images)
-    return apply_to_examples(
-        extractor.extract, images, batch_size=batch_size, progress=progress
-    )
+    return apply_to_examples(extractor.extract, images, batch_size=batch_size, progress=progress)
 
 
 def _pooled(features: Callable[[Array], Array], image: Float[Array, "h w c"]) -> Float[Array, " d"]:

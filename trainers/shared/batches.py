@@ -10,7 +10,6 @@ from jax import Array
 from jax.sharding import Mesh
 from jaxtyping import Float, Int, Num
 
-from cfx_jax.checks import check_images
 from cfx_jax.compilation import as_pytree, call
 from cfx_jax.counterfactuals import check_two_classes, class_1_probability, decided_class
 from cfx_jax.data import (
@@ -30,6 +29,7 @@ from cfx_jax.training import Batches
 from .fingerprints import digest
 from .run_settings import RunSettings, images_per_epoch
 from .trainer import Inputs, TrainingBatches
+from .validation import measure_validation, validation_images
 
 _BATCHES_READ = 16
 """Batches that are in memory at once while a source is read."""
@@ -258,10 +258,8 @@ def decide_validation(
     Raises:
         InputError: images outside [0, 1], another number of classes, or one decision alone.
     """
-    images = np.asarray(inputs.validation["image"])
-    check_images(images, name="validation images")
-    frozen, size = as_pytree(inputs.classifier), run.eval_batch_size
-    decisions = map_examples(_decide, frozen, images, batch_size=size, mesh=inputs.mesh)
+    images = validation_images(inputs)
+    decisions = measure_validation(run, inputs, _decide, inputs.frozen_classifier, images)
     check_both_decided(decisions, name="validation images")
     return images, decisions
 

@@ -1,7 +1,7 @@
 """Parts that trainings of image classifiers share: settings, first state and validation."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +13,7 @@ from flax import nnx
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from cfx_jax import files
-from cfx_jax.checks import check_classes, check_images
+from cfx_jax.checks import check_classes
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import accuracy, balanced_accuracy
 from cfx_jax.models import (
@@ -40,6 +40,7 @@ from .networks import (
 from .optimisers import OptimiserSettings, make_optimiser
 from .run_settings import RunSettings
 from .trainer import Inputs, TrainingBatches
+from .validation import validation_images
 
 Model = TypeVar("Model", bound=nnx.Module)
 
@@ -120,17 +121,27 @@ def make_evaluate(config: SupervisedConfig, inputs: Inputs) -> Evaluate:
     Raises:
         InputError: images outside [0, 1], labels that are no class.
     """
-    images, labels = inputs.validation["image"], np.asarray(inputs.validation["label"])
-    check_images(jnp.asarray(images), name="validation images")
+    images, labels = validation_images(inputs), np.asarray(inputs.validation["label"])
     check_classes(jnp.asarray(labels), config.num_classes, name="validation labels")
+    predict = make_predict(config, inputs, images)
+    return lambda state: score_logits("validation", predict(state), labels)
+
+
+def make_predict(
+    config: SupervisedConfig, inputs: Inputs, images: Float[np.ndarray, "n h w c"]
+) -> Callable[[State], Float[np.ndarray, "n k"]]:
+    """Makes the function that computes a state's logits of some images.
+
+    Returns:
+        ``state -> logits`` of the network in evaluation mode.
+    """
     graphdef, size = graph_of(choose_model(config, inputs)), config.run.eval_batch_size
 
-    def evaluate(state: State) -> dict[str, float]:
+    def predict(state: State) -> Float[np.ndarray, "n k"]:
         classifier = classifier_of(graphdef, state.params, state.rest)
-        logits = apply_to_examples(classifier, images, batch_size=size, mesh=inputs.mesh)
-        return score_logits("validation", logits, labels)
+        return apply_to_examples(classifier, images, batch_size=size, mesh=inputs.mesh)
 
-    return evaluate
+    return predict
 
 
 def score_logits(

@@ -29,6 +29,7 @@ from jax.sharding import Mesh
 from jaxtyping import Int, Num, PRNGKeyArray
 
 from cfx_jax.checks import check_choice, check_count
+from cfx_jax.compilation import as_pytree
 from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import data_mesh, first_decides
@@ -83,6 +84,11 @@ class Inputs:
     mesh: Mesh | None = None
     num_workers: int = 0
     resumed: bool = False
+
+    @property
+    def frozen_classifier(self) -> Any:
+        """The classifier as a pytree, which a step takes as an argument and never changes."""
+        return as_pytree(self.classifier)
 
     def choose(self, build: Callable[[Any, nnx.Rngs], nnx.Module], config: Any) -> ModelFactory:
         """The given factory of networks, or the one that builds the configuration's.
