@@ -14,7 +14,6 @@ import numpy as np
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import count_votes, majority_vote, score_votes
 from cfx_jax.report import (
-    Claim,
     Key,
     Votes,
     format_claims,
@@ -25,7 +24,7 @@ from cfx_jax.report import (
     write_table,
 )
 from experiments.progressive_exaggeration import published
-from experiments.shared import AT_LEAST, MORE, Statement, Table, command_line
+from experiments.shared import AT_LEAST, MORE, Claim, Statement, Table, command_line
 
 _COLUMNS = [
     "items",

@@ -27,7 +27,7 @@ from jaxtyping import PRNGKeyArray
 
 from cfx_jax.errors import InputError
 from cfx_jax.losses import cross_entropy, inverse_frequency
-from cfx_jax.models.views import at_least_float32
+from cfx_jax.models import at_least_float32
 from cfx_jax.objectives import decision
 
 from .shared import (

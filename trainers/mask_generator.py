@@ -38,8 +38,7 @@ from jaxtyping import Float, Int, PRNGKeyArray
 
 from cfx_jax.checks import check_positive
 from cfx_jax.losses import MaskGeneratorWeights, blend, mask_generator_terms, random_backgrounds
-from cfx_jax.models import FindingClassifier, MaskGenerator
-from cfx_jax.models.views import with_remat
+from cfx_jax.models import FindingClassifier, MaskGenerator, with_remat
 from cfx_jax.objectives import Classifier, decision
 
 from .shared import (

@@ -32,7 +32,7 @@ from jaxtyping import Float, Int, PRNGKeyArray, Shaped
 from cfx_jax.checks import check_at_least, check_count
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import roc_auc
-from cfx_jax.models.views import at_least_float32
+from cfx_jax.models import at_least_float32
 
 from .shared import (
     Batch,

@@ -29,8 +29,7 @@ from cfx_jax.checks import check_positive
 from cfx_jax.errors import InputError
 from cfx_jax.losses import cross_entropy
 from cfx_jax.metrics import dice
-from cfx_jax.models import PUBLISHED_FILTERS, NormName, Segmenter
-from cfx_jax.models.views import at_least_float32
+from cfx_jax.models import PUBLISHED_FILTERS, NormName, Segmenter, at_least_float32
 
 from .shared import (
     Batch,

@@ -44,8 +44,14 @@ from cfx_jax.losses import (
     similar_adversarial_terms,
 )
 from cfx_jax.losses.similar_adversarial import Terms
-from cfx_jax.models import AE2_HEAD, DuoAE, NormName, SingleAE, UNetGenerator
-from cfx_jax.models.views import unit_clip_leading_back
+from cfx_jax.models import (
+    AE2_HEAD,
+    DuoAE,
+    NormName,
+    SingleAE,
+    UNetGenerator,
+    unit_clip_leading_back,
+)
 from cfx_jax.objectives import Classifier, decision
 
 from .shared import (

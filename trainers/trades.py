@@ -30,10 +30,9 @@ from jaxtyping import Float, PRNGKeyArray
 from cfx_jax.checks import check_choice, check_positive
 from cfx_jax.errors import InputError
 from cfx_jax.geometry import lp_norm
-from cfx_jax.losses import trades_attack, trades_divergence, trades_loss
-from cfx_jax.losses.trades import ORDERS, Order
+from cfx_jax.losses import ORDERS, Order, trades_attack, trades_divergence, trades_loss
 from cfx_jax.losses.trades_attack import check_start
-from cfx_jax.models.views import at_least_float32
+from cfx_jax.models import at_least_float32
 from cfx_jax.objectives import Classifier, decision
 
 from .shared import (

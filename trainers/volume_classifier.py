@@ -45,8 +45,13 @@ from cfx_jax.data import check_saliency, random_volume_flip
 from cfx_jax.errors import InputError
 from cfx_jax.losses import inverse_frequency, multi_task_terms, weighted_cross_entropy
 from cfx_jax.metrics import accuracy, balanced_accuracy
-from cfx_jax.models import HalfBrainLogits, build_volume_model, joint_decision, warm_start
-from cfx_jax.models.views import at_least_float32
+from cfx_jax.models import (
+    HalfBrainLogits,
+    at_least_float32,
+    build_volume_model,
+    joint_decision,
+    warm_start,
+)
 from cfx_jax.objectives import decision
 
 from .shared import (

@@ -14,7 +14,6 @@ import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.metrics import Interval, balanced_accuracy, bootstrap_interval
-from cfx_jax.report import Claim
 from experiments.fundus_vce import published
 from experiments.fundus_vce.accuracy import Evaluation, balanced_difference_interval
 from experiments.fundus_vce.controls import map_level
@@ -29,6 +28,7 @@ from experiments.fundus_vce.study import Study
 from experiments.shared import (
     AT_LEAST,
     MORE,
+    Claim,
     ImageSet,
     Statement,
     add_levels,

@@ -5,12 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cfx_jax.report import Claim
 from experiments.fundus_vce import figures, published, tables
 from experiments.fundus_vce.classifiers import best_training
 from experiments.fundus_vce.localisation import Localised, vce_method
 from experiments.fundus_vce.study import Study
-from experiments.shared import LEVEL_CAPTION, PaperReport, users_images
+from experiments.shared import LEVEL_CAPTION, Claim, PaperReport, users_images
 
 _TITLE = "Visual counterfactuals from a plain + robust ensemble"
 _AFTER_THE_PAPER = (

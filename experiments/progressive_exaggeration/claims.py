@@ -12,7 +12,6 @@ import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.metrics import Interval, bootstrap_interval, interval_over_runs
-from cfx_jax.report import Claim
 from experiments.progressive_exaggeration import published
 from experiments.progressive_exaggeration.label_study import (
     OURS,
@@ -24,7 +23,7 @@ from experiments.progressive_exaggeration.label_study import (
     own_psnr,
 )
 from experiments.progressive_exaggeration.study import Study
-from experiments.shared import AT_LEAST, MORE, Statement, of_one_training
+from experiments.shared import AT_LEAST, MORE, Claim, Statement, of_one_training
 
 _DRAWS = 1000
 _DATA_CONSISTENCY = "section 4.1, data consistency, and Table 1"

@@ -7,9 +7,8 @@ import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.metrics import Interval, bootstrap_interval, interval_over_runs, roc_auc
-from cfx_jax.report import Claim
 from experiments.charachon_shared import RANDOM, Groups, Localisation, Quality
-from experiments.shared import AT_LEAST, MORE, Statement, add_levels
+from experiments.shared import AT_LEAST, MORE, Claim, Statement, add_levels
 from experiments.similar_adversarial import published
 from experiments.similar_adversarial.compared_generators import OURS
 from experiments.similar_adversarial.study import Study

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cfx_jax.report import Claim
 from experiments.charachon_shared import (
     AVERAGED,
     BBMP,
@@ -25,7 +24,7 @@ from experiments.charachon_shared import (
     PERCEPTUAL,
     SMOOTH_GRAD,
 )
-from experiments.shared import Statement
+from experiments.shared import Claim, Statement
 from experiments.similar_adversarial import published
 from experiments.similar_adversarial.claim_comparisons import (
     ALIKE,

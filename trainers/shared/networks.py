@@ -16,8 +16,8 @@ from jax.sharding import Mesh
 from jaxtyping import Float, PRNGKeyArray
 
 from cfx_jax.backend import short_scan
-from cfx_jax.models import computing_in, per_image
-from cfx_jax.models.views import in_inference_mode, with_remat
+from cfx_jax.models import computing_in, per_image, with_remat
+from cfx_jax.models.views import in_inference_mode
 
 from .run_settings import RunSettings
 

@@ -12,7 +12,7 @@ from jaxtyping import Int
 
 from cfx_jax.checks import check_count
 from cfx_jax.errors import InputError
-from cfx_jax.models.views import ComputeDtype
+from cfx_jax.models import ComputeDtype
 
 _ONCE_AN_EPOCH = ("steps_per_epoch", "evaluate_every", "checkpoint_every")
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from cfx_jax.losses import ProgressiveWeights
 from cfx_jax.metrics import rank_correlation
-from cfx_jax.report import Claim, CurvePanel, curve
+from cfx_jax.report import CurvePanel, curve
 from experiments.progressive_exaggeration import published
 from experiments.progressive_exaggeration.figures import mean_line
 from experiments.progressive_exaggeration.label_study import (
@@ -32,7 +32,7 @@ from experiments.progressive_exaggeration.label_study import (
     sweep,
     train_network,
 )
-from experiments.shared import AT_LEAST, MORE, PaperReport, Statement, Table
+from experiments.shared import AT_LEAST, MORE, Claim, PaperReport, Statement, Table
 
 Factors = tuple[float, float, float]
 """The factors of adversary, classifier, and reconstruction with cycle."""

@@ -7,14 +7,13 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from cfx_jax.metrics import decision_flips
-from cfx_jax.report import Claim
 from experiments.progressive_exaggeration.label_study import (
     LabelStudy,
     Subject,
     Sweeps,
     explained_label,
 )
-from experiments.shared import MORE, PaperReport, Statement, Table
+from experiments.shared import MORE, Claim, PaperReport, Statement, Table
 
 _AT_ONCE = 256  # images that are classified together
 

@@ -30,7 +30,6 @@ from cfx_jax.models import Parts, one_label, parts
 from cfx_jax.objectives import class_score, decision
 from cfx_jax.parallel import apply_to_examples, map_examples, progress_bar
 from cfx_jax.report import (
-    Claim,
     CurvePanel,
     Line,
     MapColumn,
@@ -44,6 +43,7 @@ from experiments.shared import (
     AT_LEAST,
     LEVEL_COLUMNS,
     Arrays,
+    Claim,
     Level,
     PaperReport,
     Statement,

@@ -10,11 +10,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
 from cfx_jax.metrics import Interval, bootstrap_interval
-from cfx_jax.report import Claim, sweep_grid
+from cfx_jax.report import sweep_grid
 from experiments.progressive_exaggeration import published
 from experiments.progressive_exaggeration.figures import drawn_series
 from experiments.progressive_exaggeration.label_study import OVER_TRAININGS, LabelStudy, Sweeps
-from experiments.shared import MORE, ImageSet, PaperReport, Statement, Table
+from experiments.shared import MORE, Claim, ImageSet, PaperReport, Statement, Table
 
 BIASED, UNBIASED = "biased", "unbiased"
 _PLACE = "section 4.4, first paragraph, and Table 3"

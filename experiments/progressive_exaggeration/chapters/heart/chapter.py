@@ -13,7 +13,6 @@ import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.metrics import HeartSize
-from cfx_jax.report import Claim
 from experiments.progressive_exaggeration.chapters.heart import captions, figures, tables
 from experiments.progressive_exaggeration.chapters.heart.claims import make_claims
 from experiments.progressive_exaggeration.chapters.heart.heart_sizes import (
@@ -40,7 +39,7 @@ from experiments.progressive_exaggeration.label_study import (
     train_explainer,
     train_network,
 )
-from experiments.shared import PaperReport, Table
+from experiments.shared import Claim, PaperReport, Table
 
 
 class Heart(NamedTuple):

@@ -7,7 +7,6 @@ import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.metrics import Interval
-from cfx_jax.report import Claim
 from experiments.progressive_exaggeration.chapters.heart.group_comparisons import (
     ENLARGED,
     NORMAL,
@@ -22,7 +21,7 @@ from experiments.progressive_exaggeration.chapters.heart.size_statistics import 
     correlation,
     errors,
 )
-from experiments.shared import MORE, Statement
+from experiments.shared import MORE, Claim, Statement
 
 _PLACE = "section 4.2, second paragraph, and Figure 4"
 _SIZE = "area of the heart over that of the thorax"
