@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cfx_jax.errors import InputError
 from cfx_jax.files import write_text
 from cfx_jax.report import markdown_table
-from experiments.shared import command_line, level_sentences
+from experiments.shared import InputError, command_line, level_sentences
 
 PAPERS: Mapping[str, str] = {
     "fundus_vce": "Boreiko et al. 2022, visual counterfactuals of fundus images",

@@ -40,8 +40,7 @@ from jax import Array
 from jax.tree_util import Partial
 from jaxtyping import Float, PRNGKeyArray
 
-from cfx_jax.checks import check_choice
-from cfx_jax.errors import InputError
+from cfx_jax.checks import InputError, check_choice
 from cfx_jax.losses import CYCE, SYCE, CycleWeights, cycle_terms, discriminator_terms
 from cfx_jax.models import PUBLISHED_FILTERS, Discriminator, UNetGenerator, unit_clip_leading_back
 from cfx_jax.objectives import Classifier, decision

@@ -36,8 +36,7 @@ from jax.tree_util import Partial
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from cfx_jax.backend import short_scan
-from cfx_jax.checks import check_count
-from cfx_jax.errors import InputError
+from cfx_jax.checks import InputError, check_count
 from cfx_jax.losses import FixedPointWeights, Translations, critic_terms, fixed_point_terms
 from cfx_jax.models import FixedPointTranslator, LimitName, PatchCritic, unit_clip_leading_back
 from cfx_jax.objectives import Classifier, decision

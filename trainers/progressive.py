@@ -45,11 +45,9 @@ from jax import Array
 from jax.tree_util import Partial
 from jaxtyping import Float, Int, PRNGKeyArray
 
-from cfx_jax.array_types import AnyArray
 from cfx_jax.backend import short_scan
-from cfx_jax.checks import check_choice, check_count
+from cfx_jax.checks import InputError, check_choice, check_count
 from cfx_jax.counterfactuals import Exaggerator, progressive
-from cfx_jax.errors import InputError
 from cfx_jax.losses import (
     ProgressiveWeights,
     compatibility,
@@ -435,7 +433,7 @@ TRAINER = Trainer(
 
 def _explain(
     shared: tuple[Exaggerator, Classifier], image: Float[Array, "h w c"]
-) -> dict[str, AnyArray]:
+) -> dict[str, Any]:
     """Explains one image, and measures what ``score_exaggerations`` needs."""
     explained = progressive(*shared, image)
     squared = jnp.square(explained.images[explained.source_bin] - image).mean()

@@ -25,8 +25,7 @@ from flax import nnx
 from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray, Shaped
 
-from cfx_jax.checks import check_positive
-from cfx_jax.errors import InputError
+from cfx_jax.checks import InputError, check_positive
 from cfx_jax.losses import cross_entropy
 from cfx_jax.metrics import dice
 from cfx_jax.models import PUBLISHED_FILTERS, NormName, Segmenter, at_least_float32

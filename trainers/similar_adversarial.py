@@ -36,8 +36,7 @@ from jax import Array
 from jax.tree_util import Partial
 from jaxtyping import Float, PRNGKeyArray
 
-from cfx_jax.checks import check_choice, check_count
-from cfx_jax.errors import InputError
+from cfx_jax.checks import InputError, check_choice, check_count
 from cfx_jax.losses import (
     SimilarAdversarialWeights,
     naive_adversarial_terms,

@@ -27,8 +27,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, PRNGKeyArray
 
-from cfx_jax.checks import check_choice, check_positive
-from cfx_jax.errors import InputError
+from cfx_jax.checks import InputError, check_choice, check_positive
 from cfx_jax.geometry import lp_norm
 from cfx_jax.losses import ORDERS, Order, trades_attack, trades_divergence, trades_loss
 from cfx_jax.losses.trades_attack import check_start

@@ -27,8 +27,7 @@ from flax import nnx
 from jax import Array
 from jaxtyping import Float, PRNGKeyArray
 
-from cfx_jax.checks import check_positive
-from cfx_jax.errors import InputError
+from cfx_jax.checks import InputError, check_positive
 from cfx_jax.losses import sample_latents, vae_terms
 from cfx_jax.models import VAE
 from cfx_jax.models.layers.checks import check_shares

@@ -40,9 +40,8 @@ from jax import Array
 from jax.sharding import Mesh
 from jaxtyping import Float, Int, PRNGKeyArray
 
-from cfx_jax.checks import check_classes, check_images
+from cfx_jax.checks import InputError, check_classes, check_images
 from cfx_jax.data import check_saliency, random_volume_flip
-from cfx_jax.errors import InputError
 from cfx_jax.losses import inverse_frequency, multi_task_terms, weighted_cross_entropy
 from cfx_jax.metrics import accuracy, balanced_accuracy
 from cfx_jax.models import (

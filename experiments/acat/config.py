@@ -4,9 +4,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from experiments.shared import ExperimentConfig
-from trainers.autoencoder import Config as AutoencoderConfig
-from trainers.volume_classifier import FROM_BASELINE
-from trainers.volume_classifier import Config as ClassifierConfig
+from trainers import autoencoder as autoencoder_trainer
+from trainers import volume_classifier
 
 
 @dataclass(frozen=True)
@@ -81,11 +80,11 @@ class Config(ExperimentConfig):
     training_sizes: tuple[int, ...] = ()
     """Numbers of training scans for Table 4, on heads alone as there: each trains the networks
     anew, for as many epochs (paper: 50, 100, 200, 300, 500)."""
-    baseline: ClassifierConfig = field(default_factory=ClassifierConfig)
+    baseline: volume_classifier.Config = field(default_factory=volume_classifier.Config)
     """Training of the baseline; what the scans say (classes, slices) is set by them."""
-    from_baseline: ClassifierConfig = FROM_BASELINE
+    from_baseline: volume_classifier.Config = volume_classifier.FROM_BASELINE
     """Training of everything that starts from the baseline's weights."""
-    autoencoder: AutoencoderConfig = field(default_factory=AutoencoderConfig)
+    autoencoder: autoencoder_trainer.Config = field(default_factory=autoencoder_trainer.Config)
     """Training of the autoencoder, on the slices of all scans, without labels."""
     search: SearchConfig = field(default_factory=SearchConfig)
     """The search of counterfactuals."""

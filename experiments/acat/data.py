@@ -8,11 +8,11 @@ from jaxtyping import Bool, Float, Int, UInt8
 
 from cfx_jax.data import SyntheticCT, load_arrays, split, to_native_grid
 from cfx_jax.data.sets import IST3, MosMed
-from cfx_jax.errors import InputError
 from experiments.acat.config import Config
 from experiments.shared import (
     Arrays,
     DataKind,
+    InputError,
     StoredImages,
     Workspace,
     fill_rows,

@@ -8,8 +8,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from cfx_jax.checks import check_choice
-from cfx_jax.errors import InputError
+from cfx_jax.checks import InputError, check_choice
 from cfx_jax.models import build_acat, build_competitor, build_slice_wise, shape_mismatches
 from experiments.acat.config import Config
 from experiments.acat.maps import (

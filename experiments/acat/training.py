@@ -13,7 +13,6 @@ from jaxtyping import Bool, Float, Int
 
 from cfx_jax.counterfactuals import find_unexplainable, reconstruction_psnr
 from cfx_jax.data import SaliencySource
-from cfx_jax.errors import InputError
 from cfx_jax.models import LesionHead, coder_of, parts, per_image
 from cfx_jax.parallel import map_examples
 from experiments.acat.config import Config
@@ -22,6 +21,7 @@ from experiments.acat.maps import CONTROLS, OURS, PLACES, ControlMaps, Explained
 from experiments.acat.networks import BASELINE_NETWORK, Network, choose_networks, select_fitting
 from experiments.shared import (
     Arrays,
+    InputError,
     Rows,
     Workspace,
     choose_rows,

@@ -8,14 +8,20 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Float
 
-from cfx_jax.errors import InputError
 from cfx_jax.metrics import Interval, bootstrap_interval, roc_auc
 from cfx_jax.models import FindingClassifier, Parts, build, parts, per_image
-from cfx_jax.objectives import Classifier
 from experiments.charachon_shared.augmentation import training_augmentation
 from experiments.charachon_shared.config import CharachonConfig
 from experiments.charachon_shared.data import Data, Groups
-from experiments.shared import Workspace, decisions, fit_to_images, predict, train_network
+from experiments.shared import (
+    Classifier,
+    InputError,
+    Workspace,
+    decisions,
+    fit_to_images,
+    predict,
+    train_network,
+)
 from trainers import ModelFactory, weights_digest
 from trainers import classifier as trainer
 

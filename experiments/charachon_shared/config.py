@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from experiments.shared import ImagesConfig
-from trainers.classifier import Config as ClassifierConfig
-from trainers.mask_generator import Config as MaskGeneratorConfig
-from trainers.similar_adversarial import Config as SimilarAdversarialConfig
+from trainers import classifier as classifier_trainer
+from trainers import mask_generator as mask_trainer
+from trainers import similar_adversarial as pair_trainer
 
 
 @dataclass(frozen=True)
@@ -43,17 +43,17 @@ class CharachonConfig(ImagesConfig):
     """Of all trainings. light: mirrored left to right at random, shifted by up to a sixteenth.
     published: rotated, shifted, magnified and turned upside down; the ranges are those of table II
     of Charachon et al. 2020."""
-    classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
+    classifier: classifier_trainer.Config = field(default_factory=classifier_trainer.Config)
     """Training of the classifier that is explained; classes, channels and normalisation are set by
     the images. The papers start from ImageNet's weights, which --classifier.weights FILE names."""
     head: Literal["linear", "finding"] = "linear"
     """End of the classifier: one linear layer; or dropout and a hidden layer of 128 (Charachon et
     al. 2021).
     """
-    similar_adversarial: SimilarAdversarialConfig = field(default_factory=SimilarAdversarialConfig)
+    similar_adversarial: pair_trainer.Config = field(default_factory=pair_trainer.Config)
     """Training of the generators of a similar and an adversarial image, Single AE2 (W,TV); channels
     are set by the images."""
-    mask_generator: MaskGeneratorConfig = field(default_factory=MaskGeneratorConfig)
+    mask_generator: mask_trainer.Config = field(default_factory=mask_trainer.Config)
     """Training of the Mask Generator."""
     num_nodes: int = 50
     """Nodes of every integral along a path (paper: 50)."""

@@ -7,11 +7,11 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from cfx_jax.data import split_patients
-from cfx_jax.errors import InputError
 from experiments.charachon_shared.config import CharachonConfig
 from experiments.shared import (
     PATIENTS,
     ImageSet,
+    InputError,
     Workspace,
     counted,
     open_data,

@@ -19,7 +19,6 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from cfx_jax.errors import InputError
 from cfx_jax.metrics import (
     Interval,
     above_percentile,
@@ -28,14 +27,22 @@ from cfx_jax.metrics import (
     false_discovery_rate,
     relevance_mass,
 )
-from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import apply_to_examples
 from experiments.charachon_shared.classifier import auc_interval, log_odds, train_classifier
 from experiments.charachon_shared.controls import make_controls
 from experiments.charachon_shared.data import Groups
 from experiments.charachon_shared.setup import Setup
 from experiments.charachon_shared.tables import interval_cell
-from experiments.shared import ImageSet, PaperReport, StoredImages, Table, decisions, notify
+from experiments.shared import (
+    Classifier,
+    ImageSet,
+    InputError,
+    PaperReport,
+    StoredImages,
+    Table,
+    decisions,
+    notify,
+)
 from experiments.shared.controls import EDGES, RANDOM
 
 FIELD = "organ_mask"

@@ -10,13 +10,12 @@ from jax import Array
 from jaxtyping import Float, Int
 
 from cfx_jax.metrics import Interval, psnr, ssim
-from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import map_examples
 from experiments.charachon_shared.classifier import auc_interval, log_odds
 from experiments.charachon_shared.data import Data
 from experiments.charachon_shared.generators import PairGenerator
 from experiments.charachon_shared.setup import Setup
-from experiments.shared import Arrays, decisions
+from experiments.shared import Arrays, Classifier, decisions
 
 _HIGHEST = 100.0  # PSNR that equal images are given
 

@@ -18,13 +18,13 @@ from cfx_jax.metrics import (
     paired_difference_interval,
     robustly_correct,
 )
-from cfx_jax.objectives import Classifier
 from experiments.fundus_vce.classifiers import NAMES, Classifiers
 from experiments.fundus_vce.config import Config
 from experiments.fundus_vce.data import Data
 from experiments.shared import (
     PATIENTS,
     Arrays,
+    Classifier,
     ImageSet,
     Workspace,
     decisions,

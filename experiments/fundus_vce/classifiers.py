@@ -10,10 +10,10 @@ from flax import nnx
 
 from cfx_jax.metrics import balanced_accuracy, fit_temperature, temperature_at_edge
 from cfx_jax.models import calibrated, ensemble, guided, per_image
-from cfx_jax.objectives import Classifier
 from experiments.fundus_vce.config import Config
 from experiments.fundus_vce.data import Data, augmentation
 from experiments.shared import (
+    Classifier,
     ImageSet,
     Workspace,
     decisions,

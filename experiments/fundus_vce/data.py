@@ -21,13 +21,13 @@ from cfx_jax.data import (
 from cfx_jax.data.sets import FundusSet, label_by_grade, label_by_quality
 from cfx_jax.data.user_files import is_folder
 from cfx_jax.data.worlds.fundus import STAGES
-from cfx_jax.errors import InputError
 from experiments.fundus_vce.config import Config
 from experiments.shared import (
     Arrays,
     DataKind,
     FolderOptions,
     ImageSet,
+    InputError,
     StoredImages,
     Workspace,
     draw_fields,

@@ -5,9 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Int
 
-from cfx_jax.errors import InputError
 from experiments.charachon_shared import Groups, Setup, find_annotated
-from experiments.shared import ImageSet, decisions, predict, probabilities
+from experiments.shared import ImageSet, InputError, decisions, predict, probabilities
 
 
 class Explained(NamedTuple):

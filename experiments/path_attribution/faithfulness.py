@@ -21,8 +21,8 @@ from cfx_jax.metrics import (
     relevance_score,
 )
 from experiments.charachon_shared import RANDOM, Groups, Setup
-from experiments.path_attribution.adversary import find_turned
 from experiments.path_attribution.explained_images import Explained
+from experiments.path_attribution.generators import find_turned
 from experiments.path_attribution.overwriting import Overwriting, Sweep, regions_replaced
 from experiments.path_attribution.published import GROUPS
 from trainers import digest

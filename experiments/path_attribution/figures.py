@@ -23,8 +23,8 @@ from cfx_jax.report import (
     curve,
     saliency_grid,
 )
-from experiments.path_attribution.adversary import NAME as ADVERSARY
 from experiments.path_attribution.faithfulness import Faithfulness
+from experiments.path_attribution.generators import ADVERSARY
 from experiments.path_attribution.published import GENERATORS, METHODS, STATE_OF_THE_ART, VARIANTS
 from experiments.path_attribution.study import Study
 from experiments.shared import PaperReport, probabilities

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from cfx_jax.errors import InputError
 from experiments.charachon_shared import (
     Localisation,
     PairGenerator,
@@ -23,8 +22,6 @@ from experiments.charachon_shared import (
     train_similar_adversarial,
 )
 from experiments.path_attribution import published
-from experiments.path_attribution.adversary import NAME as ADVERSARY
-from experiments.path_attribution.adversary import train_adversary
 from experiments.path_attribution.config import Config
 from experiments.path_attribution.explained_images import Explained, choose_images
 from experiments.path_attribution.faithfulness import (
@@ -32,7 +29,14 @@ from experiments.path_attribution.faithfulness import (
     NotMeasured,
     measure_faithfulness,
 )
-from experiments.path_attribution.generators import CycleGenerators, Pairs, make_pairs, train_cycle
+from experiments.path_attribution.generators import (
+    ADVERSARY,
+    CycleGenerators,
+    Pairs,
+    make_pairs,
+    train_adversary,
+    train_cycle,
+)
 from experiments.path_attribution.latent import NAMES, prepare_searches
 from experiments.path_attribution.maps import (
     Integration,
@@ -41,7 +45,7 @@ from experiments.path_attribution.maps import (
     integrate_straight,
     smoothing_sigma,
 )
-from experiments.shared import Arrays, Workspace
+from experiments.shared import Arrays, InputError, Workspace
 
 
 class Study(NamedTuple):

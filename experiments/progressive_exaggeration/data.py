@@ -7,9 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from cfx_jax.checks import check_choice
+from cfx_jax.checks import InputError, check_choice
 from cfx_jax.data import split
-from cfx_jax.errors import InputError
 from experiments.progressive_exaggeration.config import Config
 from experiments.shared import (
     COPIES,

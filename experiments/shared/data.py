@@ -12,10 +12,9 @@ from typing import Generic, NamedTuple, TypeVar
 import numpy as np
 from jaxtyping import Int, Shaped
 
-from cfx_jax.checks import check_choice
+from cfx_jax.checks import InputError, check_choice
 from cfx_jax.data import ImageSource, SyntheticBrain, SyntheticChest, SyntheticFaces, sets
 from cfx_jax.data.worlds.face import ATTRIBUTES
-from cfx_jax.errors import InputError
 from cfx_jax.parallel import first_then_others
 from experiments.shared.folder_images import (
     FolderImages,

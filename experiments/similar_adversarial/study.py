@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool
 
-from cfx_jax.errors import InputError
 from experiments.charachon_shared import (
     AVERAGED,
     Groups,
@@ -29,7 +28,7 @@ from experiments.charachon_shared import (
     train_mask_generator,
     train_similar_adversarial,
 )
-from experiments.shared import ImageSet, Workspace
+from experiments.shared import ImageSet, InputError, Workspace
 from experiments.similar_adversarial.boxes import Boxes, find_boxes
 from experiments.similar_adversarial.compared_generators import NAIVE, NAMES, OURS, row_settings
 from experiments.similar_adversarial.config import Config

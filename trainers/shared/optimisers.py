@@ -14,8 +14,7 @@ import optax
 from jax import Array
 from jax.typing import ArrayLike
 
-from cfx_jax.checks import check_choice, check_count, check_positive
-from cfx_jax.errors import InputError
+from cfx_jax.checks import InputError, check_choice, check_count, check_positive
 from cfx_jax.training import Batches
 
 from .run_settings import RunSettings

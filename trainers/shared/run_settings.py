@@ -10,8 +10,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 import numpy as np
 from jaxtyping import Int
 
-from cfx_jax.checks import check_count
-from cfx_jax.errors import InputError
+from cfx_jax.checks import InputError, check_count
 from cfx_jax.models import ComputeDtype
 
 _ONCE_AN_EPOCH = ("steps_per_epoch", "evaluate_every", "checkpoint_every")

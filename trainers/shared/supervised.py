@@ -13,8 +13,7 @@ from flax import nnx
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from cfx_jax import files
-from cfx_jax.checks import check_classes
-from cfx_jax.errors import InputError
+from cfx_jax.checks import InputError, check_classes
 from cfx_jax.metrics import accuracy, balanced_accuracy
 from cfx_jax.models import (
     FindingClassifier,

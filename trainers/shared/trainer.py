@@ -28,9 +28,8 @@ from flax import nnx
 from jax.sharding import Mesh
 from jaxtyping import Int, Num, PRNGKeyArray
 
-from cfx_jax.checks import check_choice, check_count
+from cfx_jax.checks import InputError, check_choice, check_count
 from cfx_jax.compilation import as_pytree
-from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import data_mesh, first_decides
 from cfx_jax.training import Batches, CheckpointStore, Ties, fit, has_checkpoint, load_config

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
-from cfx_jax.checks import check_choice
-from cfx_jax.errors import InputError
+from cfx_jax.checks import InputError, check_choice
 from experiments.progressive_exaggeration.chapters.ablation import ablate_terms
 from experiments.progressive_exaggeration.chapters.attributes import explain_attributes
 from experiments.progressive_exaggeration.chapters.confounder import study_bias

@@ -9,8 +9,8 @@ from jaxtyping import Bool, Float, Shaped
 
 from cfx_jax.metrics import Interval, bootstrap_interval, psnr_of_mse, rank_correlation
 from experiments.progressive_exaggeration import published
+from experiments.progressive_exaggeration.label_study.classifiers import Subject
 from experiments.progressive_exaggeration.label_study.distances import Cloud, Distances, distances
-from experiments.progressive_exaggeration.label_study.explained_label import Subject
 from experiments.progressive_exaggeration.label_study.explanations import OURS, Sweeps, spread
 from experiments.progressive_exaggeration.label_study.features import Features
 from experiments.progressive_exaggeration.label_study.identity import (

@@ -23,9 +23,10 @@ from cfx_jax.models import exaggerator_of, generator_of
 from cfx_jax.optimise import from_optax
 from cfx_jax.parallel import apply_to_examples, progress_bar
 from experiments.progressive_exaggeration.config import Config
-from experiments.progressive_exaggeration.label_study.classifiers import Network, augmentation
-from experiments.progressive_exaggeration.label_study.explained_label import (
+from experiments.progressive_exaggeration.label_study.classifiers import (
+    Network,
     Subject,
+    augmentation,
     first_of_either,
 )
 from experiments.shared import Arrays, ImageSet, Workspace, row_slices, store_parts

@@ -15,10 +15,11 @@ from experiments.progressive_exaggeration.label_study.classifiers import (
     EXPLAINED,
     JUDGE,
     Network,
+    Subject,
     labelled,
+    subject_of,
     train_network,
 )
-from experiments.progressive_exaggeration.label_study.explained_label import Subject, subject_of
 from experiments.progressive_exaggeration.label_study.explanation_quality import Measures, measure
 from experiments.progressive_exaggeration.label_study.explanations import (
     Explainer,

@@ -16,7 +16,6 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from cfx_jax.counterfactuals import Exaggerator, class_1_probability, probability_bin
-from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import map_examples
 from experiments.progressive_exaggeration.data import Data, Part
 from experiments.progressive_exaggeration.label_study import (
@@ -27,7 +26,7 @@ from experiments.progressive_exaggeration.label_study import (
     Subject,
     train_network,
 )
-from experiments.shared import Arrays, ImageSet, StoredImages, row_slices, store_parts
+from experiments.shared import Arrays, Classifier, ImageSet, StoredImages, row_slices, store_parts
 
 # images of a part, of which the drawings are as many: together 3 GB at 128 x 128 x 3, on disk
 _MOST = 8192
