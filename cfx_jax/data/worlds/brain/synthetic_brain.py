@@ -12,7 +12,6 @@ It is meant for demonstrations and tests. Figures obtained on it say nothing abo
 performance: say "synthetic" beside them.
 """
 
-import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -101,14 +100,7 @@ def draw(
     Raises:
         InputError: an argument is out of its range.
     """
-    check_options(
-        seed=seed,
-        index=index,
-        size=size,
-        prevalence=prevalence,
-        severity=severity,
-        confounder=confounder,
-    )
+    check_options(seed, index, size, prevalence, severity, confounder)
     label = label_of(seed, index, prevalence=prevalence)
     anatomy = sample_anatomy(stream(seed, index, _ANATOMY))
     frame = anatomy.frame(size)
@@ -173,19 +165,9 @@ class SyntheticBrain(DrawnSource):
         severity: float = 1.0,
         confounder: float | None = None,
     ) -> None:
-        check_options(
-            seed=seed,
-            index=0,
-            size=size,
-            prevalence=prevalence,
-            severity=severity,
-            confounder=confounder,
-        )
-        drawing = functools.partial(
-            draw, seed, size=size, prevalence=prevalence, severity=severity, confounder=confounder
-        )
+        check_options(seed, 0, size, prevalence, severity, confounder)
         super().__init__(
-            num_images, drawing, functools.partial(label_of, seed, prevalence=prevalence)
+            num_images, draw, seed, prevalence, size=size, severity=severity, confounder=confounder
         )
 
 

@@ -142,15 +142,8 @@ def draw(
     Raises:
         InputError: an argument is out of its range.
     """
-    _check(
-        seed=seed,
-        index=index,
-        size=size,
-        finding=finding,
-        prevalence=prevalence,
-        severity=severity,
-        confounder=confounder,
-    )
+    check_choice(finding, tuple(CLASS_NAMES), name="finding")
+    check_options(seed, index, size, prevalence, severity, confounder)
     label = label_of(seed, index, prevalence=prevalence)
     anatomy = sample_anatomy(stream(seed, index, _ANATOMY))
     frame = anatomy.frame(size)
@@ -236,25 +229,11 @@ class SyntheticChest(DrawnSource):
         severity: float = 1.0,
         confounder: float | None = None,
     ) -> None:
-        options: dict[str, Any] = dict(
-            size=size,
-            finding=finding,
-            prevalence=prevalence,
-            severity=severity,
-            confounder=confounder,
-        )
-        _check(seed=seed, index=0, **options)
+        check_choice(finding, tuple(CLASS_NAMES), name="finding")
+        check_options(seed, 0, size, prevalence, severity, confounder)
         self.class_names: Sequence[str] = CLASS_NAMES[finding]
-        super().__init__(
-            num_images,
-            functools.partial(draw, seed, **options),
-            functools.partial(label_of, seed, prevalence=prevalence),
-        )
-
-
-def _check(*, finding: str, **options: Any) -> None:
-    check_choice(finding, tuple(CLASS_NAMES), name="finding")
-    check_options(**options)
+        options = {"size": size, "finding": finding, "severity": severity}
+        super().__init__(num_images, draw, seed, prevalence, confounder=confounder, **options)
 
 
 def _people(

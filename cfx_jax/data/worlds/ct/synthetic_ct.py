@@ -140,16 +140,8 @@ def draw(
     Raises:
         InputError: an argument is out of its range.
     """
-    world = _check_options(
-        kind,
-        seed,
-        index,
-        size,
-        num_slices,
-        prevalence=prevalence,
-        shares=finding_shares,
-        severity=severity,
-    )
+    world = _choose_world(kind, prevalence, finding_shares)
+    _check_options(seed, index, size, num_slices, severity)
     label = label_of(seed, index, prevalence=world.prevalence)
     levels = levels_of(num_slices)
     scene = world.scene(
@@ -223,31 +215,13 @@ class SyntheticCT(DrawnSource):
         finding_shares: Sequence[float] | None = None,
         severity: float = 1.0,
     ) -> None:
-        world = _check_options(
-            kind,
-            seed,
-            0,
-            size,
-            num_slices,
-            prevalence=prevalence,
-            shares=finding_shares,
-            severity=severity,
-        )
+        world = _choose_world(kind, prevalence, finding_shares)
+        _check_options(seed, 0, size, num_slices, severity)
         self.class_names: Sequence[str] = world.class_names
         self.finding_names: Sequence[str] = world.findings
+        options = {"kind": kind, "size": size, "num_slices": num_slices, "severity": severity}
         super().__init__(
-            num_images,
-            functools.partial(
-                draw,
-                seed,
-                kind=kind,
-                size=size,
-                num_slices=num_slices,
-                prevalence=prevalence,
-                finding_shares=finding_shares,
-                severity=severity,
-            ),
-            functools.partial(label_of, seed, prevalence=world.prevalence),
+            num_images, draw, seed, world.prevalence, finding_shares=finding_shares, **options
         )
         if_any = [_finding_if_any(seed, index, world) for index in range(num_images)]
         self.findings: Int[np.ndarray, " n"] = self.labels * np.array(if_any)
@@ -262,22 +236,15 @@ def _finding_if_any(seed: int, index: int, world: _World) -> int:
     return 1 + int(stream(seed, index, _WHICH).choice(len(weights), p=weights / weights.sum()))
 
 
-def _check_options(
-    kind: str,
-    seed: int,
-    index: int,
-    size: int,
-    num_slices: int,
-    *,
-    prevalence: float | None,
-    shares: Sequence[float] | None,
-    severity: float,
-) -> _World:
-    """The world of a kind with the shares that were asked for, after a check of all options."""
-    check_choice(kind, tuple(_WORLDS), name="kind")
+def _check_options(seed: int, index: int, size: int, num_slices: int, severity: float) -> None:
     check_picture(seed, index, size)
     check_count(num_slices, name="num_slices")
     check_severity(severity)
+
+
+def _choose_world(kind: str, prevalence: float | None, shares: Sequence[float] | None) -> _World:
+    """The world of a kind, with the shares that are asked for."""
+    check_choice(kind, tuple(_WORLDS), name="kind")
     world = _WORLDS[kind]
     if prevalence is not None:
         check_share("prevalence", prevalence, 0.5)
