@@ -16,6 +16,10 @@ _BROKEN_PIPE = 141
 """The status with which a shell's own commands end when nobody reads what they print."""
 
 
+CAN_GO_ON = "stopped: start the same command again to go on"
+"""The line of a command that the user stops and whose next start goes on, for ``stopped``."""
+
+
 def status_of(
     run: Callable[[list[str]], None],
     arguments: Sequence[str] | None,

@@ -22,7 +22,7 @@ from cfx_jax.explain.command_options import (
 )
 from cfx_jax.explain.wording import in_options
 from cfx_jax.objectives import Classifier
-from cfx_jax.parallel import DISTRIBUTED_HELP, print_note, status_of, tell_stage
+from cfx_jax.parallel import CAN_GO_ON, DISTRIBUTED_HELP, print_note, status_of, tell_stage
 
 from ..shared import RelabelledSource, source_logits
 from .recipes import RECIPES, Sides, train_explainer
@@ -103,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _run,
         arguments,
         program="cfx train",
-        stopped="stopped: start the same command again to go on",
+        stopped=CAN_GO_ON,
         wording=in_options,
     )
 
