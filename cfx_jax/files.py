@@ -161,7 +161,7 @@ def writing(
         what: what is being written, e.g. ``"the metrics"``.
         path: where.
         advice: what to do about it, the end of the message.
-        barred: the same where nothing may be written: a missing permission, a read-only disk.
+        barred: the message where nothing may be written: a missing permission, a read-only disk.
 
     Raises:
         InputError: the file system refused; other exceptions pass through.

@@ -24,8 +24,8 @@ class Tapped(NamedTuple):
 
     Attributes:
         logits: ``(k,)``.
-        value: of the layer, the shift included; of one with spatial axes feature maps
-            ``(fh, fw, f)``.
+        value: the layer's output, the shift included; feature maps ``(fh, fw, f)`` where the layer
+            has spatial axes.
     """
 
     logits: Float[Array, " k"]

@@ -75,7 +75,7 @@ def decision(logits: Float[_A, "*b k"]) -> Int[_A, "*b"]:
     Of two classes it is class 1 from a probability of one half, of more the most probable class.
 
     Args:
-        logits: of one image, or of many; probabilities give the same.
+        logits: the logits of one image, or of many; probabilities give the same.
 
     Returns:
         A class index for each; of equal logits of three and more classes the first.

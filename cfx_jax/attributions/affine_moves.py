@@ -23,11 +23,11 @@ class AugmentationRanges:
     Attributes:
         rotation: the angle is uniform in [-rotation, rotation] degrees.
         height_shift: the shift along rows is uniform in [-height_shift, height_shift] pixels.
-        width_shift: the same along columns.
+        width_shift: the shift along columns, in the same units.
         zoom: the range of the zoom, drawn for rows and for columns apart; below 1 magnifies.
         horizontal_flip: whether left and right are swapped in half of the draws. The model should
             have seen it in training.
-        vertical_flip: the same for up and down.
+        vertical_flip: whether images are also mirrored up and down.
 
     Raises:
         InputError: a range below 0, or a zoom that is not ascending from above 0.
@@ -59,7 +59,7 @@ class Move(NamedTuple):
 
     Attributes:
         matrix: the place is ``matrix @ (row, column) + shift``, from the centre of the image.
-        shift: in pixels, rows first.
+        shift: the shift in pixels, rows first.
     """
 
     matrix: Float[Array, "2 2"]

@@ -26,7 +26,7 @@ class LatentSaliency(NamedTuple):
     """A map in [0, 1] and what it hides.
 
     Attributes:
-        map: of the image's shape, channels included.
+        map: the saliency, an array of the image's shape, channels included.
         flat: whether a counterfactual differs nowhere, so that its map is 0; of the class-agnostic
             map one for each target, positive first. Count them: a flat map says nothing of the
             image.
@@ -45,7 +45,7 @@ def difference_saliency(
         reference: the reconstruction of an image (h, w, c) or a volume (s, h, w, c), as released;
             or the original (the paper's text), whose difference also holds what the autoencoder
             could not draw.
-        counterfactual: of the same shape.
+        counterfactual: the counterfactual, of the same shape.
 
     Returns:
         ``|reference - counterfactual|``, divided by its maximum over the whole volume.
@@ -74,7 +74,7 @@ def latent_saliency(
     Args:
         reference: as in ``difference_saliency``.
         positive: the counterfactual whose target is the positive class, of the same shape.
-        negative: that of the negative class.
+        negative: the counterfactual of the negative class.
         scaling: ``"each"`` divides each difference by its own maximum over the whole volume;
             ``"released"`` leaves the negative one as it is, as the released code does against its
             intention: its size then tells the classifier's decision; ``"dif_fuse"``, the later

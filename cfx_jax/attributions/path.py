@@ -137,7 +137,7 @@ def path_attribution_along(
         score: one image, or volume, -> scalar.
         decode: a latent -> image or volume; differentiable in forward mode.
         latent_start: any pytree of float arrays, such as a bottleneck with all its skip tensors.
-        latent_end: of the same structure, shapes and dtypes.
+        latent_end: the latent at the end, of the same structure, shapes and dtypes.
         variant, num_steps, sigma, nodes_per_batch: as in ``path_attribution``.
 
     Returns:

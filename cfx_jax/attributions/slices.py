@@ -82,7 +82,7 @@ def of_slice(
     Args:
         function: one volume -> anything: a score, or a classifier's logits.
         volume: values in [0, 1].
-        index: of the slice, from 0; may be traced.
+        index: the index of the slice, from 0; may be traced.
 
     Returns:
         One image, in the slice's place -> what ``function`` gives.

@@ -68,8 +68,8 @@ class LatentCounterfactual(NamedTuple):
             clipped to [0, 1] nor otherwise bounded.
         latent: where the search ended.
         reconstruction: what the decoder draws of the image's own latent.
-        probability: of the target class at ``image``.
-        initial_probability: of the target class at the original.
+        probability: the probability of the target class at ``image``.
+        initial_probability: the probability of the target class at the original.
         trace: the target's probability at the reconstruction and after each step.
         objective: the whole objective there.
     """
@@ -213,10 +213,11 @@ def latent_counterfactual(
         image: an image (h, w, c) or a volume (s, h, w, c), values in [0, 1].
         target: the class whose probability is to rise; may be traced. The published maps take two
             runs, one for each class.
-        penalty: of the mean absolute change of the latent (published: 100), at least 0; 0 is the
-            search without a bound (NoRec in table 5).
+        penalty: the weight of the mean absolute change of the latent (published: 100), at least 0;
+            0 is the search without a bound (NoRec in table 5).
         num_steps: at least 1 (published: 20); costs as many gradients, and one more evaluation.
-        step_size: of the latent against the gradient, above 0 (released: 0.1; figure 5: 1).
+        step_size: the factor on the gradient in each step of the latent, above 0 (released: 0.1;
+            figure 5: 1).
         proximal: whether the penalty is treated exactly (ours), instead of by its gradient as
             published.
         slices_per_batch: how many slices of a volume the coder takes at once, and keeps in memory

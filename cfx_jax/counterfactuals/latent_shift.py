@@ -47,11 +47,11 @@ class LatentShift(NamedTuple):
         image: what the decoder draws of ``latent``, of the image's shape and not clipped.
         latent: the image's own latent plus ``factor`` times the gradient.
         reconstruction: what the decoder draws of the image's own latent.
-        probability: of the target class at ``image``.
-        initial_probability: of the target class at the original.
+        probability: the probability of the target class at ``image``.
+        initial_probability: the probability of the target class at the original.
         factor: the lambda that was taken.
-        lambdas: those of the search's final sweep: 62 for ``"doubling"``, else ten.
-        probabilities: of the target class at each of them.
+        lambdas: the factors λ of the search's final sweep: 62 for ``"doubling"``, else ten.
+        probabilities: the probability of the target class at each of the ``lambdas``.
     """
 
     image: Float[AnyArray, "*batch h w c"]
@@ -211,7 +211,7 @@ class Shifted(NamedTuple):
     """The effect of one factor.
 
     Attributes:
-        probability: of the target class at the shifted image.
+        probability: the probability of the target class at the shifted image.
         change: the sum of the image's absolute changes, as a share of the reconstruction's sum.
     """
 
@@ -224,7 +224,7 @@ class Sweep(NamedTuple):
 
     Attributes:
         lambdas: the factors.
-        probabilities: of the target class at each factor.
+        probabilities: the probability of the target class at each factor.
         chosen: the index of the factor to take.
     """
 

@@ -34,11 +34,11 @@ class Exaggeration(NamedTuple):
 
     Attributes:
         images: ``(k, h, w, c)`` in [0, 1], by rising bin.
-        probabilities: of class 1 at each of them, f(x_δ).
+        probabilities: the probability of class 1 at each of the images, f(x_δ).
         desired: the centre of each bin, f(x) + δ;
             ``metrics.compatibility_curve(desired, probabilities)``.
         source_bin: the bin of the image itself, whose drawing is its reconstruction.
-        probability: of class 1 at the image itself, f(x).
+        probability: the probability of class 1 at the image itself, f(x).
     """
 
     images: Float[AnyArray, "*batch k h w c"]

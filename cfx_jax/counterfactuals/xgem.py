@@ -52,7 +52,7 @@ class XGEM(NamedTuple):
 
     Attributes:
         image: (h, w, c), where the search came to rest.
-        probability: of class 1 there.
+        probability: the probability of class 1 at ``image``.
         num_steps: steps until then; 0 where the image's reconstruction has another decision
             already.
         converged: whether the other class's probability is above ``until``.
@@ -84,7 +84,7 @@ class _Record(NamedTuple):
     Attributes:
         inner: the algorithm's own state.
         latent: the algorithm's iterate.
-        probability: of class 1 at the iterate.
+        probability: the probability of class 1 at the iterate.
         num_steps: how many steps were done.
         nearest: for each bin the latent whose probability is nearest to the bin's centre so far.
         distance: how far the probability of each of these is from the centre.
@@ -201,10 +201,10 @@ def xgem(
         algorithm: how the latent moves, and at most how many steps, such as
             ``gradient_descent(num_steps=200, step_size=0.1)`` or
             ``from_optax(optax.adam(0.05), num_steps=200)``.
-        weight: of the cross-entropy against the mean squared error, above 0.
+        weight: the weight of the cross-entropy against the mean squared error, above 0.
         until: the search rests once the other class's probability is above it, in (0, 1): 0.5,
             where the decision turns over, or more, for the series to reach further.
-        num_bins: of the series, at least 2.
+        num_bins: the number of bins of the series, at least 2.
 
     Returns:
         The counterfactual, how it came about, and the series.

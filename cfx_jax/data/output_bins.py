@@ -29,7 +29,8 @@ def probability_bins(
     """The bin of each probability, ``min(floor(K p), K - 1)``.
 
     Args:
-        probabilities: of class 1, in [0, 1]; float32 0.7 is in bin 7, as float64 0.7 is.
+        probabilities: the probability of class 1 at each image, in [0, 1]; float32 0.7 is in bin 7,
+            as float64 0.7 is.
         num_bins: K, at least 1 (paper: 10).
 
     Returns:

@@ -157,7 +157,7 @@ class WithSaliency(VolumesWithSaliency):
 
     Attributes:
         source, class_names: the source, and its classes.
-        labels: of each item.
+        labels: the label of each item.
 
     Raises:
         InputError: a label is not one of the classes; and for an item, see ``read_saliency``.

@@ -52,10 +52,10 @@ def findings_of(
     The result is a list of one finding, or an empty list.
 
     Args:
-        name: of the finding.
+        name: the name of the finding.
         check: may raise ``InputError``.
-        arguments: of the check.
-        images: of the finding.
+        arguments: the arguments of the check.
+        images: the images of the finding.
     """
     try:
         check(*arguments)

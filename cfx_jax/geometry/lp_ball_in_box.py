@@ -229,7 +229,7 @@ def _largest_product(
     Args:
         weights: the bits of w, from ``magnitude_bits``.
         room: the largest magnitudes.
-        radius: of the ball.
+        radius: the radius of the ball.
         p: at least 1.
     """
     room = jnp.where(weights > 0, room, 0)

@@ -69,7 +69,7 @@ def inverse_frequency(labels: Int[np.ndarray, " n"], num_classes: int) -> Float[
     """Computes weights that make each class count alike: ``n / (k n_c)``, with mean 1 over images.
 
     Args:
-        labels: of the training images, in 0..k-1.
+        labels: the labels of the training images, in 0..k-1.
         num_classes: k.
 
     Returns:

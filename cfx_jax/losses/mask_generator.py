@@ -63,11 +63,12 @@ def mask_generator_terms(
     """Computes the loss of a generator of masks as its weighted parts; their sum is the loss.
 
     Args:
-        masks: of the images' size, in [0, 1], 1 where the image is kept.
+        masks: a mask of each image's size, in [0, 1], 1 where the image is kept.
         decided: the class that the classifier decides on for each image.
         preserved_logits: the classifier's, of the images inside of the masks,
             ``blend(images, masks, backgrounds)``; it is frozen.
-        destroyed_logits: of the images outside of them, ``blend(images, 1 - masks, backgrounds)``.
+        destroyed_logits: the logits of the images outside of the masks, ``blend(images, 1 - masks,
+            backgrounds)``.
         weights: one for each term.
 
     Returns:

@@ -24,7 +24,7 @@ def multi_task_terms(
         lesion: logits of no lesion and lesion.
         side: logits of left, right and both.
         labels: 0 none, 1 left, 2 right, 3 both.
-        weights: of each image in the term of the lesion, at least 0.
+        weights: the weight of each image in the term of the lesion, at least 0.
 
     Returns:
         ``lesion`` and ``side``, in nats; ``side`` is 0 where no image of the batch has a lesion.

@@ -143,8 +143,8 @@ def as_probabilities(
     """Converts probabilities of any shape to float64.
 
     Args:
-        values: of any shape, in [0, 1] but for the rounding of ``exp(log p)`` in float32, which is
-            cut off.
+        values: an array of any shape, in [0, 1] but for the rounding of ``exp(log p)`` in float32,
+            which is cut off.
         name: how an error message calls the probabilities.
 
     Raises:
@@ -290,7 +290,7 @@ def as_tall(
     A metric that does not look at neighbours then takes the volume as one case.
 
     Args:
-        volumes: of any kind, without channels.
+        volumes: volumes without channels, of any number type.
         name: how an error message calls the volumes.
 
     Raises:

@@ -155,7 +155,7 @@ def brier_score(
     The mean over images is the Brier score of a set.
 
     Args:
-        probabilities: of the positive class, in [0, 1].
+        probabilities: the probability of the positive class at each image, in [0, 1].
         labels: the truth, 1 (True) for positive.
 
     Returns:

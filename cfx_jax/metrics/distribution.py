@@ -62,7 +62,7 @@ def gaussian_of(
     Compute it once for distances to several other sets, ``gaussian_distance``.
 
     Args:
-        features: of each image, finite.
+        features: the features of each image, finite.
         counts: how often each image occurs, at least two in all; None for once. The result is that
             of ``np.repeat(features, counts)``, without the copies.
 

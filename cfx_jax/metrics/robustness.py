@@ -141,7 +141,8 @@ def robustly_correct(
         radius: above 0; the paper's 0.1 at 224 x 224 x 3 with p = 2.
         p: 1, 2 or inf.
         num_steps: gradient steps of each restart, at least 1; the paper's 100.
-        num_restarts: of each attack but those on a single class, at least 1; the paper's 9.
+        num_restarts: the number of restarts of each attack but those on a single class, at least 1;
+            the paper's 9.
         surrogates: classifiers whose gradients are followed too, each judged by ``classifier``
             itself; None takes those that it names (``models.ensemble``: its members and their
             average, at temperature 1), an empty list none.

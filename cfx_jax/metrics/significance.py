@@ -179,7 +179,7 @@ def independent_t_test(
 
     Args:
         first: one number for each image of one sample, at least two.
-        second: the same for other images.
+        second: the values of other images.
         equal_variances: False for Welch's test, True for Student's, which pools the variances of
             both.
 

@@ -79,7 +79,8 @@ def inception_extractor(weights_file: str | os.PathLike[str]) -> FeatureExtracto
     whose poolings differ.
 
     Args:
-        weights_file: those weights or torchvision's, as ``read_tensors`` takes them.
+        weights_file: a file with those weights or with torchvision's, as ``read_tensors`` takes
+            them.
 
     Returns:
         The extractor, whose name has the network and the file's name.

@@ -125,7 +125,7 @@ def soft_threshold(
 
     Args:
         x: any shape.
-        center: of the same shape.
+        center: an array of the same shape.
         threshold: at least 0.
 
     Example:

@@ -39,7 +39,7 @@ def first_decides(what: str, value: T) -> T:
 
     Args:
         what: the decision, in words; processes that decide different things do not go on.
-        value: of this process, of types that JSON knows; only that of the first counts.
+        value: this process's value, of types that JSON has; only the first process's value counts.
 
     Returns:
         The value of the first process.

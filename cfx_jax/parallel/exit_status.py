@@ -36,7 +36,7 @@ def status_of(
 
     Args:
         run: the command, a function of its arguments.
-        arguments: of the command line; None takes the process's.
+        arguments: the arguments of the command line; None takes the process's.
         program: what the line of a mistake begins with.
         stopped: the line where the user stops the command; empty for none.
         wording: says a mistake in the words of the command line.

@@ -202,8 +202,8 @@ def example_keys(key: PRNGKeyArray, indices: Int[AnyArray, " n"]) -> PRNGKeyArra
     """The keys of examples, each from the key and the example's index alone, whatever the batch.
 
     Args:
-        key: of all examples.
-        indices: of the examples.
+        key: the key from which all keys are drawn.
+        indices: the indices of the examples.
 
     Returns:
         One key for each index, ``(n,)``.

@@ -61,7 +61,7 @@ def unbundle(
         template: arrays of the same names, shapes and types in the same order; they say on which
             devices each is to be.
         stored: what ``bundle`` gave.
-        split: as there.
+        split: the same names as in ``bundle``.
 
     Returns:
         The arrays by name.

@@ -63,7 +63,7 @@ class BrainSlices(NamedTuple):
     """The axial slices of a volume that show the body.
 
     Attributes:
-        numbers: of each slice, its place in the resampled volume, from the feet.
+        numbers: for each slice, its place in the resampled volume, from the feet.
         images: (n, size, size) float32 in [0, 1], each slice scaled to its own smallest and largest
             value.
         tumours: (n, size, size) bool, the tumour without its edema.
@@ -94,7 +94,7 @@ class MSDBrainTumour(StoredSet):
 
     Attributes:
         class_names: ("no tumour", "tumour").
-        labels, patients, slices: of each item.
+        labels, patients, slices: the label, patient and slice of each item.
         left_out: how many slices show nothing.
         identity: see ``StoredSet``, which tells the errors too.
     """

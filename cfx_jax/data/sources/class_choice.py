@@ -17,8 +17,8 @@ class ClassChoice(NamedTuple):
     """One class as a user wants it.
 
     Attributes:
-        name: of the class.
-        labels: those that are merged into it.
+        name: the name of the class.
+        labels: the labels that are merged into the class.
     """
 
     name: str

@@ -95,7 +95,7 @@ class Entry(NamedTuple):
     Attributes:
         file: the file.
         root: the folder, archive or table by which the user names it; empty for a file alone.
-        folders: those that it lies in below the root, from the top.
+        folders: the folders below the root in which the file lies, from the top.
         label, group, split: as a table states them; None where none does.
         mask: the file of the mask; None where there is none.
     """

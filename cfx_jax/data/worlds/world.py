@@ -108,7 +108,7 @@ def pair_of(
     Args:
         label: 1 where the image is the diseased one.
         healthy: the picture without the finding.
-        diseased: the same with it.
+        diseased: the same picture with the finding.
         lesion: where the finding is.
 
     Returns:

@@ -152,7 +152,7 @@ class Verdict(NamedTuple):
 
     Attributes:
         realness: one value for each patch, larger for what seems real, (b, h', w').
-        logits: of the domain, (b, 2).
+        logits: the logits of the domain, (b, 2).
     """
 
     realness: Float[Array, "b _ _"]

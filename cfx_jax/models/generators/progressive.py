@@ -138,7 +138,7 @@ class ProgressiveGenerator(nnx.Module):
         """Draws images for bins.
 
         Args:
-            latent: of ``encode``.
+            latent: the result of ``encode``.
             bins: what the classifier's probability of each is to be in, 0..num_bins - 1.
 
         Returns:

@@ -137,7 +137,7 @@ class BendingGenerator(nnx.Module):
         """Draws images for bins.
 
         Args:
-            latent: of ``encode``.
+            latent: the result of ``encode``.
             bins: what the classifier's probability of each is to be in, 0..num_bins - 1.
 
         Returns:
@@ -215,7 +215,7 @@ class _NormalisedBlock(Block):
     """A residual block that halves the maps, with batch norm before each activation.
 
     Args:
-        in_channels: of the input maps.
+        in_channels: the number of channels of the input maps.
         width: channels of the output maps.
         first: whether it is the network's first, on images, with no norm and activation before.
         rngs: source of the initial weights.

@@ -43,10 +43,10 @@ def rebuild(name: str, options: Mapping[str, Any], arrays: Mapping[str, np.ndarr
     """Makes a network with stored arrays.
 
     Args:
-        name: of its class: ``UNetGenerator``, ``SingleAE``, ``DuoAE``, ``ProgressiveGenerator`` or
-            ``BendingGenerator``.
-        options: of its class, by name, and ``compute_dtype``, if it computes in bfloat16; lists
-            stand for tuples, as JSON has them.
+        name: the name of the generator's class: ``UNetGenerator``, ``SingleAE``, ``DuoAE``,
+            ``ProgressiveGenerator`` or ``BendingGenerator``.
+        options: the options of that class, by name, and ``compute_dtype``, if it computes in
+            bfloat16; lists stand for tuples, as JSON has them.
         arrays: what ``arrays_of`` gave.
 
     Raises:

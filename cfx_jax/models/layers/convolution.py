@@ -39,7 +39,7 @@ def he_fan_out(key: PRNGKeyArray, shape: tuple[int, ...], dtype: DTypeLike = jnp
     Args:
         key: source of randomness.
         shape: the kernel's, with input and output channels last.
-        dtype: of the weights.
+        dtype: the number type of the weights.
 
     Returns:
         An array of that shape; its fan out is the kernel's area times the output channels.

@@ -167,7 +167,7 @@ def joint_decision(logits: HalfBrainLogits) -> Int[Array, "b"]:
     The decision is no lesion if the first head says so, else the side that the second head gives.
 
     Args:
-        logits: of volumes.
+        logits: the logits of volumes.
 
     Returns:
         (b,) with 0 for none, 1 left, 2 right, 3 both.

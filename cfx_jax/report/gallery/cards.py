@@ -59,8 +59,8 @@ class Card:
     """An image of a gallery.
 
     Attributes:
-        number: of the image, from 0, different for each card.
-        name: of the image.
+        number: the number of the image, from 0, different for each card.
+        name: the name of the image.
         image: the image itself, (h, w, 1) or (h, w, 3), in [0, 1].
         facts: sentences below the name.
         prediction: the predicted class.

@@ -23,7 +23,7 @@ class Texts:
     """The words of a gallery.
 
     Attributes:
-        title: of the pages.
+        title: the title of the pages.
         introduction: sentences below the title.
         cautions: what a reader must know before the pictures, framed.
         words: terms of the page and what they mean.

@@ -28,11 +28,11 @@ class GroundGlass(NamedTuple):
 
     Attributes:
         grade: 1 to 4.
-        share: of the lung.
+        share: the share of the lung that it fills.
         density: share of the air in a patch that fluid replaces.
-        outwards: by how much patches prefer the lungs' outer parts.
-        backwards: by how much they prefer the back.
-        downwards: by how much they prefer the base.
+        outwards: how much patches prefer the lungs' outer parts.
+        backwards: how much patches prefer the back.
+        downwards: how much patches prefer the base.
     """
 
     grade: int

@@ -71,7 +71,7 @@ def acquire(
         scanner: how it is taken.
         disturbances: as :func:`disturbances` draws them.
         frame: the picture's frame.
-        levels: of the slices.
+        levels: the levels of the slices.
 
     Returns:
         Brightness in [0, 1].

@@ -37,7 +37,7 @@ class Stack(NamedTuple):
     """Slices on top of each other.
 
     Attributes:
-        brightness: in [0, 1], of the window that the slices are shown in.
+        brightness: the brightness in the window that the slices are shown in, in [0, 1].
         organ: share of each voxel that is the tissue in which findings lie.
     """
 

@@ -56,10 +56,10 @@ class _World(NamedTuple):
     """The settings in which the two kinds of scans differ.
 
     Attributes:
-        class_names: of the labels.
+        class_names: the name of each label.
         findings: names of what there is to find, first that of nothing.
         prevalence: share of scans with a finding.
-        shares: of the findings among those, in any unit.
+        shares: the share of each finding among the scans with one, in any unit.
         noise: range of the noise's deviation.
         scene: draws a body.
     """

@@ -37,7 +37,7 @@ class Faults(NamedTuple):
         haze: opacity of the veil.
         lid: share of the field's height that the upper eyelid covers; negative for the lower one.
         shift_x: displacement of the retina in the field, to the right, in unit coordinates.
-        shift_y: the same, downwards.
+        shift_y: the shift of the field downwards.
     """
 
     defocus: float = 0.0
@@ -87,7 +87,7 @@ def spoil(
     Args:
         scene: the retina with all that is on it; any range.
         faults: what is wrong.
-        frame: that of the field of view.
+        frame: the frame of the field of view.
 
     Returns:
         What reaches the sensor, same shape.

@@ -35,7 +35,7 @@ class _SpectralKernel(nnx.Module):
     """A kernel that is divided by its largest singular value.
 
     Args:
-        shape: of the kernel, output channels last.
+        shape: the shape of the kernel, output channels last.
         use_bias: whether there is a bias, at first 0.
         last: whether it is a network's last layer, which computes in the type of its weights.
         rngs: source of the initial weights, Glorot's uniform, and of the vector.

@@ -25,7 +25,7 @@ def blocks(mean: Pool, last: Pool) -> dict[str, Table]:
 
     Args:
         mean: the pooling of all blocks that keep the size of the maps but the last.
-        last: that of the last block.
+        last: the pooling of the last block.
 
     Returns:
         The layers of each block, by its name.

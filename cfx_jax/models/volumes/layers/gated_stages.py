@@ -40,7 +40,7 @@ class ConvolutionGate(nnx.Module):
     has a bias and a sigmoid.
 
     Args:
-        in_channels: of the images.
+        in_channels: the number of channels of the images.
         widths: channels of each convolution but the last, at least one.
         act: elementwise activation, a named function.
         rngs: source of the initial weights.
