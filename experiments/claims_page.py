@@ -178,8 +178,8 @@ def make_page(runs: Sequence[Run], reasons: Mapping[str, Mapping[str, str]]) -> 
     """The whole page, in Markdown.
 
     Args:
-        runs: in the order of the page.
-        reasons: by experiment and the beginning of a claim's name.
+        runs: the runs, in the order of the page.
+        reasons: the reasons by experiment and by the beginning of a claim's name.
     """
     parts = [_INTRODUCTION, *_summarise(runs)]
     for name, title in PAPERS.items():

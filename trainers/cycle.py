@@ -284,7 +284,7 @@ def measure_answers(
 
     Args:
         decided: the decision, 0 or 1.
-        images: in [0, 1].
+        images: the images, values in [0, 1].
         adversarial: x_a and the classifier's logits of it.
         returned: the image that the training brings back to x, x_s in SyCE and x_cy in CyCE, and
             its logits.

@@ -257,8 +257,8 @@ def measure_answers(
     """Measures what translations reach.
 
     Args:
-        images: in [0, 1].
-        translations: of these images.
+        images: the images, values in [0, 1].
+        translations: the translations of these images.
         predicted: the class that the classifier decides on for each image.
         logits: the classifier's, of ``crossed`` and of ``same``.
 

@@ -121,7 +121,8 @@ def build(
     """The generator of a configuration over the layers of an encoder.
 
     Args:
-        config, encoder, rngs: of the training; both networks compute in the type of its run.
+        config, encoder, rngs: the configuration, the encoder and the random numbers of the
+            training; both networks compute in the number type of its run.
         remat: whether blocks keep their input alone for the gradient.
 
     Raises:
@@ -193,9 +194,9 @@ def measure_answers(
 
     Args:
         decided: the classifier's decision on each image.
-        masks: in [0, 1], 1 where the image is kept.
-        preserved_logits: the classifier's, of what is inside of the masks.
-        destroyed_logits: of what is outside.
+        masks: the masks, in [0, 1], 1 where the image is kept.
+        preserved_logits: the classifier's logits of the images inside of the masks.
+        destroyed_logits: the classifier's logits of the images outside of the masks.
 
     Returns:
         ``preserved``, the share of decisions that stay inside; ``destroyed``, that of decisions

@@ -209,7 +209,7 @@ def score_labels(
     """Accuracy and area under the ROC curve of each label, and their means.
 
     Args:
-        logits: of each label; one counts as found at a probability of one half.
+        logits: the logit of each label; one counts as found at a probability of one half.
         labels: 0 or 1, both for each label.
 
     Returns:
@@ -233,10 +233,10 @@ def check_labels(
     """Checks several labels of images.
 
     Args:
-        labels: of each image.
-        number: of images.
+        labels: the labels of each image.
+        number: the number of the images.
         num_labels: k.
-        name: what the message calls them.
+        name: the name of the labels in the message.
 
     Raises:
         InputError: another shape, or values other than 0 and 1.

@@ -188,10 +188,10 @@ def check_masks(
     """Checks the class of each pixel of images.
 
     Args:
-        masks: of each image.
-        shape: that they are to have.
+        masks: the mask of each image.
+        shape: the shape that the masks must have.
         num_classes: the background among them.
-        name: what the message calls them.
+        name: the name of the masks in the message.
 
     Raises:
         InputError: another shape, or values that are no class.

@@ -243,8 +243,8 @@ def measure_answers(
 
     Args:
         logits: the classifier's, of the images.
-        similar_logits: of the similar images.
-        adversarial_logits: of the adversarial images.
+        similar_logits: the classifier's logits of the similar images.
+        adversarial_logits: the classifier's logits of the adversarial images.
         adversarial: the adversarial images, in [0, 1].
 
     Returns:

@@ -354,9 +354,9 @@ def compute_terms(
     """The terms whose sum is the loss.
 
     Args:
-        logits: of volumes.
+        logits: the logits of volumes.
         labels: their classes.
-        class_weights: of each class; with sides, of none and lesion.
+        class_weights: the weight of each class; with sides, the weights of none and of lesion.
 
     Returns:
         ``cross_entropy``, or ``lesion`` and ``side``, in nats.
@@ -371,7 +371,7 @@ def score_volumes(logits: Logits, labels: Int[np.ndarray, " n"]) -> dict[str, fl
     """How often a classifier of volumes is right, and how sure it is.
 
     Args:
-        logits: of volumes.
+        logits: the logits of volumes.
         labels: their classes.
 
     Returns:

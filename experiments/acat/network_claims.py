@@ -27,7 +27,7 @@ def settle_accuracy(
     """The claim that one network is right more often than another, in the same runs.
 
     Args:
-        statement: that says so.
+        statement: the statement in the paper.
         runs: the answers of both.
         pair: the two networks.
         printed: the paper's accuracies, in per cent.

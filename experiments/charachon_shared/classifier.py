@@ -30,10 +30,10 @@ class Network(NamedTuple):
     """The trained classifier, and its answers to the test images.
 
     Attributes:
-        model: of batches of images, in evaluation mode.
+        model: the network, which takes batches of images, in evaluation mode.
         classifier: one image -> two logits, a pytree.
         parts: its feature maps and its head, for Grad-CAM.
-        logits: of the test images (n, 2).
+        logits: the logits of the test images (n, 2).
         auc: area under the ROC curve on the test images, with its interval over them; it stands
             beside every table.
         identity: what the weights depend on.
@@ -89,8 +89,8 @@ def check_decides_both(logits: Float[np.ndarray, "n 2"], class_names: tuple[str,
     """Checks that a classifier decides on each of the two classes for some image.
 
     Args:
-        logits: of the validation images.
-        class_names: of the two.
+        logits: the logits of the validation images.
+        class_names: the names of the two classes.
 
     Raises:
         InputError: naming the class that it always decides on.

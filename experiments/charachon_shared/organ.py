@@ -144,7 +144,7 @@ def best_threshold(
     """The side and the threshold of a number that tell two classes best, by balanced accuracy.
 
     Args:
-        values: of images.
+        values: one number for each image.
         positive: whether each is of the positive class; both classes occur.
 
     Returns:
@@ -242,8 +242,8 @@ def outside_table(
 
     Args:
         setup: names the images that are drawn together, and the seed of random pixels.
-        images: those explained.
-        maps: by method, at least 0.
+        images: the explained images.
+        maps: the maps of each method, at least 0.
     """
     masks = images.arrays[FIELD]
     controls = make_controls(images, setup.data, seed=setup.config.seed)
@@ -274,9 +274,9 @@ def parts_table(
 
     Args:
         setup: the classifier, and the images that are drawn together.
-        images: those explained.
+        images: the explained images.
         decided: the classifier's decision on each.
-        adversaries: by generator, the adversarial image of each.
+        adversaries: for each generator, by name, the adversarial image of each image.
     """
     organ, original = images.arrays[FIELD][..., None], images.arrays["image"]
     rows: list[list[Any]] = []

@@ -52,7 +52,7 @@ class Evaluation(NamedTuple):
 
     Attributes:
         labels: the true classes (n,).
-        probability: of each class (n, k).
+        probability: the probability of each class (n, k).
         robust: whether each of the first m images stays right under attack (m,).
         groups: images that are drawn together (n,), of one patient or of one picture; or None.
         group_unit: what the groups are, in words.

@@ -85,9 +85,9 @@ def _settle(images: _Grouped, how: Callable[..., Claim], *given: Any, **bounds: 
     """The claim over groups of images, undecided where they are few.
 
     Args:
-        images: that know their groups.
+        images: the images, with their groups.
         how: ``settle_pair`` or ``settle_mean`` of a statement, and what these are given.
-        bounds: of the statistic.
+        bounds: the bounds of the statistic.
     """
     made = how(*given, groups=images.groups, group_unit=images.group_unit, **bounds)
     return _enough(made, images)

@@ -32,10 +32,10 @@ class Classifiers(NamedTuple):
     """Classifiers by name (plain, robust, ensemble).
 
     Attributes:
-        ordinary: calibrated.
-        guided: the same with every ReLU guided.
-        stem_guided: the same with only the stem's ReLU guided, as the released script has it.
-        temperatures: of the two networks.
+        ordinary: the calibrated classifiers.
+        guided: the classifiers with every ReLU guided.
+        stem_guided: the classifiers with the stem's ReLU alone guided, as in the released script.
+        temperatures: the temperatures of the two networks.
         validation: balanced accuracy on the validation images of each training of the plain
             network, by name, of which the highest was taken; empty where there was nothing to
             choose.
@@ -103,7 +103,7 @@ class _Training(NamedTuple):
         """Trains one of the networks.
 
         Args:
-            name: of the stage.
+            name: the name of the stage.
             trainer: the module of the trainer.
             chosen: its settings.
             start: the network of the training before, whose settings belong to this one's name too;

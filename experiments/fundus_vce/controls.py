@@ -31,7 +31,7 @@ def score_controls(
     """The overlap of every control with the lesions of the images scored, by name.
 
     Args:
-        config: of the run.
+        config: the configuration of the run.
         images: all images with lesions.
         tuning, scored: positions of those that thresholds are chosen on, and of the others.
         overlap: scores maps at a threshold.

@@ -40,11 +40,12 @@ class Search(NamedTuple):
         Args:
             stage: name of what they are for.
             images: the set from which examples are taken.
-            positions: of the examples, repeated where one has several targets or radii.
+            positions: the positions of the examples, repeated where one has several targets or
+                radii.
             targets: a class for each.
             classifier: its name.
             p: norm of the change.
-            radii: one for each.
+            radii: one for each example.
         """
         settings = self.config.explanations
         # The norms that have a projection are searched by APGD, which has no oracle.
@@ -139,9 +140,9 @@ def explain(config: Config, data: Data, evaluations: Evaluations, search: Search
     """Finds counterfactuals of test images, for every classifier, norm and target.
 
     Args:
-        config: of the experiment.
-        data: whose test images are explained.
-        evaluations: of the classifiers on them.
+        config: the configuration of the experiment.
+        data: the images, of which the test images are explained.
+        evaluations: the evaluations of the classifiers on the test images.
         search: finds counterfactuals.
     """
     settings = config.explanations

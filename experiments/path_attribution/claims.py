@@ -54,7 +54,7 @@ class Comparison(NamedTuple):
         others: the methods that it is compared with.
         text: the claim in a sentence.
         place, kind: as in ``report.Claim``.
-        group: of Table 2.
+        group: a group of methods in Table 2.
         minimum: the least lead.
         strict: whether the lead is to be larger than that.
         sign: -1 where the first is to be below the others.
@@ -107,7 +107,7 @@ def judge(
     Args:
         task: "pneumonia" or "brain", whose printed figures stand beside ours; None for other
             images.
-        scores: of the maps against annotations; None where there are none.
+        scores: the scores of the maps against annotations; None where there are none.
         faithfulness: the sweeps of every method, or why there are none.
         note: what a reader must know to judge them.
     """

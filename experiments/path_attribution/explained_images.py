@@ -13,8 +13,8 @@ class Explained(NamedTuple):
     """Test images, and what the classifier says of them.
 
     Attributes:
-        images: in the order of the test set.
-        probability: of the finding, (n,).
+        images: the images, in the order of the test set.
+        probability: the probability of the finding, (n,).
         predicted: the classifier's decision, (n,).
         localised: rows with an annotation, on which Table 1 is measured; none where the images have
             no annotations.

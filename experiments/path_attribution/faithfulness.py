@@ -45,7 +45,7 @@ class Faithfulness(NamedTuple):
 
     Attributes:
         predicted: the classifier's decision on each image, which is the class explained, (n,).
-        sweeps: by method; "Random" is the mean of several random maps.
+        sweeps: the sweeps of each method; "Random" is the mean of several random maps.
         regions: how many regions are replaced after each step, (steps,).
         groups: images that are drawn together.
         turned: share of the balanced subset whose decision the adversary turns over.
@@ -128,7 +128,7 @@ def measure_faithfulness(
         explained: the images; those whose decision the adversary does not turn over are left out,
             as configured.
         others: the adversary of each explained image.
-        maps: by method, of each explained image.
+        maps: the map of each explained image, by method.
 
     Returns:
         The sweeps, or why there are none: an adversary that turns over too few images.

@@ -54,7 +54,7 @@ class Turned(NamedTuple):
     """The images that the adversary turns over.
 
     Attributes:
-        share: of all of them.
+        share: the share of turned images among all.
         kept: the rows on which curves are measured.
         too_few: why nothing can be measured by overwriting, in a sentence; empty where it can.
     """
@@ -68,7 +68,7 @@ def train_cycle(settings: cycle.Config, setup: Setup[Any]) -> CycleGenerators:
     """Trains the generators of SyCE or CyCE, or reads them from the workspace, and checks them.
 
     Args:
-        settings: of the training; size and channels are set by the images.
+        settings: the settings of the training; size and channels are set by the images.
         setup: the images and the classifier, whose decisions group the images.
 
     Raises:

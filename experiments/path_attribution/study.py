@@ -56,13 +56,14 @@ class Study(NamedTuple):
         explained: the images that are explained.
         generators: CyCE, SyCE, SAGen, the latent searches and the adversary, in this order,
             without those that are left out.
-        quality: what each reaches on all test images, by name.
+        quality: the measures of each generator on all test images, by name.
         pairs: the images that each makes of the explained images, by name.
         paths: the maps of each pair but the adversary's, and those of SyCE on its own path, by
             name.
-        maps: by method, of the explained images (n, h, w); without those of controls.
+        maps: the maps of the explained images (n, h, w), by method; without the controls.
         percentiles: the thresholds of Table 1.
-        localisation: by method and control, on the annotated images; empty where there are none.
+        localisation: the scores of each method and control on the annotated images; empty where
+            there are none.
         faithfulness: the sweeps of every method and control, or why there are none.
     """
 

@@ -43,7 +43,7 @@ class Part(NamedTuple):
     """A part of the images, shuffled.
 
     Attributes:
-        images: with their positions in the source.
+        images: the images, with their positions in the source.
         labels: (n, k), 0 or 1 for each label.
         people: whom each image shows, where several may show one; or None.
     """
@@ -88,8 +88,8 @@ class Data(NamedTuple):
 
     Attributes:
         train, validation, test: disjoint, by patient where patients are known.
-        names: of the labels.
-        class_names: what not having and having the explained label is called.
+        names: the names of the labels.
+        class_names: the names of images without and with the explained label.
         explained: position of the explained label among the names.
         note: what a reader must know beside every figure.
     """

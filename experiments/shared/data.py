@@ -100,7 +100,7 @@ class OpenedImages(NamedTuple):
     """All images of one kind, before they are split.
 
     Attributes:
-        images: with the explained label.
+        images: the images, with the explained label.
         note: what a reader must know beside every figure.
         labels: (n, k), 0 or 1 for each label.
         names: the labels' names.

@@ -64,7 +64,7 @@ class ImageSet:
     Args:
         source: the images.
         indices: positions in the source.
-        origin: what the images of the source depend on.
+        origin: all that the images of the source depend on.
 
     Attributes:
         labels: the class of each image.

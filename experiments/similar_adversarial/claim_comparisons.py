@@ -27,7 +27,7 @@ class Lead(NamedTuple):
 
     Attributes:
         better, worse: the two methods.
-        percentiles: at which maps are thresholded.
+        percentiles: the percentiles at which maps are thresholded.
         areas: whether the areas under precision against recall count too.
     """
 

@@ -75,8 +75,8 @@ class Sentence(NamedTuple):
     """A sentence of the paper about ways to train.
 
     Attributes:
-        text: what is said.
-        ways: by the name of the claim, the better way to train and the worse one.
+        text: the sentence of the paper.
+        ways: for each claim, by its name, the better way to train and the worse one.
         place: where the paper says it.
         pair: the two images that are alike, of sentences about likeness.
     """

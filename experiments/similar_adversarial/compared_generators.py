@@ -24,7 +24,7 @@ def row_settings(
     """The training of one row; every row sees as many images.
 
     Args:
-        name: of ``NAMES``.
+        name: one of ``NAMES``.
         base: the training of Single AE2 (W,TV); its class weights hold for every row.
         duo_batch_size: images of one step of the Duo generators, whose numbers of steps are in
             inverse proportion.

@@ -98,7 +98,7 @@ def train_sibling(
         validation: other images: ``image`` ``(m, h, w, c)`` and ``label`` ``(m,)``.
         workdir: folder of the training, which then holds the sibling too.
         config: None takes ``CONFIG``. Classes and channels are the classifier's and the images'.
-        model: what the classifier is called, for messages.
+        model: the name of the classifier in messages.
         calibrate: whether both are calibrated on the validation images for their ensemble; not
             where the labels are the classifier's own decisions: they do not show its errors.
         num_workers: processes that read the training images, as ``trainers.train`` has it.

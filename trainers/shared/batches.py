@@ -42,8 +42,8 @@ class RelabelledSource:
     Attributes:
         source: random-access, its items with ``image``.
         positions: the items chosen.
-        labels: of each of them.
-        class_names: of these labels.
+        labels: the label of each chosen item.
+        class_names: the name of each label.
     """
 
     source: Any
@@ -64,7 +64,7 @@ class TargetBatches:
 
     Args:
         numbered: batches whose ``label`` is the number of each image.
-        targets: of each image, by that number.
+        targets: the target of each image, by that number.
     """
 
     def __init__(self, numbered: Batches, targets: Num[np.ndarray, "n *target"]) -> None:
@@ -103,7 +103,7 @@ def labelled_batches(
     """Batches of ``image`` and ``label``.
 
     Args:
-        run, inputs: of the training.
+        run, inputs: the run and inputs of the training.
         balanced: whether each batch holds as many images of each class.
         fields: further arrays of the items, such as saliency maps, that a batch carries.
         augment_item: ``(item, rng) -> item``, for changes that reach several arrays of an item.
@@ -145,8 +145,9 @@ def target_batches(
     """Batches of ``image`` and ``target``: several labels, or a class for each pixel.
 
     Args:
-        run, inputs: of the training, with ``targets``; its augmentation must leave them true.
-        name: what a message calls the targets.
+        run, inputs: the run and inputs of the training, with ``targets``; its augmentation must
+            leave them true.
+        name: the name of the targets in a message.
         validation: arrays of the validation that the training depends on, by name.
 
     Raises:
@@ -180,7 +181,8 @@ def decided_batches(
     The labels of the data play no part.
 
     Args:
-        run, inputs: of the training, with a ``classifier`` of two classes where balanced.
+        run, inputs: the run and inputs of the training, with a ``classifier`` of two classes where
+            balanced.
         balanced: whether a batch holds images decided 0, 1, 0, 1 ....
         batch_size: images of one batch.
         epoch_of_rarer: whether an epoch is one pass over the images of the rarer decision, and not
@@ -219,7 +221,7 @@ def binned_batches(
     The probability is that of class 1, without augmentation; a warning counts bins with few images.
 
     Args:
-        run, inputs: of the training, with a ``classifier`` of two classes.
+        run, inputs: the run and inputs of the training, with a ``classifier`` of two classes.
         num_bins: equal parts of [0, 1].
         balanced: whether a batch holds as many images of each bin that has any.
         batch_size: images of one batch.

@@ -111,7 +111,7 @@ def first_state(
     """The state before the first step.
 
     Args:
-        network: with its initial weights.
+        network: the network with its initial weights.
         optimiser: moves all parameters; or one for each part of the network, by its name.
     """
     params, rest = variables_of(network)
@@ -178,9 +178,9 @@ def mean_gradients(
         loss_of: the loss of a batch, a mean over its images.
         state: the parameters and the other variables. The latter go from part to part: running
             averages move once for each, by the statistics of that part alone.
-        key: of the step; each part draws from a key of its own.
+        key: the key of the step; each part draws from a key of its own.
         batch: arrays with the images along their first axis.
-        run: with ``accumulate``, the number of parts.
+        run: the settings, whose ``accumulate`` is the number of parts.
         mesh: the devices that share a batch; each keeps its own images.
 
     Returns:

@@ -211,7 +211,7 @@ class RatedBatches:
     """Batches with the learning rate of their step, ``learning_rate`` float32 (b,).
 
     Args:
-        batches: whose dicts hold ``image``.
+        batches: the batches, dicts with ``image``.
         plateau: gives the rate.
     """
 

@@ -216,8 +216,9 @@ def with_pretrained(model: Model, file: str | os.PathLike[str]) -> Model:
         model: a ``ResNet``, ``EfficientNet``, ``InceptionV3`` or ``DenseNet``, or a
             ``FindingClassifier`` over one, whose own layers after the feature maps keep their
             weights; it is not changed.
-        file: of tensors by names that ``models.import_weights`` knows, as ``models.read_tensors``
-            takes it, such as torchvision's ResNet-50 or timm's EfficientNet-B0.
+        file: a file of tensors by names that ``models.import_weights`` knows, as
+            ``models.read_tensors`` takes it, such as torchvision's ResNet-50 or timm's
+            EfficientNet-B0.
 
     Returns:
         The copy, in the mode of ``model``.

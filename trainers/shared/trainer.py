@@ -103,7 +103,7 @@ class TrainingBatches(NamedTuple):
     Attributes:
         batches: endless, at their beginning; this process's share of each.
         images_per_epoch: how many images an epoch shows.
-        depends: what the training depends on through its data, in few words, by name.
+        depends: short descriptions, by name, of the data that the training depends on.
         observe: takes the metrics of each validation and gives those to note.
     """
 
@@ -124,8 +124,8 @@ class Trainer(Generic[C]):
     Attributes:
         name: kept with each training, so that no other trainer goes on with it.
         config: class of its configuration; a frozen dataclass with ``run`` and ``select``.
-        selections: for each value of ``config.select`` the metric of the validation whose highest
-            value is kept; None for the last state.
+        selections: for each value of ``config.select`` the metric of the validation by whose
+            highest value the state is kept; None for the last state.
         make_batches: ``(config, inputs) -> TrainingBatches``.
         init: ``(key, config, inputs) -> State``, the state before the first step.
         make_step: ``(config, inputs) -> step``, a pure ``(state, key, batch) -> (state, metrics)``
@@ -180,16 +180,17 @@ def train(
 
     Args:
         trainer: says what is trained, such as ``trainers.cycle.TRAINER``.
-        config: of the training; lengths of 0 steps follow from its epochs and the training images.
+        config: the configuration of the training; lengths of 0 steps follow from its epochs and the
+            training images.
         source: random-access data set whose items hold ``image``, and ``label`` where labels play
             a part.
         train_indices: the items to train on.
         validation: arrays by name, ``image`` ``(m, h, w, c)`` in [0, 1] among them.
         workdir: folder of this training.
-        classifier: what is explained: one image -> logits, such as ``models.per_image(model)``; it
-            is not changed.
+        classifier: the explained classifier: one image -> logits, such as
+            ``models.per_image(model)``; it is not changed.
         encoder: a trained network whose layers are made use of; it is not changed.
-        targets: what is to be learned of each training image, in the order of ``train_indices``.
+        targets: the values to learn for each training image, in the order of ``train_indices``.
         model: makes the network from ``nnx.Rngs``; None for the configuration's.
         start: a network to start from instead of random weights; it is not changed.
         skip: names of parts that start at random all the same, such as ``"head"``.
@@ -253,7 +254,7 @@ def load(
     """Loads the result of a training from its folder.
 
     Args:
-        trainer: that of the training.
+        trainer: the trainer by which it was trained.
         workdir: folder of the training.
         model: the factory that the training was given, if any.
         encoder: the network that the training was given, if any; the folder does not hold it.

@@ -67,10 +67,10 @@ class Explanations(NamedTuple):
     """Explanations of volumes with a finding, towards none.
 
     Attributes:
-        maps: by method, (n, s, h, w).
-        traces: of the searches among the methods.
-        reconstruction: of the autoencoder (n, s, h, w, 1).
-        counterfactual: of latent counterfactuals (n, s, h, w, 1).
+        maps: the maps of each method, (n, s, h, w).
+        traces: the traces of the searches among the methods.
+        reconstruction: the autoencoder's reconstructions (n, s, h, w, 1).
+        counterfactual: the latent counterfactuals (n, s, h, w, 1).
         initial: the probability of the finding at the volumes themselves (n,).
     """
 
@@ -166,7 +166,7 @@ class ControlMaps:
         kind: ``ZERO``, ``SHUFFLED`` or ``NOISE``.
         maps: true ones (n, ...).
         used: positions of the scans that have a map, among which maps change places.
-        seed: of the order and of the noise.
+        seed: the seed of the order and of the noise.
     """
 
     def __init__(self, kind: str, maps: Rows, used: Int[np.ndarray, " m"], *, seed: int) -> None:

@@ -58,7 +58,7 @@ class Setting(NamedTuple):
 
     Attributes:
         sweeps: the explanations.
-        measures: of these.
+        measures: the measures of these explanations.
     """
 
     sweeps: Sweeps
@@ -69,9 +69,9 @@ class Ablation(NamedTuple):
     """The explanations of all choices of weights.
 
     Attributes:
-        study: whose settings are varied.
+        study: the study whose settings are varied.
         subject: the label that is explained, with its queries.
-        settings: by the factors of the weights.
+        settings: the results of each setting, by the factors of the weights.
     """
 
     study: LabelStudy

@@ -30,7 +30,7 @@ class Explained(NamedTuple):
     Attributes:
         subject: the label and its queries.
         sweeps: their explanations.
-        measures: of these.
+        measures: the measures of these explanations.
     """
 
     subject: Subject
@@ -42,8 +42,8 @@ class Attributes(NamedTuple):
     """The explanations of all labels.
 
     Attributes:
-        study: of the first.
-        labels: by name.
+        study: the study of the first label.
+        labels: the results of each label, by name.
     """
 
     study: LabelStudy

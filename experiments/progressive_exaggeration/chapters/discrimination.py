@@ -26,7 +26,8 @@ class Turned(NamedTuple):
         sweeps: their explanations.
         opposite: 1 where the decision on a label turns over at the opposite extreme of the
             explained one (n, labels).
-        kept: the same of the drawings for the queries' own bins.
+        kept: 1 where the decision on a label turns over in the drawing for the query's own bin (n,
+            labels).
     """
 
     subject: Subject
@@ -39,8 +40,8 @@ class Discrimination(NamedTuple):
     """The decisions of one classifier, by explained label.
 
     Attributes:
-        names: of its labels.
-        labels: by name.
+        names: the names of the classifier's labels.
+        labels: the results of each label, by name.
     """
 
     names: tuple[str, ...]

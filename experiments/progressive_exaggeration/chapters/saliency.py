@@ -70,10 +70,10 @@ class Saliency(NamedTuple):
     """The maps of every query by every method.
 
     Attributes:
-        study: of the label.
-        maps: by method, (n, h, w), at least 0.
-        accuracy: by method and control, the share of draws in which the classifier is correct (n,
-            steps + 1), the first of the image itself.
+        study: the study of the label.
+        maps: the maps of each method, (n, h, w), at least 0.
+        accuracy: for each method and control, the share of draws in which the classifier is correct
+            (n, steps + 1), the first of the image itself.
     """
 
     study: LabelStudy
@@ -269,7 +269,7 @@ def other_maps(subject: Subject, images: Float[np.ndarray, "n h w c"], batch_siz
 
     Args:
         subject: a network and its label.
-        images: to be explained.
+        images: the images that are explained.
         batch_size: images at once.
 
     Returns:

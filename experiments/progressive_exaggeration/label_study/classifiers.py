@@ -36,8 +36,8 @@ class Network(NamedTuple):
     """A trained classifier of some labels.
 
     Attributes:
-        model: of batches of images, in evaluation mode.
-        logits: of the test images (n, k).
+        model: the network, which takes batches of images, in evaluation mode.
+        logits: the logits of the test images (n, k).
         auc: area under the ROC curve of each label on the test images (k,).
         identity: what the weights depend on.
     """
@@ -126,7 +126,7 @@ def train_network(name: str, config: Config, data: Data, workspace: Workspace) -
     Args:
         name: ``EXPLAINED`` or another, or ``JUDGE`` or ``ORACLE`` for the same training from
             another seed.
-        config: of the run.
+        config: the configuration of the run.
         data: the images, with the labels that it is to have.
         workspace: keeps the weights.
 

@@ -53,11 +53,11 @@ def measure(
     """Tables 1 and 2 of one subject.
 
     Args:
-        subject: what is explained.
-        sweeps: by one method or several; names differ.
-        features: what is compared by distances.
-        verifier: of faces, or None.
-        seed: of the choice of images and of the bootstrap.
+        subject: the explained label.
+        sweeps: the explanations of one method or of several; their names differ.
+        features: the features whose distances are measured.
+        verifier: tells faces apart, or None.
+        seed: the seed of the choice of images and of the bootstrap.
     """
     test = subject.data.test
     real = Cloud(

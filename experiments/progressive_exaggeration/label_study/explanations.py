@@ -41,7 +41,7 @@ class Explainer(NamedTuple):
     """A trained explainer of one label.
 
     Attributes:
-        generator: in evaluation mode.
+        generator: the generator, in evaluation mode.
         identity: what the weights depend on.
     """
 
@@ -58,10 +58,10 @@ class Sweeps(NamedTuple):
     """The series of every query by one method.
 
     Attributes:
-        name: of the method.
-        series: with leading axis n; ``images`` (n, k, h, w, c) lie on disk and are read where they
-            are used.
-        identity: what all of it depends on.
+        name: the name of the method.
+        series: arrays with leading axis n; ``images`` (n, k, h, w, c) lie on disk and are read
+            where they are used.
+        identity: what the series depend on.
         encode: one image and its bin -> its latent in the method's own coder, a pytree.
     """
 
@@ -120,8 +120,8 @@ def train_explainer(
     """Trains encoder and generator for one subject, or reads them from the workspace.
 
     Args:
-        settings: of the training; channels are set by the images.
-        subject: what is explained.
+        settings: the settings of the training; channels are set by the images.
+        subject: the explained label.
         config: names the augmentation, and how many images of each bin are taken.
         workspace: keeps the weights.
         start: another one, from whose weights the training starts.
@@ -160,7 +160,7 @@ def training_images(
     They are all training images, or those on which the classifier is calibrated.
 
     Args:
-        subject: whose classifier gives the bins and whose label is the truth.
+        subject: the explained label and its classifier, whose probabilities make the bins.
         config: ``calibrated`` images of each bin; 0 for all images.
         num_bins: equal parts of the probability.
         workspace: keeps the probabilities.
@@ -199,7 +199,7 @@ def further_explainer(
 
     Args:
         subject, config, workspace, start, training: as in ``train_explainer``.
-        weights: of the generator's loss, where they are others.
+        weights: the weights of the generator's loss, where they are others.
     """
     first = config.explainer
     settings = dataclasses.replace(first, weights=weights or first.weights)

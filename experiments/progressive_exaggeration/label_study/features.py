@@ -29,10 +29,10 @@ class Features(NamedTuple):
     """A function from images to vectors, which are kept in the workspace.
 
     Attributes:
-        name: stands beside every figure.
-        vectors: of some images.
-        identity: what they depend on.
-        batch_size: images at once, of whatever else is computed of them.
+        name: the name beside every figure.
+        vectors: computes the features of images.
+        identity: what the vectors depend on.
+        batch_size: how many images are computed at once.
         workspace: keeps the vectors.
     """
 

@@ -32,8 +32,8 @@ class Pairs(NamedTuple):
     """Distances of pairs of real images.
 
     Attributes:
-        same: of one person (n,).
-        different: of two people (m,).
+        same: the distances of two images of one person (n,).
+        different: the distances of two images of two people (m,).
     """
 
     same: Float[np.ndarray, " n"]
@@ -49,9 +49,9 @@ class Verifier(NamedTuple):
 
     Attributes:
         features: the vectors that are compared.
-        threshold: of the cosine distance.
-        error: on pairs of real test images, see ``Pairs.error``; None where no pair of one person
-            is known.
+        threshold: the threshold of the cosine distance.
+        error: the error on pairs of real test images, see ``Pairs.error``; None where no pair of
+            one person is known.
         stand_in: whether the features are not of a network that recognises faces.
     """
 
@@ -102,8 +102,8 @@ def verifier_of(
 
     Args:
         data: validation images give a stand-in its threshold, test images the error.
-        features: of the stand-in.
-        recogniser: of faces, or None.
+        features: the features of the stand-in.
+        recogniser: a network that recognises faces, or None.
         seed: pairs images of different people.
     """
     used = features if recogniser is None else recogniser

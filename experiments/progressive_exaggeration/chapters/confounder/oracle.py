@@ -41,7 +41,7 @@ def train_oracle(study: LabelStudy, known: Data, explained: Explained) -> Networ
         study: names the training, which is the second classifier's.
         known: the images with the labels that the oracle is to know; the confounder is the
             explained one, and drawings are balanced by it.
-        explained: whose explainers draw.
+        explained: pairs of an explained label and its explainer, which draws.
     """
     parts = (
         with_drawings(part, known.explained, explained, study)
@@ -59,7 +59,7 @@ def with_drawings(part: Part, confounder: int, explained: Explained, study: Labe
     Args:
         part: the images and their labels.
         confounder: position of the label by which drawings are balanced.
-        explained: whose explainers draw, in turns.
+        explained: pairs of an explained label and its explainer; the explainers draw in turns.
         study: names the batches and the workspace.
     """
     plain = part.take(np.arange(min(len(part), _MOST)))

@@ -93,9 +93,9 @@ def confounded_and_not(
     """Positions of two sets of images, with as many images of each class.
 
     Args:
-        has_label: of each image.
-        has_confounder: of each image.
-        seed: of the choice.
+        has_label: whether each image has the label.
+        has_confounder: whether each image has the confounder.
+        seed: the seed of the choice.
 
     Returns:
         By ``BIASED``, where all images with the label have the confounder, and ``UNBIASED``, where

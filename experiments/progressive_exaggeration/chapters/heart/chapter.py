@@ -46,7 +46,7 @@ class Heart(NamedTuple):
     """The hearts of some radiographs and of their explanations.
 
     Attributes:
-        subject: what is explained, on which radiographs.
+        subject: the explained label, and the radiographs.
         sweeps: the explanations.
         hearts: where all hearts lie.
         series: their sizes.

@@ -31,7 +31,7 @@ def make_claims(series: Mapping[str, Series]) -> Iterator[Claim]:
     """Yields all claims that some series can test.
 
     Args:
-        series: by way of finding hearts, of one measure; of the first way the groups are compared.
+        series: one measure by each way of finding hearts; the groups are compared by the first way.
     """
     for way, hearts in series.items():
         yield _rise(way, hearts)

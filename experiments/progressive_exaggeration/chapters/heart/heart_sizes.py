@@ -40,10 +40,11 @@ class Hearts(NamedTuple):
     """The organs of all images, each with a last axis for lungs and heart.
 
     Attributes:
-        dice: of the segmentation of each test image with its true masks (m, 2).
+        dice: the Dice score of the segmentation of each test image with its true masks (m, 2).
         queries: segmented.
-        explanations: by way, one for each bin and last the true counterfactual (n, k + 1, h, w, 2).
-        identity: what all of it depends on.
+        explanations: the masks of the explanations by each way: one for each bin, and last the true
+            counterfactual (n, k + 1, h, w, 2).
+        identity: what all masks depend on.
     """
 
     dice: Float[np.ndarray, "m 2"]
@@ -58,8 +59,8 @@ def find_hearts(
     """Trains a segmentation, or reads it from the workspace, and finds the organs of every image.
 
     Args:
-        settings: of the training; classes and channels are set by the images.
-        subject: what is explained, on images with masks of heart and lungs.
+        settings: the settings of the training; classes and channels are set by the images.
+        subject: the explained label, on images with masks of heart and lungs.
         sweeps: the explanations.
         workspace: keeps weights and masks.
     """
@@ -123,9 +124,9 @@ def move(
     """Registers each query to its images and moves its organs along.
 
     Args:
-        queries: in [0, 1].
-        organs: of the queries.
-        images: of each query, in [0, 1].
+        queries: the images that are explained, values in [0, 1].
+        organs: the organs of the queries.
+        images: the image of each query, in [0, 1].
     """
     number = images.shape[1]
     examples = (
