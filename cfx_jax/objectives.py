@@ -52,7 +52,7 @@ def value_of_class(
         values: one image's logits, or other values of the classes.
         target: a class index; may be traced: one that names no class then gives NaN, and a gradient
             of NaN.
-        name: what a message calls it.
+        name: the argument's name in messages.
 
     Raises:
         InputError: fewer than two values, or a target that is no class.

@@ -71,7 +71,7 @@ def draw_move(key: PRNGKeyArray, ranges: AugmentationRanges) -> Move:
 
     Args:
         key: source of randomness.
-        ranges: how far images are moved.
+        ranges: the ranges of the moves.
     """
     angle_key, shift_key, zoom_key, flip_key = jax.random.split(key, 4)
     angle = jnp.deg2rad(ranges.rotation) * jax.random.uniform(angle_key, minval=-1, maxval=1)

@@ -113,7 +113,7 @@ def mask_perturbation(
         mask_shape: rows and columns of the mask; None takes a quarter of the image's, rounded up.
         blur_sigma: standard deviation of the blur behind the mask, in pixels, above 0.
         mask_sigma: standard deviation of the filter on the upsampled mask, in pixels, above 0.
-        num_steps: at least 1; costs ``num_steps + 1`` gradients.
+        num_steps: the number of steps, at least 1; costs ``num_steps + 1`` gradients.
         step_size: the step size of Adam, in units of the mask, above 0.
         area_weight: price of hiding one mask pixel, at least 0.
         variation_weight: price of the mask's differences between neighbours in rows and in columns,

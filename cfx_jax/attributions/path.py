@@ -50,7 +50,7 @@ class PathAttribution(NamedTuple):
     """A map and how far its path integral is from exact.
 
     Attributes:
-        map: at least 0, of the image's shape.
+        map: the attribution, at least 0, of the image's shape.
         residual: the summed integral of gradient times velocity less
             ``score(path's end) - score(path's start)``; it approaches 0 as ``num_steps`` grows.
     """

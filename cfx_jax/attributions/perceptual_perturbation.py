@@ -53,8 +53,8 @@ def perceptual_perturbation(
         target_margin: the lead sought, in logits; below 0 where the decision is to turn.
         feature_weight: price of the features' change, at least 0.
         image_weight: price of the image's change, at least 0.
-        num_steps: at least 1; costs as many gradients or, with a line search, several times as
-            many.
+        num_steps: the number of steps, at least 1; costs as many gradients or, with a line search,
+            several times as many.
         optimiser: any optax transformation, such as ``optax.adam(1e-3)``; None takes
             ``optax.lbfgs()``.
 

@@ -21,7 +21,7 @@ def check_target(target: int | AnyArray, num_classes: int, *, name: str = "targe
     Args:
         target: an integer; may be traced, then only its dtype and shape are checked.
         num_classes: how many classes there are.
-        name: what the message calls it.
+        name: the argument's name in messages.
 
     Raises:
         InputError: the index is no integer, not one alone, or names no class.
@@ -44,7 +44,7 @@ def check_targets(
         targets: integers; may be traced, then only their dtype and shape are checked.
         num_classes: how many classes there are.
         count: how many images there are.
-        name: what the message calls them.
+        name: the arguments' name in messages.
 
     Returns:
         The indices as an array.
@@ -67,7 +67,7 @@ def check_classes(classes: int | Sequence[int] | AnyArray, num_classes: int, *, 
     Args:
         classes: integers; may be traced, then only their dtype is checked.
         num_classes: how many classes there are.
-        name: what the message calls them.
+        name: the arguments' name in messages.
 
     Raises:
         InputError: they are no integers, or one names no class.

@@ -58,7 +58,7 @@ def call(function: Callable[[Any], Any], example: Any) -> Any:
     """``function(example)``, for ``parallel.map_examples`` where the function itself is shared.
 
     Args:
-        function: from ``as_pytree``.
+        function: a function from ``as_pytree``.
         example: its one argument.
     """
     return function(example)

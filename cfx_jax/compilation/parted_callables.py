@@ -99,7 +99,7 @@ def arguments(
     """A call as one pytree: NumPy arrays in ``args`` are data, Python numbers are not.
 
     Args:
-        function: what is to be called.
+        function: the function that is to be called.
         args: its arguments.
         options: its options, compared by value.
     """

@@ -64,10 +64,10 @@ class LatentCounterfactual(NamedTuple):
     """The counterfactual of one image or volume (or, with a leading axis, of several).
 
     Attributes:
-        image: what the decoder draws of ``latent``, of the image's shape; as it comes, neither
-            clipped to [0, 1] nor otherwise bounded.
-        latent: where the search ended.
-        reconstruction: what the decoder draws of the image's own latent.
+        image: the decoder's image of ``latent``, of the image's shape; as it comes, neither clipped
+            to [0, 1] nor otherwise bounded.
+        latent: the latent at the end of the search.
+        reconstruction: the decoder's image of the original's own latent.
         probability: the probability of the target class at ``image``.
         initial_probability: the probability of the target class at the original.
         trace: the target's probability at the reconstruction and after each step.
@@ -215,7 +215,8 @@ def latent_counterfactual(
             runs, one for each class.
         penalty: the weight of the mean absolute change of the latent (published: 100), at least 0;
             0 is the search without a bound (NoRec in table 5).
-        num_steps: at least 1 (published: 20); costs as many gradients, and one more evaluation.
+        num_steps: the number of steps, at least 1 (published: 20); costs as many gradients, and one
+            more evaluation.
         step_size: the factor on the gradient in each step of the latent, above 0 (released: 0.1;
             figure 5: 1).
         proximal: whether the penalty is treated exactly (ours), instead of by its gradient as
@@ -286,8 +287,8 @@ def latent_counterfactual_batch(
     Args:
         coder, penalty, num_steps, step_size, proximal, slices_per_batch: as in
             ``latent_counterfactual``.
-        classifier: as there; best a pytree (``models.per_image(model)``), so that weights are not
-            compiled in.
+        classifier: the explained classifier; best a pytree (``models.per_image(model)``), so that
+            weights are not compiled in.
         images: images (n, h, w, c) or volumes (n, s, h, w, c), values in [0, 1].
         targets: a class for each.
         loop, batch_size, mesh, progress: as in ``optimise.solve``.

@@ -44,9 +44,9 @@ class LatentShift(NamedTuple):
     """The shifted image or volume, and the sweep of factors (or, with a leading axis, several).
 
     Attributes:
-        image: what the decoder draws of ``latent``, of the image's shape and not clipped.
+        image: the decoder's image of ``latent``, of the image's shape and not clipped.
         latent: the image's own latent plus ``factor`` times the gradient.
-        reconstruction: what the decoder draws of the image's own latent.
+        reconstruction: the decoder's image of the original's own latent.
         probability: the probability of the target class at ``image``.
         initial_probability: the probability of the target class at the original.
         factor: the lambda that was taken.
@@ -175,8 +175,8 @@ def latent_shift_batch(
 
     Args:
         coder, search, slices_per_batch: as in ``latent_shift``.
-        classifier: as there; best a pytree (``models.per_image(model)``), so that weights are not
-            compiled in.
+        classifier: the explained classifier; best a pytree (``models.per_image(model)``), so that
+            weights are not compiled in.
         images: images (n, h, w, c) or volumes (n, s, h, w, c), values in [0, 1].
         targets: a class for each.
         batch_size, mesh, progress: as in ``parallel.map_examples``.

@@ -192,7 +192,7 @@ def _look_up(
     Args:
         dataset: the file.
         item: the table.
-        values: what is looked up.
+        values: the values that are looked up.
         domain: the smallest and the largest value that the file can hold.
     """
     implicit, little = dataset.original_encoding

@@ -30,7 +30,7 @@ def hounsfield_units(
 
     Args:
         volume: values as a file gives them, of any real dtype.
-        name: what the message calls it, e.g. the file.
+        name: the argument's name in messages.
         has_air: whether the scan must show air, whose HU are negative. False for scans of which
             nothing but tissue is left, such as heads without the skull on a background of 0.
 
@@ -87,8 +87,8 @@ def unit_window(
 
     Args:
         volume: values in HU.
-        low: what becomes 0, e.g. ``LUNG[0]``.
-        high: what becomes 1.
+        low: the value that becomes 0, e.g. ``LUNG[0]``.
+        high: the value that becomes 1.
 
     Returns:
         float32 in [0, 1].

@@ -60,7 +60,7 @@ def bin_counts(bins: Int[np.ndarray, " n"], *, num_bins: int = _NUM_BINS) -> Int
     bin; the images of a small one recur often where bins are balanced.
 
     Args:
-        bins: from ``probability_bins``.
+        bins: the bin of each image, from ``probability_bins``.
         num_bins: K, as there.
 
     Returns:

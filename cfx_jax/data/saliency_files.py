@@ -35,11 +35,12 @@ def write_saliency(
     """Writes the map of one scan, whole or not at all.
 
     Args:
-        folder: where the maps of one source are kept.
+        folder: the folder of the maps of one source.
         index: the scan's place in the source, which names the file.
         volume: the scan as the classifier sees it.
         saliency: its map.
-        origin: how maps are made, e.g. a fingerprint of the classifier and the options.
+        origin: a description of how the maps are made, e.g. a fingerprint of the classifier and the
+            options.
 
     Returns:
         The file.
@@ -72,10 +73,10 @@ def read_saliency(
     """Reads the map of one scan.
 
     Args:
-        folder: where the maps are kept.
+        folder: the folder of the maps.
         index: the scan's place in the source.
         volume: the scan as the classifier sees it.
-        origin: how the map must have been made, see ``write_saliency``.
+        origin: the description that the map must have, see ``write_saliency``.
 
     Returns:
         The map as it was written.
@@ -123,7 +124,7 @@ def write_saliency_of(
     Args:
         source: volumes ``image``.
         indices: which of them.
-        folder: where the maps are kept; one folder for each source and origin.
+        folder: the folder of the maps; one folder for each source and origin.
         explain: volume (s, h, w, c) -> map (s, h, w).
         origin: see ``write_saliency``.
         progress: whether to show a progress bar.
@@ -152,7 +153,7 @@ class WithSaliency(VolumesWithSaliency):
 
     Args:
         source: volumes ``image`` with labels.
-        folder: where their maps are kept.
+        folder: the folder of the maps.
         origin: see ``write_saliency``.
 
     Attributes:

@@ -62,7 +62,7 @@ class SaliencySource(VolumesWithSaliency):
     Attributes:
         source, class_names: the source, and its classes.
         labels: the label of each item.
-        maps: as given.
+        maps: the argument of the same name.
 
     Raises:
         InputError: not as many maps as volumes; and for an item, see ``check_saliency``.
@@ -92,7 +92,7 @@ def check_saliency(maps: Float[np.ndarray, "..."], shape: tuple[int, ...], *, na
     Args:
         maps: one map (s, h, w, 1) or several.
         shape: the shape of the volume, or of the volumes.
-        name: what the message calls them.
+        name: the arguments' name in messages.
 
     Raises:
         InputError: naming what is wrong.

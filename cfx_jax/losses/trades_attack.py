@@ -100,7 +100,7 @@ def check_start(start: tuple[float, float], *, name: str = "start") -> None:
 
     Args:
         start: the least and the largest distance.
-        name: what the message calls it.
+        name: the argument's name in messages.
 
     Raises:
         InputError: they are not in [0, 1] or not in rising order.

@@ -120,7 +120,8 @@ def extract_features(
     """Computes the features of each image, over all devices.
 
     Args:
-        extractor: from ``inception_extractor``, ``classifier_extractor``, or of one's own.
+        extractor: the network, from ``inception_extractor`` or ``classifier_extractor``, or one's
+            own.
         images: values in [0, 1].
         batch_size: images at once; None takes all. Changes nothing but memory and speed.
         progress: shows a bar over batches; a text is its label.

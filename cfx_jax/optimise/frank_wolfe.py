@@ -44,7 +44,7 @@ def auto_frank_wolfe(
     Args:
         constraint: the set; its mask, if any, is obeyed before the oracle solves, as the paper's
             equation 3 asks.
-        num_steps: at least 1.
+        num_steps: the number of steps, at least 1.
         step_size: the first step, a fraction in (0, 1] of the way to the oracle's answer.
         momentum: weight of older gradients in the average that the oracle sees; 0 in every
             published setting.

@@ -131,7 +131,7 @@ def wait_for_all(what: str, *, each_works: bool = False) -> None:
     """Waits until every process has come here.
 
     Args:
-        what: what they have come to, in words.
+        what: the point that the processes have reached, in words.
         each_works: whether each has worked by itself before, so that they come at different times;
             they are waited for a day then, and else an hour.
 
@@ -198,7 +198,7 @@ def first_process_locks(
 
     Args:
         folder: the folder.
-        doing: what the process does there.
+        doing: what the process does in the folder, in words.
     """
     return locked(folder, doing=doing) if is_first_process() else nullcontext()
 

@@ -37,7 +37,7 @@ def status_of(
     Args:
         run: the command, a function of its arguments.
         arguments: the arguments of the command line; None takes the process's.
-        program: what the line of a mistake begins with.
+        program: the first word of the line of a mistake.
         stopped: the line where the user stops the command; empty for none.
         wording: says a mistake in the words of the command line.
 

@@ -67,7 +67,7 @@ def batches(examples: Any, *, batch_size: int | None, mesh: Mesh) -> Batches:
     Args:
         examples: a pytree whose leaves have a leading axis over examples.
         batch_size: at least 1, rounded up to a multiple of the mesh's size; None makes one batch.
-        mesh: from ``data_mesh``.
+        mesh: the devices, from ``data_mesh``.
 
     Raises:
         InputError: a batch size below 1, no examples, or leaves of different lengths.
@@ -159,7 +159,7 @@ class ExampleMap:
         Args:
             fn: ``(shared, example) -> result`` of ONE example.
             shared: a pytree that all examples share, such as a classifier.
-            mesh: from ``data_mesh``.
+            mesh: the devices, from ``data_mesh``.
         """
         let_go_of_programs()
         self._mesh, self._asked = mesh, (as_pytree(fn), shared)
@@ -179,7 +179,7 @@ class ExampleMap:
         """The memory that a batch takes on each device, in words; the program is compiled for it.
 
         Args:
-            examples: as in a call.
+            examples: a batch, as in a call.
         """
         return self._call(partial(program_memory, _map_batch), examples)
 

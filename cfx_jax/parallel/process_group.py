@@ -115,7 +115,7 @@ def wait_for_verdict(error: BaseException) -> None:
     If one is, this process ends meanwhile. Otherwise the error is this process's own.
 
     Args:
-        error: what the main thread has met.
+        error: the exception of the main thread.
     """
     if this_run() is not None and any(word in str(error) for word in _BROKEN):
         time.sleep((SILENCE_S + 10) * BEAT_S)

@@ -41,7 +41,7 @@ def tell(bar: Any, text: str) -> None:
     """Prints a line above a bar, to the standard error; nothing where the bar is not shown.
 
     Args:
-        bar: from ``progress_bar``, or tqdm's own.
+        bar: a bar from ``progress_bar``, or one of tqdm.
         text: the line; nothing is printed of an empty one.
     """
     if text and not getattr(bar, "disable", True):
@@ -52,7 +52,7 @@ def tell_memory(bar: Any, label: bool | str, memory: str) -> None:
     """Prints above a bar what memory a batch takes.
 
     Args:
-        bar: as in ``tell``.
+        bar: a bar, as in ``tell``.
         label: the label of the bar, if it is a text.
         memory: as ``costs.describe_memory`` says it.
     """

@@ -87,7 +87,7 @@ def write_knob(
         path: the file, usually ``knob.html``; written in one move.
         sweeps: one or more.
         title: the page's title.
-        class_names: what classes 0 and 1 are called, e.g. ``("not smiling", "smiling")``.
+        class_names: the names of classes 0 and 1, e.g. ``("not smiling", "smiling")``.
         note: set in a frame below the title, such as "synthetic data".
         smooth: enlarge the images by interpolation; otherwise pixels stay square.
 

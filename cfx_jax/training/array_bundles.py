@@ -60,7 +60,7 @@ def unbundle(
     Args:
         template: arrays of the same names, shapes and types in the same order; they say on which
             devices each is to be.
-        stored: what ``bundle`` gave.
+        stored: the arrays that ``bundle`` returned.
         split: the same names as in ``bundle``.
 
     Returns:

@@ -104,8 +104,8 @@ def fit(
         key: base key of the training.
         num_steps: number of optimiser steps in all.
         workdir: folder of this training: configuration, checkpoints, metrics.
-        config: what the training depends on, a dataclass or mapping; a ``workdir`` of another one
-            is refused.
+        config: all that the training depends on, a dataclass or mapping; a ``workdir`` of another
+            one is refused.
         evaluate: state -> metrics by name, e.g. on a validation set.
         evaluate_every: steps between evaluations; the last step is always evaluated. Default: only
             the last step.

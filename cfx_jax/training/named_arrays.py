@@ -32,7 +32,7 @@ def from_arrays(template: Any, arrays: Mapping[str, Array | np.ndarray]) -> Any:
     Args:
         template: a pytree of the same structure, shapes and types; only its arrays of size 0 give
             their values.
-        arrays: what ``to_arrays`` returned.
+        arrays: the arrays that ``to_arrays`` returned.
 
     Returns:
         A pytree like ``template`` with the values of ``arrays``.

@@ -94,7 +94,7 @@ def averaged_method(method: Method, ranges: AugmentationRanges, *, num: int) -> 
 
     Args:
         method: neither random nor a search.
-        ranges: how far images are moved.
+        ranges: the ranges of the moves.
         num: how many moved images.
     """
     explain, identity = _Averaged(method.explain, ranges, num), [method.identity, ranges, num]

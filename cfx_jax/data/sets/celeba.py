@@ -193,7 +193,7 @@ def crop_face(
 
     Args:
         photograph: the pixels.
-        name: what the message calls it.
+        name: the argument's name in messages.
 
     Returns:
         A view of the pixels.

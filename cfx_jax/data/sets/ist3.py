@@ -56,7 +56,7 @@ class StrokeRecord(NamedTuple):
     Attributes:
         name: the path of its file below the folder, without the suffix.
         scan: the NIfTI file.
-        patient: whose it is.
+        patient: the name of the patient.
         side: the side of the lesion, the number in ``SIDES``; 0 without one.
         infarct_size: 0 to 4; 0 is none, or not known.
         territory: 1 to 6, counted in ``TERRITORIES``; 0 is none, or not known.

@@ -21,7 +21,7 @@ def find_groups(files: Sequence[CollectedFile], groups: str | None) -> list[Coll
     """Finds the group of each file, and checks that no group is in two splits.
 
     Args:
-        files: with their labels.
+        files: the files, with their labels.
         groups: see ``open_images``.
 
     Returns:

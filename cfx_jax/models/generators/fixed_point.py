@@ -136,7 +136,7 @@ class FixedPointTranslator(nnx.Module):
 
         Args:
             images: (b, h, w, in_channels) in [0, 1]; height and width divide by 2 for each halving.
-            domain: where to, 0 or 1 for each image.
+            domain: the domain to translate into, 0 or 1 for each image.
 
         Returns:
             Images of the same shape, in [0, 1].

@@ -138,7 +138,7 @@ class BendingGenerator(nnx.Module):
 
         Args:
             latent: the result of ``encode``.
-            bins: what the classifier's probability of each is to be in, 0..num_bins - 1.
+            bins: for each image the bin that its probability is to reach, 0..num_bins - 1.
 
         Returns:
             Images (b, h, w, in_channels) in [0, 1].

@@ -47,7 +47,7 @@ def rebuild(name: str, options: Mapping[str, Any], arrays: Mapping[str, np.ndarr
             ``ProgressiveGenerator`` or ``BendingGenerator``.
         options: the options of that class, by name, and ``compute_dtype``, if it computes in
             bfloat16; lists stand for tuples, as JSON has them.
-        arrays: what ``arrays_of`` gave.
+        arrays: the arrays that ``arrays_of`` returned.
 
     Raises:
         InputError: an unknown class or option, or arrays of another network.

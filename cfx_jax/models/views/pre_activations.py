@@ -46,7 +46,8 @@ class PreActivations:
         names.
 
         Args:
-            inputs: what the model is called with, the first axis running over images or volumes.
+            inputs: the batch that the model is called with, the first axis running over images or
+                volumes.
 
         Returns:
             Arrays whose first axis is that of the inputs: (b, h, w, c) of images, (b, n, h, w, c)

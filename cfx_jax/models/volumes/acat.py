@@ -38,7 +38,7 @@ class ACAT(nnx.Module):
         trunk: the stages of the volume.
         saliency_trunk: the stages of the saliency map, of the same kind and one channel, up to the
             last that has a mask; None where there is no mask.
-        head: what maps features (b, ``trunk.slice_width``) to logits: ``last_layer`` or
+        head: the layer that maps features (b, ``trunk.slice_width``) to logits: ``last_layer`` or
             ``HalfBrainHead``.
         num_slices: slices of every volume; None averages slices instead of weighing them.
         masks: which of ``"early"``, ``"middle"`` and ``"late"`` there are.

@@ -21,7 +21,7 @@ class SliceWise(nnx.Module):
 
     Args:
         trunk: the stages, such as ``resnet50_stages`` or ``half_brain_stages`` make.
-        head: what maps features (b, ``trunk.slice_width``) to logits: ``last_layer`` or
+        head: the layer that maps features (b, ``trunk.slice_width``) to logits: ``last_layer`` or
             ``HalfBrainHead``.
         dropout: share of the features dropped in training after each of the stages but the last, in
             [0, 1). A control for attention at these places (published: 0.2 and 0.6; 0 in the

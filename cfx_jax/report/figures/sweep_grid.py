@@ -58,7 +58,7 @@ def sweep_grid(
     Args:
         path: the file, ending in ``.png``; written in one move.
         sweeps: one or more, of the same number of images.
-        class_name: what class 1 is called.
+        class_name: the name of class 1.
         outlines: what is outlined in each sweep, with its size in parentheses above the image; None
             for nothing.
         outlined: the name of what is outlined.

@@ -31,7 +31,7 @@ class FundusRecord(NamedTuple):
     Attributes:
         name: different for every photograph of the set.
         image: the photograph's file.
-        patient: whose eye it is; photographs of one patient belong in one part of a split.
+        patient: the name of the patient; photographs of one patient belong in one part of a split.
         grade: the grade of diabetic retinopathy, 0 (none) to 4 (proliferative); None where the set
             has none.
         gradable: 1 where the photograph is good enough for a diagnosis, else 0; None where the set

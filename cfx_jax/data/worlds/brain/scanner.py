@@ -100,7 +100,7 @@ def acquire(
 
     Args:
         scene: brightness of the head.
-        scanner: how the slice is taken.
+        scanner: the settings by which the slice is taken.
         sensitivity: the sensitivity of the coils, as :func:`sensitivity` draws it.
         noise: the noise of the signal; its magnitude is what is seen, so that noise brightens the
             dark (Gudbjartsson and Patz, "The Rician distribution of noisy MRI data", 1995).

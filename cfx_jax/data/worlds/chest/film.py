@@ -61,7 +61,7 @@ def expose(
 
     Args:
         density: the density of the chest, 0 where there is air only.
-        film: how the picture is taken.
+        film: the settings by which the picture is taken.
         noise: the noise of the film.
         lettering: opacity of the letters, in [0, 1].
         frame: the picture's frame.

@@ -107,11 +107,11 @@ def draw(
         seed: the world; pictures of different seeds are independent.
         index: the picture's number, 0 or more.
         size: side in pixels, at least 32.
-        finding: what the label tells. With "opacity", the diseased have opacities and all hearts
-            are normal. With "cardiomegaly", the diseased have an enlarged heart, and 40 per cent of
-            all have opacities, whatever their label: they and the chest, its heart included, are
-            those of the same index with "opacity". Some normal hearts are wider than some enlarged
-            ones, but none than the same person's enlarged one.
+        finding: the finding that the label names. With "opacity", the diseased have opacities and
+            all hearts are normal. With "cardiomegaly", the diseased have an enlarged heart, and 40
+            per cent of all have opacities, whatever their label: they and the chest, its heart
+            included, are those of the same index with "opacity". Some normal hearts are wider than
+            some enlarged ones, but none than the same person's enlarged one.
         prevalence: share of pictures with the finding in [0, 1].
         severity: above 0; multiplies the opacities' density or the growth of the heart's width (the
             latter up to a heart that fills the chest), whichever is the finding. With opacities, at

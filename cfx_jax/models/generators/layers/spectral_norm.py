@@ -143,7 +143,7 @@ def power_step(
     """Takes a step of the power iteration to the singular vectors of the largest singular value.
 
     Args:
-        matrix: with a singular value above 0.
+        matrix: a matrix with a singular value above 0.
         right: the estimate of the right singular vector, of any length above 0.
 
     Returns:

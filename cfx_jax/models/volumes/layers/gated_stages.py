@@ -19,7 +19,7 @@ def run_stages(
 
     Args:
         stages: maps (n, h, w, c) -> maps (n, h', w', c').
-        images: what the first stage sees.
+        images: the input of the first stage.
         after: what is done to the maps of some stages before the next sees them, by the stage's
             number from 1.
 

@@ -26,9 +26,9 @@ def check_volumes(
     """Checks shape and dtype of a batch of volumes; costs nothing under ``jit``.
 
     Args:
-        volumes: what the model was called with.
+        volumes: the batch that the model was called with.
         channels: the model's number of channels.
-        name: what the message calls them.
+        name: the arguments' name in messages.
 
     Raises:
         InputError: not (b, s, h, w, channels), no slice, too few pixels, or not floating point.
@@ -93,7 +93,7 @@ def unfold_slices(
     Args:
         maps: (n, h, v, c), one for each image that ``fold_slices`` gave.
         num_volumes: b, how many volumes they are of.
-        split: as it was given to ``fold_slices``.
+        split: the argument of ``fold_slices``.
 
     Returns:
         (b, s, h, v, c), or (b, s, h, 2 v, c) with halves side by side, the right one as the patient
@@ -114,7 +114,7 @@ def slice_means(maps: Float[Array, "b s h w c"], split: Split) -> Float[Array, "
 
     Args:
         maps: (b, s, h, w, c), as ``unfold_slices`` gives them.
-        split: as it was given there.
+        split: the argument of ``fold_slices``.
 
     Returns:
         (b, s, c), or (b, s, 2 c): those of the right half, then those of the left.
