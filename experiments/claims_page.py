@@ -284,7 +284,7 @@ def _end(value: float) -> str:
 
 
 def _fill(text: str, *, indent: str = "", first: str = "") -> str:
-    """A paragraph in lines that fit a page, none of which is broken within code."""
+    """A paragraph in lines that fit a page. No line breaks within code."""
     spaces = "\0"  # codes and links stay on one line
     kept = re.sub(r"`[^`]*`|\[[^\]]*\]\([^)]*\)", lambda code: code[0].replace(" ", spaces), text)
     lines = textwrap.wrap(

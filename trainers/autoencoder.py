@@ -10,9 +10,9 @@ For slices x, an encoder E and a decoder D::
         gradients = grad(loss)          # in training mode: batch statistics move
         parameters = Adam(parameters, gradients)
 
-The schedule is that of ``alessandro-f/Dif-fuse``, by the same first author, since the paper prints
-none. The labels of the data play no part; ``SliceSource`` gives the slices of volumes. ``train``
-gives the network in evaluation mode, for ``models.residual_autoencoder.coder_of``.
+The paper prints no schedule: this one is from ``alessandro-f/Dif-fuse``, by the same first author.
+The labels of the data play no part; ``SliceSource`` gives the slices of volumes. ``train`` gives
+the network in evaluation mode, for ``models.residual_autoencoder.coder_of``.
 """
 
 from collections.abc import Mapping, Sequence

@@ -131,7 +131,7 @@ CYCE_CONFIG = Config(method="cyce", weights=CYCE, update="together")
 
 
 class Networks(nnx.Module):
-    """The trained networks: each list has the network of class 0 and that of class 1.
+    """The trained networks: each list has the network of class 0 and the network of class 1.
 
     Args:
         generators: g_0 and g_1; g_c turns over what is decided c.
@@ -290,9 +290,10 @@ def measure_answers(
             its logits.
 
     Returns:
-        ``turned``, the share of adversaries with the other decision; ``kept``, that of returned
-        images with the images' own; ``psnr``, the mean peak signal-to-noise ratio of returned
-        images in dB, at most 100; ``saturated``, the share of the adversaries' values at 0 or 1.
+        ``turned``, the share of adversaries with the other decision; ``kept``, the share of
+        returned images with the image's own decision; ``psnr``, the mean peak signal-to-noise ratio
+        of returned images in dB, at most 100; ``saturated``, the share of the adversaries' values
+        at 0 or 1.
     """
     error = jnp.square(images - returned[0]).mean(axis=(1, 2, 3))  # (b,)
     return {

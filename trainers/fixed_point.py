@@ -86,7 +86,8 @@ class Config:
     critic_depth: int = 6
     """The critic's convolutions (released: 6)."""
     weights: FixedPointWeights = field(default_factory=FixedPointWeights)
-    """The price of each term of the translator's loss; that of ``domain`` is the critic's too."""
+    """The price of each term of the translator's loss; the price of ``domain`` holds for the critic
+    too."""
     penalty: float = 10.0
     """Weight of the critic's gradient penalty (released: 10)."""
     critic_steps: int = 5
@@ -263,10 +264,10 @@ def measure_answers(
         logits: the classifier's, of ``crossed`` and of ``same``.
 
     Returns:
-        ``turned``, the share of crossed images with the other decision; ``kept``, that of
-        same-domain ones with the images' own; ``change``, the mean magnitude of what was changed to
-        cross, in units of [0, 1]; ``moved``, the same of images translated into their own domain,
-        which is to be 0.
+        ``turned``, the share of crossed images with the other decision; ``kept``, the share of
+        same-domain images with the image's own decision; ``change``, the mean magnitude of what was
+        changed to cross, in units of [0, 1]; ``moved``, the same of images translated into their
+        own domain, which is to be 0.
     """
     crossed, same = (decision(values) for values in logits)
     return {

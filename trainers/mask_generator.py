@@ -14,7 +14,7 @@ For an image x that the frozen classifier f decides c, a mask m in [0, 1] and a 
 
 The classifier is frozen, and so is the encoder, the network that classifies: only the decoder is
 trained and stored. f's decisions, not the labels, are what a mask is to keep inside and to destroy
-outside. Terms and settings are those of the authors' released script; deviations: one background
+outside. Terms and settings come from the authors' released script; deviations: one background
 serves both sides of a mask, and a validation, always against the same backgrounds, can select the
 weights.
 
@@ -158,9 +158,9 @@ def make_step(config: Config, inputs: Inputs) -> Step:
     """One step of training.
 
     Returns:
-        Pure ``step(state, key, batch) -> (state, metrics)``; a batch has ``image``
-        ``(b, h, w, c)``. Metrics: ``loss``, its weighted terms ``destroyer``, ``preserver``,
-        ``area`` and ``smoothness``, and those of ``measure_answers``.
+        Pure ``step(state, key, batch) -> (state, metrics)``; a batch has ``image`` ``(b, h, w,
+        c)``. Metrics: ``loss``, its weighted terms ``destroyer``, ``preserver``, ``area`` and
+        ``smoothness``, and the metrics of ``measure_answers``.
 
     Raises:
         InputError: as ``build``.
@@ -199,8 +199,8 @@ def measure_answers(
         destroyed_logits: the classifier's logits of the images outside of the masks.
 
     Returns:
-        ``preserved``, the share of decisions that stay inside; ``destroyed``, that of decisions
-        that change outside; ``covered``, the mean of the masks.
+        ``preserved``, the share of decisions that stay inside; ``destroyed``, the share of
+        decisions that change outside; ``covered``, the mean of the masks.
     """
     return {
         "preserved": (decision(preserved_logits) == decided).mean(),
@@ -213,7 +213,7 @@ def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
     """The validation of a state on ``image`` ``(n, h, w, c)``, with a fixed background of each.
 
     Returns:
-        ``state -> metrics``, those of the step with ``validation_`` before their names, and
+        ``state -> metrics``: the step's metrics with ``validation_`` before their names, and
         ``validation_score``, the negative loss.
 
     Raises:
@@ -251,7 +251,7 @@ TRAINER = Trainer(
 
 
 def _split(config: Config, inputs: Inputs, *, remat: bool = False) -> SplitGenerator:
-    """The generator taken apart; its decoder's weights are not those of the training."""
+    """The generator taken apart; its decoder's weights are not the trained ones."""
     return build(config, inputs.encoder, nnx.Rngs(jax.random.key(0)), remat=remat)
 
 

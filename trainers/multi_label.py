@@ -90,7 +90,7 @@ class Config(SupervisedConfig):
     balanced: bool = False
     """Always False: several labels cannot be balanced at once (released: no)."""
     select: Literal["auc", "accuracy", "none"] = "none"
-    """Validation metric of which the best weights are kept; none for the last weights (released).
+    """Validation metric by which the best weights are kept; none for the last weights (released).
     """
     run: RunSettings = field(
         default_factory=lambda: RunSettings(

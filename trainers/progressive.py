@@ -118,7 +118,7 @@ class Config:
     filters: tuple[int, ...] = (64, 128, 256, 512, 1024, 1024)
     """Channels of the generator's first convolution and after each halving (released)."""
     conditional_encoder: bool = False
-    """Whether the encoder is told a bin too, that of x (paper: no; released code: yes, for x_t the
+    """Whether the encoder takes a bin too, the bin of x (paper: no; released code: yes, for x_t the
     desired one)."""
     stem_activation: bool = True
     """Whether the norm of the image is followed by a ReLU, as released, which takes away what is
@@ -142,8 +142,8 @@ class Config:
     reconstruction: ReconstructionName = "pixels"
     """What is to come back: the image (paper), or its latent after x_t (released code)."""
     weights: ProgressiveWeights = field(default_factory=ProgressiveWeights)
-    """The price of each term of the generator's loss; that of ``adversarial`` is the
-    discriminator's too."""
+    """The price of each term of the generator's loss; the price of ``adversarial`` holds for the
+    discriminator too."""
     critic_steps: int = 5
     """Updates of the discriminator in one step (released: 5)."""
     learning_rate: float = 2e-4
@@ -156,7 +156,7 @@ class Config:
     second_moment: float = 0.9
     """Decay rate of Adam's second moment, in [0, 1) (released: 0.9)."""
     sampling: Literal["equal", "none"] = "equal"
-    """As many images of each bin that has any, or images as they come, such as those of
+    """As many images of each bin that has any, or images as they come, such as the images of
     ``data.calibrated_sample``."""
     select: Literal["score", "none"] = "none"
     """Keep the weights of highest ``validation_score``, or none for the last ones (released)."""
@@ -391,8 +391,8 @@ def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
     """The validation of a state, by the explanations of each ``image`` for all bins.
 
     Returns:
-        ``state -> metrics``, those of ``score_exaggerations`` with ``validation_`` before their
-        names.
+        ``state -> metrics``: the metrics of ``score_exaggerations`` with ``validation_`` before
+        their names.
 
     Raises:
         InputError: images outside [0, 1], another number of classes, or all images of one decision.

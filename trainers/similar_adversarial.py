@@ -199,9 +199,8 @@ def make_step(config: Config, inputs: Inputs) -> Step:
     """One step of training.
 
     Returns:
-        Pure ``step(state, key, batch) -> (state, metrics)``; a batch has ``image``
-        ``(b, h, w, c)``. Metrics: ``loss``, each of its weighted terms, and those of
-        ``measure_answers``.
+        Pure ``step(state, key, batch) -> (state, metrics)``; a batch has ``image`` ``(b, h, w,
+        c)``. Metrics: ``loss``, each of its weighted terms, and the metrics of ``measure_answers``.
 
     Raises:
         InputError: as ``init``.
@@ -263,7 +262,7 @@ def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
     """The validation of a state on ``image`` ``(n, h, w, c)``, with generators in evaluation mode.
 
     Returns:
-        ``state -> metrics``, those of the step with ``validation_`` before their names, and
+        ``state -> metrics``: the step's metrics with ``validation_`` before their names, and
         ``validation_score``, the negative loss.
 
     Raises:

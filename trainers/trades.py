@@ -99,7 +99,7 @@ class Config(SupervisedConfig):
         "adversarial_balanced_accuracy",
         "none",
     ] = "balanced_accuracy"
-    """Validation metric of which the best weights are kept (paper: balanced accuracy; released
+    """Validation metric by which the best weights are kept (paper: balanced accuracy; released
     code: accuracy under the training's own attack); none for the last weights."""
 
 
@@ -188,8 +188,8 @@ def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
     """The validation of a state, on adversarial images too where ``select`` looks at them.
 
     Returns:
-        ``state -> metrics``: those of ``shared.supervised.make_evaluate``, and those of
-        ``make_robust_evaluate`` where ``select`` names one of them.
+        ``state -> metrics``: the metrics of ``shared.supervised.make_evaluate``, and also the
+        metrics of ``make_robust_evaluate`` where ``select`` names one of them.
 
     Raises:
         InputError: images outside [0, 1], labels that are no class.

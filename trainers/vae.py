@@ -151,7 +151,7 @@ def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
     """The validation of a state on ``image`` ``(n, h, w, c)``, with a fixed draw of each latent.
 
     Returns:
-        ``state -> metrics``, those of the step with ``validation_`` before their names, and
+        ``state -> metrics``: the step's metrics with ``validation_`` before their names, and
         ``validation_score``, the negative loss.
 
     Raises:

@@ -120,7 +120,7 @@ class Config:
     )
     """How weights move."""
     select: Literal["accuracy", "balanced_accuracy", "none"] = "accuracy"
-    """Validation metric of which the best weights are kept, the later ones of equals; none for the
+    """Validation metric by which the best weights are kept, the later ones of equals; none for the
     last weights (released: accuracy for the baseline, the last weights of the others)."""
     run: RunSettings = field(
         default_factory=lambda: RunSettings(
@@ -163,7 +163,7 @@ def build(config: Config, rngs: nnx.Rngs) -> nnx.Module:
 
 
 def check(config: Config, inputs: Inputs) -> None:
-    """Checks that the classes of the data are those of the configuration.
+    """Checks that the data and the configuration have the same classes.
 
     Raises:
         InputError: another number of classes.
@@ -376,9 +376,9 @@ def score_volumes(logits: Logits, labels: Int[np.ndarray, " n"]) -> dict[str, fl
 
     Returns:
         ``validation_accuracy``, ``validation_balanced_accuracy`` and ``validation_cross_entropy``,
-        in nats and without weights of classes. With sides, accuracies are those of the four
-        classes, ``validation_lesion_accuracy`` is that of lesion or none, and the cross-entropy is
-        the sum of both terms.
+        in nats and without weights of classes. With sides, accuracies count the four classes,
+        ``validation_lesion_accuracy`` counts lesion or none, and the cross-entropy is the sum of
+        both terms.
     """
     decisions, has_sides = np.asarray(decide_classes(logits)), isinstance(logits, HalfBrainLogits)
     num_weights = 2 if isinstance(logits, HalfBrainLogits) else logits.shape[-1]

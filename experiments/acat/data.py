@@ -22,7 +22,7 @@ from experiments.shared import (
 )
 
 UNKNOWN = -1
-"""The size of a finding of which no size is known."""
+"""The size of a finding whose size is not known."""
 _SIDES = ("none", "left", "right", "both")
 
 

@@ -150,7 +150,7 @@ def _settle_maps(
     statistic: str,
     paper: Mapping[str, float],
 ) -> Claim:
-    """The claim that maps of one method have a higher score than those of another."""
+    """The claim that the maps of one method have a higher score than the maps of another."""
     claim = statement.settle_runs(
         paper,
         {name: study.scores(name, field) for name in pair},

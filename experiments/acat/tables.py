@@ -239,7 +239,7 @@ def reach_table(study: KindStudy) -> Table:
 
 
 def variance_table(study: KindStudy) -> Table:
-    """Table 3: the mean over runs; the paper's layers are those of its network for heads."""
+    """Table 3: the mean over runs; the paper's layers are the layers of its network for heads."""
     runs = [run.variances for run in study.runs]
     columns = ["convolution"]
     rows: Rows = [[str(number + 1)] for number in range(len(runs[0][BASELINE].plain))]

@@ -33,16 +33,17 @@ class CharachonConfig(ImagesConfig):
     num_images: int = 4000
     """Images of a synthetic world, over all parts."""
     validation: float | None = 0.1
-    """Share of images for the selection of weights, of patients where they are known. None: that of
-    the published split, 1,495 of RSNA's 14,863 images, 48 of MSD's 484 patients; a tenth of other
-    images."""
+    """Share of images for the selection of weights, of patients where they are known. None: the
+    share of the published split, 1,495 of RSNA's 14,863 images, 48 of MSD's 484 patients; a tenth
+    of other images."""
     test: float | None = 0.2
-    """Share of images for all reported figures, of patients where they are known. None: that of the
-    published split, 1,451 of RSNA's images, 73 of MSD's patients; a tenth of other images."""
+    """Share of images for all reported figures, of patients where they are known. None: the share
+    of the published split, 1,451 of RSNA's images, 73 of MSD's patients; a tenth of other
+    images."""
     augmentation: Literal["none", "light", "published"] = "light"
     """Of all trainings. light: mirrored left to right at random, shifted by up to a sixteenth.
-    published: rotated, shifted, magnified and turned upside down; the ranges are those of table II
-    of Charachon et al. 2020."""
+    published: rotated, shifted, magnified and turned upside down; the ranges are the ranges of
+    table II of Charachon et al. 2020."""
     classifier: classifier_trainer.Config = field(default_factory=classifier_trainer.Config)
     """Training of the classifier that is explained; classes, channels and normalisation are set by
     the images. The papers start from ImageNet's weights, which --classifier.weights FILE names."""

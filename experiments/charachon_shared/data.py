@@ -30,7 +30,7 @@ _SHARES = {"rsna": (1_495 / 14_863, 1_451 / 14_863), "msd": (48 / 484, 73 / 484)
 
 
 class Groups(NamedTuple):
-    """The images that intervals draw together: those of one patient, or copies of one picture.
+    """The images that intervals draw together: the images of one patient, or copies of one picture.
 
     Attributes:
         names: the group of each image, (n,); None where all images are drawn alone.

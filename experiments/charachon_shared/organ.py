@@ -116,8 +116,8 @@ _NUMBERS: Mapping[str, Callable[[Images, Masks], Float[np.ndarray, " n"]]] = {
 def number_table(setup: Setup[Any]) -> Table:
     """How well classifiers, and single numbers without a network, tell the test images' classes.
 
-    The direction of a number and its threshold are those of the best balanced accuracy on training
-    images.
+    The direction of a number and its threshold are chosen for the best balanced accuracy on
+    training images.
     """
     data, groups = setup.data, setup.data.groups
     finding = data.test.labels == data.finding
@@ -156,7 +156,8 @@ def best_threshold(
     """
     order = np.argsort(values, kind="stable")
     values, positive = values[order].astype(float), positive[order]  # exact midpoints
-    # Between values k and k + 1: the share of positives at or above minus that of negatives.
+    # Between values k and k + 1: the share of positives at or above it, less the share of negatives
+    # there.
     below = np.cumsum(positive) / positive.sum() - np.cumsum(~positive) / (~positive).sum()
     below = np.where(np.append(np.diff(values) > 0, False), below, 0.0)
     place = int(np.abs(below).argmax())

@@ -144,11 +144,12 @@ def balanced_difference_interval(
     labels: Int[np.ndarray, " n"],
     groups: np.ndarray | None,
 ) -> Interval:
-    """The interval of the balanced accuracy of the first answers less that of the second.
+    """The interval of the difference of two balanced accuracies, the first answers' less the
+    second's.
 
     Both are about the same images. Where no draw differs, such as for answers that are all alike,
-    the intervals of the classes' differences are combined instead, as Newcombe combines those of
-    two shares.
+    the intervals of the classes' differences are combined instead, as Newcombe combines the
+    intervals of two shares.
     """
     values = np.stack([first.astype(float) - second.astype(float), labels], axis=1)
     interval = bootstrap_interval(values, statistic=_balanced, groups=groups, strata=labels)

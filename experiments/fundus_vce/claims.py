@@ -1,8 +1,8 @@
 """The paper's sentences and orderings, and targets of ours, each with an interval and a verdict.
 
 The units drawn independently are patients where an image set knows patients, pictures where some
-are there twice, else images. Numbers of one image, such as those of its counterfactuals towards
-both classes, are averaged before anything is drawn.
+are there twice, else images. Numbers of one image, such as the numbers of its counterfactuals
+towards both classes, are averaged before anything is drawn.
 """
 
 import dataclasses

@@ -36,9 +36,9 @@ class Classifiers(NamedTuple):
         guided: the classifiers with every ReLU guided.
         stem_guided: the classifiers with the stem's ReLU alone guided, as in the released script.
         temperatures: the temperatures of the two networks.
-        validation: balanced accuracy on the validation images of each training of the plain
-            network, by name, of which the highest was taken; empty where there was nothing to
-            choose.
+        validation: for each training of the plain network, by name, the balanced accuracy on the
+            validation images; the training with the highest one was taken. It is empty where there
+            was nothing to choose.
         settings: the trainings as they were run, by the names of the configuration's fields.
         identity: what the weights depend on.
     """

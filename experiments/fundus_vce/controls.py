@@ -1,6 +1,7 @@
 """The controls of Table 2: how far maps without a network meet the lesions, and who leads on them.
 
-A control's threshold is chosen as that of a method: on the tuning images, by its own overlap there.
+A control's threshold is chosen as a method's threshold: on the tuning images, by its own overlap
+there.
 """
 
 from collections.abc import Callable, Mapping

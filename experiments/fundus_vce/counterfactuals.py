@@ -141,7 +141,7 @@ def explain(config: Config, data: Data, evaluations: Evaluations, search: Search
 
     Args:
         config: the configuration of the experiment.
-        data: the images, of which the test images are explained.
+        data: the images; the test images among them are explained.
         evaluations: the evaluations of the classifiers on the test images.
         search: finds counterfactuals.
     """

@@ -45,7 +45,7 @@ def write_report(folder: Path, study: Study, claims: Sequence[Claim]) -> None:
 
 
 def _settings(study: Study) -> Mapping[str, Any]:
-    """The settings as they were run; those of images that are not there are left out."""
+    """The settings as they were run; sentences about images that are not there are left out."""
     settings = dataclasses.asdict(dataclasses.replace(study.config, **study.classifiers.settings))
     if users_images(study.data.test) is not None:
         for name in ("synthetic", "quality", *([] if study.config.fine_tune else ["fine_tuning"])):

@@ -90,7 +90,7 @@ class Comparison(NamedTuple):
 
     @property
     def subjects(self) -> tuple[str, ...]:
-        """The methods that the claim is about, of which it says their level among the controls."""
+        """The methods whose level among the controls the claim states."""
         return self.methods if len(self.others) == 1 else (self.first,)
 
 

@@ -1,7 +1,7 @@
 """Table 2 and Figure 2: do maps name what the classifier uses?
 
-The regions of an image are overwritten by those of an image of the other class, in the order that a
-map gives them, and the classifier is asked after each step. The overwriting image comes from the
+The regions of an image are overwritten by the regions of an image of the other class, in the order
+of a map's values. The classifier decides after each step. The overwriting image comes from the
 independent adversary, the same for all methods. Most relevant first gives the AOPC (Samek et al.
 2017) and the degradation, least relevant first the preservation; the relevance score R joins the
 last two.
@@ -84,7 +84,7 @@ class Faithfulness(NamedTuple):
         return self._interval(group, areas, least)
 
     def above_random(self, method: str) -> Float[np.ndarray, "n steps"]:
-        """The AOPC up to each step, less that of random maps."""
+        """The AOPC up to each step, less the AOPC of random maps."""
         return self.aopc(method) - self.aopc(RANDOM)
 
     def aopc(self, method: str) -> Float[np.ndarray, "n steps"]:

@@ -117,7 +117,7 @@ def draw_pairs(report: PaperReport, study: Study) -> None:
 
 
 def draw_perturbation(report: PaperReport, faithfulness: Faithfulness) -> None:
-    """Draws Figure 2: the AOPC of every method, less that of random maps."""
+    """Draws Figure 2: the AOPC of every method, less the AOPC of random maps."""
     compared = [f"{generator} {variant}" for generator, variant in _COMPARED]
     methods = {made: [f"{made} {variant}" for variant in VARIANTS] for made in GENERATORS}
     methods["state of the art"] = [*STATE_OF_THE_ART, *compared]

@@ -21,7 +21,7 @@ _AT_ONCE = 32  # steps of one image that are classified at once
 class Sweep(NamedTuple):
     """The probability of the explained class while regions are replaced, (n, steps).
 
-    The first is that of the image itself.
+    The first value belongs to the image itself.
 
     Attributes:
         degraded: most relevant regions first.

@@ -58,7 +58,7 @@ class Study(NamedTuple):
             without those that are left out.
         quality: the measures of each generator on all test images, by name.
         pairs: the images that each makes of the explained images, by name.
-        paths: the maps of each pair but the adversary's, and those of SyCE on its own path, by
+        paths: the maps of each pair but the adversary's, and the maps of SyCE on its own path, by
             name.
         maps: the maps of the explained images (n, h, w), by method; without the controls.
         percentiles: the thresholds of Table 1.
@@ -228,7 +228,7 @@ def _integrate(
 
 
 def _state_of_the_art(setup: Setup[Config], explained: Explained) -> dict[str, np.ndarray]:
-    """The maps of the methods that the paper compares with, but for those of pairs of images.
+    """The maps of the methods that the paper compares with, without the maps of pairs of images.
 
     None where they are left out.
     """

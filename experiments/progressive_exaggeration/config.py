@@ -60,8 +60,8 @@ class Config(ImagesConfig):
     listed with the columns path, label, and optionally group, split; 'celeba:PATH' and
     'chexpert:PATH', CelebA and CheXpert as they are downloaded."""
     label: str = "smiling"
-    """The label that is explained, of those that the images have; a folder has only that of its
-    last class, and 'chest' only cardiomegaly."""
+    """The label that is explained, of those that the images have; a folder has only the label of
+    its last class, and 'chest' only cardiomegaly."""
     labels: tuple[str, ...] = ()
     """The labels that are read, of those that the images have, the explained one among them; empty:
     all.
@@ -144,8 +144,8 @@ class Config(ImagesConfig):
     """Test images that are explained, at most, as many of either decision."""
     inception: str = ""
     """File of Inception-v3's weights, for Fréchet distances that compare with published ones;
-    without it the features are those of the second classifier, and distances compare with each
-    other alone."""
+    without it the features come from the second classifier, and distances compare with each other
+    alone."""
     recogniser: str = ""
     """What recognises faces, as MODULE:FUNCTION: it takes images (n, h, w, c), float32 in [0, 1],
     and gives a vector for each, (n, d), whose cosine distance is below 0.5 for one person, as of

@@ -113,7 +113,7 @@ class Data(NamedTuple):
         return [part.images.identity for part in (self.train, self.validation, self.test)]
 
     def of(self, labels: Sequence[str], explained: str) -> "Data":
-        """The same images with some of the labels, of which one is explained."""
+        """The same images with some of the labels, one of them explained."""
         columns = [self.names.index(label) for label in labels]
         parts = (self.train, self.validation, self.test)
         train, validation, test = (

@@ -100,7 +100,7 @@ def fill_rows(
     dtype: Any = np.float32,
     label: str | bool = False,
 ) -> np.ndarray:
-    """An array in a file, of which missing rows are made; a stopped run goes on where it was.
+    """An array in a file whose missing rows are computed; a stopped run goes on where it was.
 
     Args:
         folder: the folder of this array alone.
@@ -233,7 +233,7 @@ def _layout(arrays: Arrays) -> Layout:
 
 
 def _created(folder: Path, number: int, layout: Layout) -> _Store:
-    """Arrays of zeros, which take no room yet, of which no row is written."""
+    """Arrays of zeros without a written row, which take no room yet."""
     with writing("the arrays", folder, _ADVICE):
         (folder / _WRITTEN).unlink(missing_ok=True)  # it speaks of files that are replaced now
         for name, (shape, dtype) in layout.items():

@@ -54,7 +54,7 @@ class Statement(NamedTuple):
         note: str = "",
         **bounds: Any,
     ) -> Claim:
-        """The claim, settled by any statistic of which an interval is known.
+        """The claim, settled by any statistic whose interval is known.
 
         Args:
             paper: the paper's figures by name.

@@ -131,7 +131,8 @@ def control_maps(
 
     Args:
         images: the images, values in [0, 1].
-        seed: the seed of the random pixels; those of image i depend on it and on i alone.
+        seed: the seed of the random pixels; the pixels of image i depend on the seed and on i
+            alone.
         organs: where each organ is; ``find_body`` of each image where None.
         annotations: where each finding is, empty for images without one; None where none is known.
         counterfactuals: the true counterfactual of each image; None where it is not known.
@@ -247,7 +248,7 @@ def find_level(
     groups: Shaped[np.ndarray, " n"] | None = None,
     sign: int = 1,
 ) -> Level | None:
-    """The level of a method by its scores and those of the controls on the same images.
+    """The level of a method, by its scores and the controls' scores on the same images.
 
     Args:
         method: its name; None is returned for a control.

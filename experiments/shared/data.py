@@ -123,7 +123,7 @@ class OpenedImages(NamedTuple):
 
 
 def _one_label(images: ImageSet, note: str, annotation: str | None = None) -> OpenedImages:
-    """Images of two classes, of which the second is the label."""
+    """Images of two classes; the second class is the label."""
     labels, names = images.labels[:, None], (images.class_names[-1],)
     return OpenedImages(images, note, labels, names, annotation)
 

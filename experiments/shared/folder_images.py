@@ -55,7 +55,7 @@ class FolderImages(StoredImages):
     Args:
         collection: the images, with labels.
         organ: whether items have an ``organ_mask``, and what of the images is made black. Copies
-            and fingerprints are those of the images as they were before.
+            and fingerprints describe the images as they were before.
 
     Attributes:
         patients: for each image the group to which it belongs, such as a patient; None where no
@@ -146,7 +146,8 @@ def load_folder(path: str, options: FolderOptions) -> ImageSet:
 
 
 def users_images(images: ImageSet) -> FolderImages | None:
-    """The user's own images of which a set is; None for images of a program or a published set."""
+    """The user's own images that a set belongs to; None for images of a program or a published
+    set."""
     return images.source if isinstance(images.source, FolderImages) else None
 
 

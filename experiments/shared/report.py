@@ -43,7 +43,7 @@ class PaperReport:
         title: the title of the page; the classes of a user's own images stand behind it.
         introduction: below the title.
         note: what a reader must know beside every table and figure.
-        users: a user's own images, of which the report is then: it says what was found in the
+        users: a user's own images, which the report then describes: it says what was found in the
             files, leaves the paper's figures out, and says what its words mean.
     """
 

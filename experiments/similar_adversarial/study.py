@@ -151,7 +151,7 @@ def nearest(percentiles: Sequence[float], percentile: float) -> float:
 
 
 def with_averages(names: Sequence[str]) -> list[str]:
-    """Names of methods, then those of their averages."""
+    """Names of methods, then the names of their averages."""
     return [*names, *(name + AVERAGED for name in names)]
 
 

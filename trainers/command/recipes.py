@@ -144,7 +144,7 @@ def train_explainer(
         workdir: folder of the training, which then holds the generator too.
         config: the configuration of the recipe's trainer; None takes the recipe's own.
         classes: names of the k classes.
-        sides: the classes of side 0 and those of side 1.
+        sides: the classes of side 0, and the classes of side 1.
         model: the name of the classifier in messages.
         num_workers: processes that read the training images, as ``trainers.train`` has it.
         progress: shows a progress bar.

@@ -1,8 +1,8 @@
 """Recipe: a robust sibling of a user's own network, trained further from its weights by TRADES.
 
-The network is used in evaluation mode throughout: the statistics of its batch norms stay those of
-the given network, and its dropout is off. Images of a fine-tuning are too few to estimate
-statistics anew, and adversarial ones would shift them.
+The network is used in evaluation mode throughout: its batch norms keep the statistics of the given
+network, and its dropout is off. Images of a fine-tuning are too few to estimate statistics anew,
+and adversarial ones would shift them.
 """
 
 from collections.abc import Mapping
@@ -159,8 +159,8 @@ def measure_robustness(
     Args:
         classifier: one image -> logits.
         validation: ``image`` and ``label``.
-        attack: names the norm and the radius; the attack itself is that of
-            ``metrics.robustly_correct``, with 20 steps and one restart.
+        attack: names the norm and the radius; the attack is ``metrics.robustly_correct``, with 20
+            steps and one restart.
         batch_size: images computed at once.
     """
     places = evenly_spread(len(validation["label"]), most=_ATTACKED)

@@ -218,7 +218,8 @@ def binned_batches(
 ) -> TrainingBatches:
     """Batches of ``image`` and ``label``, the bin of a frozen classifier's probability at it.
 
-    The probability is that of class 1, without augmentation; a warning counts bins with few images.
+    The probability is the probability of class 1, without augmentation; a warning counts bins with
+    few images.
 
     Args:
         run, inputs: the run and inputs of the training, with a ``classifier`` of two classes.
@@ -302,7 +303,7 @@ def source_probabilities(
 ) -> Float[np.ndarray, " n"]:
     """The classifier's probability of class 1 at items of a source, read in parts.
 
-    Args and errors are those of ``decide_source``.
+    Arguments and errors as ``decide_source``.
 
     Returns:
         One probability for each item, for ``data.bins.probability_bins`` and ``calibrated_sample``.
@@ -320,7 +321,7 @@ def source_logits(
 ) -> Float[np.ndarray, "n k"]:
     """The logits of a classifier of any number of classes at items of a source, read in parts.
 
-    Args and errors are those of ``decide_source``, but for the number of classes.
+    Arguments and errors as ``decide_source``, but for the number of classes.
 
     Returns:
         A row for each item.

@@ -96,7 +96,8 @@ def classifier_of(
 
 
 def join_parts(parts: Mapping[str, nnx.State]) -> nnx.State:
-    """The parameters of a network from those of its parts, as ``variables_of`` gives them.
+    """The parameters of a network from the parameters of its parts, as ``variables_of`` returns
+    them.
 
     A state with states inside of it is another pytree than one with dictionaries, for which a step
     would compile anew.
@@ -146,7 +147,7 @@ def descent_step(
         mesh: the devices that share a batch.
 
     Returns:
-        Pure ``step(state, key, batch) -> (state, metrics)``, the metrics those of the loss.
+        Pure ``step(state, key, batch) -> (state, metrics)`` with the metrics of ``compute_loss``.
     """
     graphdef = graph_of(model, remat=run.remat)
 

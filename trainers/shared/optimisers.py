@@ -39,8 +39,8 @@ class OptimiserSettings:
     nesterov: bool = False
     """Whether momentum of sgd is Nesterov's."""
     weight_decay: float = 0.0
-    """Weight of the l2 penalty on all parameters, those of batch normalisation included. sgd and
-    adam add it to the gradient; adamw decays the weights by it."""
+    """Weight of the l2 penalty on all parameters, the parameters of batch normalisation included.
+    sgd and adam add it to the gradient; adamw decays the weights by it."""
     schedule: Literal["constant", "cosine", "cosine_by_epoch", "triangle", "line"] = "constant"
     """Course of the learning rate: constant; half a cosine, step by step or epoch by epoch;
     linearly up from 0 and down to 0; or constant at first and then in a line down to 0."""
@@ -74,7 +74,7 @@ def make_schedule(
 
     Args:
         settings: the course of the rate.
-        run: gives the number of steps, and those of an epoch; the last may be shorter.
+        run: contains the number of steps, and of the steps of an epoch; the last may be shorter.
         updates: how often the network is updated in one step.
 
     Raises:

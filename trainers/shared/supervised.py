@@ -155,7 +155,7 @@ def score_logits(
 
 
 def check_data(config: SupervisedConfig, inputs: Inputs) -> None:
-    """Checks that classes and channels of the data are those of the configuration.
+    """Checks that the data and the configuration agree on classes and channels.
 
     Raises:
         InputError: the data has another number of classes or channels than the configuration, or

@@ -171,8 +171,8 @@ def explain_all(explained: Explained, facts: FactsOfScans, config: Config) -> Ar
         config: the configuration of the run.
 
     Returns:
-        ``NAME/FIELD`` for all ``METHODS`` and ``REFERENCES`` and all ``FIELDS``, and for
-        methods ``NAME/likeness`` (n,); the fields of ``Traces``; and ``shown/FIELD`` for those of
+        ``NAME/FIELD`` for all ``METHODS`` and ``REFERENCES`` and all ``FIELDS``, and for methods
+        ``NAME/likeness`` (n,); the fields of ``Traces``; and ``shown/FIELD`` for the fields of
         ``Shown``.
     """
     rng, parts = np.random.default_rng(0), []
@@ -339,8 +339,8 @@ def score_references(
     """The scores of the ``REFERENCES`` that the facts allow, by name, but for ``CONSTANT``.
 
     A random voxel is one of the organ; in a head with a known territory, of the lesion's side of
-    it. Its hits are the share of these voxels that would be hits. Its overlap is that of as many
-    voxels drawn without replacement.
+    it. Its hits are the share of these voxels that would be hits. Its overlap is the expected
+    overlap of as many voxels, drawn without replacement.
     """
     image, organ = facts["image"][..., 0], facts.get("organ")
     scores = {}

@@ -160,7 +160,7 @@ def attention_maps(
 class ControlMaps:
     """Maps that say nothing of their scans, computed when they are read.
 
-    They are zeros, those of other scans, or uniform noise.
+    They are zeros, the maps of other scans, or uniform noise.
 
     Args:
         kind: ``ZERO``, ``SHUFFLED`` or ``NOISE``.

@@ -141,7 +141,7 @@ class Saliency(NamedTuple):
         return add_levels(noted, [self.level(OURS)])
 
     def level(self, method: str) -> Level | None:
-        """How far a method's area lies below that of the best control."""
+        """How far a method's area lies below the best control's area."""
         areas = {name: self.area(name) for name in self.accuracy}
         trivial = (RANDOM, *controls.TRIVIAL)
         groups = self.study.subject.groups
@@ -300,7 +300,7 @@ def _accuracy(
     seed: int,
     name: str,
 ) -> Float[np.ndarray, "n steps"]:
-    """The mean accuracy over draws of noise, of which each image has its own."""
+    """The mean accuracy over draws of noise; each image has its own draws."""
     number, (height, width, channels) = len(maps), subject.queries.shape
     steps = _Correct(-(-height * width // _STEPS))
     accuracy = []

@@ -29,7 +29,7 @@ from trainers import count_steps, multi_label, train, weights_digest, with_run
 
 EXPLAINED, JUDGE, ORACLE = "classifier", "judge", "oracle"
 _JUDGE_SEED = 1_000
-"""Added to the seed of the explained classifier's training for those of the ones that judge."""
+"""Added to the seed of the explained classifier's training, for the trainings of the judges."""
 
 
 class Network(NamedTuple):

@@ -103,7 +103,7 @@ class Distances(NamedTuple):
     real: Mapping[str, float]
 
     def difference(self, first: tuple[str, str], second: tuple[str, str]) -> Interval | None:
-        """The distance of one group and method less that of another, paired by queries.
+        """The distance of one group and method less the distance of another, paired by queries.
 
         None is returned where one has no distance.
         """

@@ -90,7 +90,7 @@ def units_of(groups: Shaped[np.ndarray, " n"] | None, number: int) -> Shaped[np.
 
 
 def _cloud(sweeps: Sweeps, features: Features, units: Shaped[np.ndarray, " n"]) -> Cloud:
-    """All explanations of all queries; those of one unit belong together."""
+    """All explanations of all queries; the queries of one unit belong together."""
     vectors, probabilities = features.of_sweeps(sweeps), np.asarray(sweeps.series.probabilities)
     flat = vectors.reshape(probabilities.size, -1)
     return Cloud(flat, probabilities.ravel(), np.repeat(units, probabilities.shape[1]))

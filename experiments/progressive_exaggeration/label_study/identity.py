@@ -225,8 +225,8 @@ def latents_of_queries(
 def latents_of_bin(sweeps: Sweeps, bin: int, *, batch_size: int) -> Float[np.ndarray, "n d"]:
     """The latents E(x_delta) of the explanations for one bin.
 
-    An encoder that is told a bin is told that of the query, as where the training encodes
-    explanations for its cycle.
+    An encoder that takes a bin takes the query's bin, as where the training encodes explanations
+    for its cycle.
     """
     images, own_bins = (
         np.asarray(sweeps.series.images)[:, bin],

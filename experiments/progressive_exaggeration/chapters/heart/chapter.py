@@ -1,8 +1,8 @@
 """The chapter on hearts: the radiographs that are measured, and its section of the report.
 
 Only the images of the synthetic chest world have masks of heart and lungs. A study of others trains
-a classifier and an explainer of cardiomegaly in that world beside its own. The paper's masks are of
-other radiographs than it explains, those of the SCR set, which may not be passed on.
+a classifier and an explainer of cardiomegaly in that world beside its own. The paper's masks belong
+to other radiographs than it explains, the SCR set, which may not be passed on.
 """
 
 import dataclasses
@@ -135,7 +135,7 @@ def measure_hearts(study: LabelStudy) -> Heart:
 
 
 def all_series(subject: Subject, sweeps: Sweeps, hearts: Hearts) -> AllSeries:
-    """The sizes by every way and measure, of the queries of which every image has a size."""
+    """The sizes by every way and measure, for the queries all of whose images have a size."""
     queries, known = (
         sizes_of(hearts.queries),
         true_sizes(subject.queries, heart="counterfactual_heart_mask"),

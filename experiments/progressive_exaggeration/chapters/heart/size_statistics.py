@@ -44,7 +44,7 @@ class Series(NamedTuple):
 
     @property
     def complete(self) -> "Series":
-        """The queries of which every image has a size: where no lung is found there is none."""
+        """The queries all of whose images have a size: where no lung is found there is none."""
         every = np.column_stack([self.queries, self.explanations, self.counterfactuals, self.known])
         return self.of(np.isfinite(every).all(axis=1))
 
