@@ -182,7 +182,8 @@ def sweep(folder: str | os.PathLike[str]) -> None:
     """Removes what writers that were killed have left in a folder and those inside of it.
 
     These are temporary files of ``replacing``, and folders of such names, whose process has ended
-    on this host. Those of processes on other hosts, of which nothing is known here, stay.
+    on this host. Files of processes on other hosts stay, since nothing is known of these processes
+    here.
 
     Args:
         folder: in which this process is the only one to write (see ``locks.locked``), but for

@@ -31,7 +31,7 @@ from cfx_jax.optimise import from_optax, run
 class _Cosines(NamedTuple):
     """The cosines along each axis, ``down`` and ``across``.
 
-    ``frequency`` is that of their products, in radians per side.
+    ``frequency`` is the frequency of their products, in radians per side.
     """
 
     down: Float[Array, "h f"]

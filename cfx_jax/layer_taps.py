@@ -46,8 +46,7 @@ class Parts(NamedTuple):
     It is the tap between the two.
 
     Attributes:
-        features: image (h, w, c) -> feature maps (fh, fw, f), usually those of the last
-            convolution.
+        features: image (h, w, c) -> feature maps (fh, fw, f), usually of the last convolution.
         head: feature maps -> logits (k,).
 
     >>> means = Parts(lambda image: image[::2, ::2], lambda maps: maps.mean((0, 1)))

@@ -170,8 +170,8 @@ def negative_margin(
 ) -> Callable[[Float[Array, "h w c"]], Float[Array, ""]]:
     """The margin ``logit[label] - max(other logits)``, below 0 where the image is misclassified.
 
-    To minimise it is to attack. For two classes its gradient is a positive multiple of that of
-    ``log p(label)``, so attacks whose steps are normalised follow the same path as with the
+    To minimise it is to attack. For two classes its gradient is a positive multiple of the gradient
+    of ``log p(label)``. Attacks with normalised steps then follow the same path as with the
     log-probability, for every temperature.
 
     Args:

@@ -1,6 +1,6 @@
 """Geometric moves of an image as matrices: rotation, shift, zoom about the centre, then flips.
 
-The convention is that of Keras' image generator, except that every move can be undone exactly.
+The convention is Keras' image generator's, except that every move can be undone exactly.
 """
 
 import math
@@ -18,7 +18,7 @@ from cfx_jax.errors import InputError
 
 @dataclass(frozen=True)
 class AugmentationRanges:
-    """How far images are moved; the defaults are those of Charachon et al. 2020, for 224 x 224.
+    """How far images are moved; the defaults come from Charachon et al. 2020, for 224 x 224.
 
     Attributes:
         rotation: the angle is uniform in [-rotation, rotation] degrees.

@@ -1,12 +1,13 @@
 """Saliency maps of counterfactuals from a latent.
 
-ACAT: Fontanella et al. 2023, section 3.2, with the code released for it, and that of Fontanella et
-al. 2023, "Diffusion Models for Counterfactual Generation and Anomaly Detection in Brain Images".
+ACAT: Fontanella et al. 2023, section 3.2, with the code released for it, and the saliency of
+Fontanella et al. 2023, "Diffusion Models for Counterfactual Generation and Anomaly Detection in
+Brain Images".
 
 A map is where the counterfactual differs from what the decoder makes of the image itself, in
-magnitude. The class-agnostic map is the mean of those of both target classes, so that it does not
-take knowing the class; each is scaled before, since the target that the classifier has decided
-already takes a much smaller change.
+magnitude. The class-agnostic map is the mean of the maps of both target classes, so that no class
+must be known; each is scaled before, since the target that the classifier has decided already takes
+a much smaller change.
 """
 
 from typing import NamedTuple

@@ -3,9 +3,9 @@
 Fong & Vedaldi 2017, "Interpretable explanations of black boxes", deletion game.
 
 Settings of Charachon et al. 2020 and 2021: a mask of 56 x 56 for an image of 224 x 224, filtered
-after upsampling (sigma 3), a blurred image behind it (sigma 5), 150 steps. Weights, power and step
-size, which they do not give, are those of the code that Fong & Vedaldi released. Its jitter of the
-image is left out: it would make the objective random.
+after upsampling (sigma 3), a blurred image behind it (sigma 5), 150 steps. They print no weights,
+power and step size: these come from the code that Fong & Vedaldi released. Its jitter of the image
+is left out: it would make the objective random.
 """
 
 from dataclasses import dataclass

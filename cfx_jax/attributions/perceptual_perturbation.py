@@ -4,9 +4,9 @@ Elliott, Law & Russell 2021, "Explaining classifiers using adversarial perturbat
 perceptual ball".
 
 The smallest change that turns the decision and hardly moves the network's inner features. Weights
-and margin are those of the released code, which also uses L-BFGS, though without a line search.
-Charachon et al. 2020 compare with it on a binary classifier, with the features after the first ReLU
-of each convolution block of a ResNet-50.
+and margin come from the released code. It also uses L-BFGS, though without a line search. Charachon
+et al. 2020 compare with it on a binary classifier, with the features after the first ReLU of each
+convolution block of a ResNet-50.
 """
 
 from collections.abc import Callable

@@ -2,8 +2,8 @@
 Siddiquee et al. 2019, "Learning Fixed Points in Generative Adversarial Networks").
 
 Charachon et al. 2021 ("Visual explanation by unifying adversarial generation and feature importance
-attributions") replace the regions of an image by those of such a translation when they measure how
-well a map ranks them: it is trained apart from every explanation, so it favours none.
+attributions") replace the regions of an image by the regions of such a translation when they
+measure how well a map ranks them: it is trained apart from every explanation, so it favours none.
 """
 
 from collections.abc import Callable

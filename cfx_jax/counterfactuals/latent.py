@@ -167,7 +167,7 @@ def _without_last_evaluation(
     from the image that it draws of it.
 
     Args:
-        descent: the algorithm, whose values are those of the whole objective.
+        descent: the algorithm, whose values are the values of the whole objective.
         penalty: the second part of the objective.
         move: state -> next iterate.
 

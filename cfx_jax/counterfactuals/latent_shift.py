@@ -6,10 +6,10 @@ Generation for Chest X-rays".
 ``z_lambda = z0 + lambda * dp/dz`` at the latent z0 of the image, with p the probability of the
 target class for what the decoder draws, and a factor lambda found by search for each image.
 
-Deviations: probabilities are the softmax's, those of a sigmoid where there are two classes; the
-target is the class to be raised, where the released code lowers the class that it explains.
-Fontanella et al. 2023 do not publish their search beyond its start and its doublings (appendix F):
-``"doubling"`` ends it after 31 sizes and tries both signs.
+Deviations: probabilities are the softmax's, which equal a sigmoid's for two classes; the target is
+the class to be raised, where the released code lowers the class that it explains. Fontanella et al.
+2023 do not publish their search beyond its start and its doublings (appendix F): ``"doubling"``
+ends it after 31 sizes and tries both signs.
 """
 
 from collections.abc import Callable
@@ -239,9 +239,9 @@ Shift = Callable[[Float[Array, ""]], Shifted]
 class Search(Protocol):
     """Searches for the factor: from the effect of a factor to the sweep and its choice.
 
-    Factors are those of the gradient of the target's own probability, which a positive factor
-    raises at first. The released searches lower the probability of a class by negative factors of
-    its gradient; for two classes, with the other one as target, they take the same steps.
+    Factors multiply the gradient of the target's own probability, so a positive factor raises it at
+    first. The released searches lower the probability of a class by negative factors of its
+    gradient; for two classes, with the other one as target, they take the same steps.
     """
 
     def __call__(self, shift: Shift) -> Sweep: ...
@@ -250,7 +250,7 @@ class Search(Protocol):
 def search_by_doubling(shift: Shift) -> Sweep:
     """Tries 1e-5 and its 30 doublings with both signs, and takes the one of the best probability.
 
-    Of equals it takes the smallest. The start and the doubling are those of Fontanella et al. 2023,
+    Of equals it takes the smallest. The start and the doubling come from Fontanella et al. 2023,
     appendix F; where it ends is not published.
 
     Args:
@@ -279,7 +279,7 @@ class SearchOutwards:
 
     Attributes:
         advance: one factor -> the next.
-        rise: bound of the probability, above that of the reconstruction.
+        rise: bound of the probability, above the reconstruction's probability.
         furthest: bound of the factor.
         certain: bound of the probability.
         change: bound of the image's change, as a share.

@@ -59,8 +59,8 @@ class Exaggeration(NamedTuple):
     def extreme(self) -> Float[Array, "*batch h w c"]:
         """The counterfactual of the classifier's decision.
 
-        It is the image of the lowest bin where the classifier decides 1, else that of the highest
-        bin.
+        It is the image of the lowest bin where the classifier decides 1, else the image of the
+        highest bin.
         """
         decides_1 = (self.probability >= 0.5)[..., None, None, None]
         return jnp.where(decides_1, self.images[..., 0, :, :, :], self.images[..., -1, :, :, :])

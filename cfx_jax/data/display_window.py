@@ -1,7 +1,7 @@
 """From the stored values of a grey DICOM image to [0, 1], as a display shows them (PS3.3 C.11).
 
 Stored values become the modality's (Hounsfield units, say) by a table or by rescale slope and
-intercept. A table or a window then chooses those of interest, which become [0, 1]. Enhanced
+intercept. A table or a window then chooses the values of interest, which become [0, 1]. Enhanced
 multi-frame files keep these numbers apart for each frame.
 """
 

@@ -101,7 +101,7 @@ def calibrated_sample(
     """Chooses as many images of each bin, labelled 1 in the share that the bin's lower edge says.
 
     Of bin i ``(1 - i / K) per_bin`` images, rounded, have the true label 0 and the others label 1.
-    Where images of label 0 run short those of label 1 fill the bin up; where these run short it
+    Where images of label 0 run short, images of label 1 fill the bin up; where these run short it
     stays smaller, and a warning counts such bins.
 
     Args:
@@ -153,7 +153,7 @@ def _choose_of_bin(
     number: int,
     rng: np.random.Generator,
 ) -> Int[np.ndarray, " m"]:
-    """Chooses some items; ``share`` is that of label 0, as numerator and denominator."""
+    """Chooses some items; ``share`` is the share of label 0, as numerator and denominator."""
     part, total = share
     negatives, positives = (rng.permutation(items[labels[items] == label]) for label in (0, 1))
     # In integers, since (1 - 0.9) * 5000 falls short of 500.

@@ -77,7 +77,7 @@ def lp_ball_in_box(
 ) -> ConstraintSet:
     """The images within ``radius`` of ``center`` in the lp norm.
 
-    Their values are in [lower, upper], and those outside of a mask are those of ``center``.
+    Their values are in [lower, upper]. Outside of a mask they equal ``center``.
 
     Args:
         center: an image ``(h, w, c)`` (or any float array) with values in [lower, upper].

@@ -155,7 +155,7 @@ def critic_terms(
             for it.
         domain: weight of the cross-entropy of that target (released: 1).
         penalty: weight of the gradient penalty, at least 0 (released: 10). As released, the slope
-            is that of the sum over patches, while the verdicts are means over them.
+            is taken of the sum over patches, while the verdicts are means over them.
 
     Returns:
         The scalars ``"real"``, ``"fake"``, ``"domain"`` and ``"penalty"``, the last two weighted.

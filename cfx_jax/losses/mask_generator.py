@@ -4,7 +4,7 @@ Dabkowski and Gal 2017, "Real time image saliency for black box classifiers".
 
 A mask is to show, at each pixel, how much of the image the classifier needs: what it keeps
 preserves the decision, what it leaves out destroys it, and it is small and smooth. Terms, weights
-and backgrounds are those of the authors' released training script, in our units [0, 1]; the class
+and backgrounds come from the authors' released training script, in our units [0, 1]; the class
 selector is left out, as in Charachon et al. 2020 and 2021. Deviation: without the script's noise on
 the kept part of the image.
 """
@@ -47,8 +47,8 @@ class MaskGeneratorWeights:
     area_power: float = 0.3
     """Power of the mask, above 0; below 1 it prefers masks of 0 and 1 to grey ones."""
     border: float = 0.3
-    """Weight of the mask's squares along the four sides of the image, in units of those of the
-    differences.
+    """Weight of the mask's squares along the four sides of the image, in units of the squares of
+    the differences.
     """
 
 

@@ -17,8 +17,8 @@ def multi_task_terms(
 ) -> dict[str, Float[Array, ""]]:
     """Computes the two terms of the loss, to be added.
 
-    The paper does not print it: the sum of both cross-entropies, that of the side over images with
-    a lesion alone, is our choice.
+    The paper does not print it: the sum of both cross-entropies, with the side's over images with a
+    lesion alone, is our choice.
 
     Args:
         lesion: logits of no lesion and lesion.

@@ -201,8 +201,8 @@ def generator_terms(
         desired: what each x_t is to have as its probability of class 1, as ``desired_probability``
             gives it.
         reconstruction: ``"pixels"``, the mean magnitude of the difference of x and its
-            reconstruction (equation 5), or ``"latent"``, the mean square of that of the latents of
-            x and x_t, both with gradient (the code).
+            reconstruction (equation 5), or ``"latent"``, the mean square of the difference of the
+            latents of x and x_t, both with gradient (the code).
         weights: the price of each term.
 
     Returns:
@@ -242,7 +242,7 @@ def generator_terms(
 def pixel_error(images: Images, others: Images) -> Float[Array, ""]:
     """Computes the mean magnitude of the difference of two batches of images in [0, 1].
 
-    The unit is that of images in [-1, 1].
+    The unit is the unit of images in [-1, 1].
     """
     return 2 * safe_abs(images - others).mean()
 

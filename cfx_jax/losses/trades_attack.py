@@ -43,7 +43,7 @@ def trades_attack(
     order: Order = "clean_first",
     unroll: int | bool | None = None,
 ) -> Float[Array, "h w c"]:
-    """Finds the image of a ball whose prediction diverges most from that of the ball's centre.
+    """Finds the image of a ball whose prediction diverges most from the prediction at the centre.
 
     Args:
         key: draws the start.

@@ -5,8 +5,8 @@ as in the code that xGEM's images come from in Singla et al. 2020, appendix A.2
 (LynnHo/VAE-Tensorflow).
 
 Both terms are means over all elements, and errors are in units of images in [-1, 1], so that the
-released weight keeps its meaning: with sums over elements, of which there are many more pixels than
-latents, beta would be another number.
+released weight keeps its meaning: with sums over elements beta would be another number, since there
+are many more pixels than latents.
 """
 
 import jax

@@ -1,8 +1,8 @@
 """Checks of the arrays that metrics take, and their conversion to one kind.
 
 The first part is of values: one number, decision, category or row of numbers for each image. The
-second part is of maps and masks, of which the last two axes are one image and the axes before them
-any batch.
+second part is about maps and masks: the last two axes are one image, the axes before them any
+batch.
 """
 
 from numbers import Real

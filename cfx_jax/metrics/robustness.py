@@ -72,9 +72,9 @@ class Attacked(NamedTuple):
 class Attack:
     """APGD that lowers a loss of the true class until the classifier is wrong.
 
-    The loss is the label's logit less that of the class ``aim``, or, for an aim below 0, less the
-    largest other logit, or the log-odds of the label, whose descent is that of its log-probability.
-    All are scalars of the same logits, so one compiled program serves every aim.
+    The loss is the label's logit less the logit of the class ``aim``, or, for an aim below 0, less
+    the largest other logit, or the log-odds of the label, which descend as its log-probability
+    does. All are scalars of the same logits, so one compiled program serves every aim.
     """
 
     p: float

@@ -1,4 +1,4 @@
-"""Auto-PGD in l1: sparse sign steps whose sparsity follows that of the best point found.
+"""Auto-PGD in l1: sparse sign steps whose sparsity follows the best point so far.
 
 Croce and Hein 2021, "Mind the box: l1-APGD for sparse adversarial attacks on image classifiers".
 """

@@ -4,7 +4,7 @@ Boreiko et al. 2022, "Sparse Visual Counterfactual Explanations in Image Space".
 
     v = argmin_{v in set} <gradient, v>,    x <- x + step_size * (v - x),
 
-and its size adapts as that of APGD does (see ``adaptive_step``). Between checkpoints the size is
+and its size adapts as APGD's step does (see ``adaptive_step``). Between checkpoints the size is
 constant; there is no 2 / (t + 2) decay.
 """
 

@@ -119,7 +119,7 @@ def proximal_gradient(
 def soft_threshold(
     x: Float[Array, "*shape"], center: Float[Array, "*shape"], threshold: float | Float[Array, ""]
 ) -> Float[Array, "*shape"]:
-    """Moves each entry of ``x`` towards that of ``center`` by the threshold, at most to it.
+    """Moves each entry of ``x`` towards the entry of ``center`` by the threshold, at most to it.
 
     This is the proximal map ``argmin_u threshold * ||u - center||_1 + ||u - x||^2 / 2``.
 

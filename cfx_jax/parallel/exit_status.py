@@ -81,7 +81,7 @@ def _by_option(arguments: Sequence[str]) -> dict[str, str]:
 
 
 def _ended(status: int, line: str) -> int:
-    """The exit status of a failure, of which the other processes of this run are told."""
+    """The exit status of a failure, after the other processes of this run are told of it."""
     if line:
         print(line, file=sys.stderr)
     if not is_alone():

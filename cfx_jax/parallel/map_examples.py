@@ -30,7 +30,7 @@ from cfx_jax.parallel.sharding import data_mesh, gather, is_key, num_examples, r
 
 
 class Batch(NamedTuple):
-    """A padded batch on the devices, ``examples``, of which the first ``num_real`` are real."""
+    """A padded batch on the devices, ``examples``; the first ``num_real`` of them are real."""
 
     examples: Any
     num_real: int

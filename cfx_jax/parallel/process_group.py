@@ -110,7 +110,7 @@ def end_run(status: int, reason: str) -> NoReturn:
 
 
 def wait_for_verdict(error: BaseException) -> None:
-    """Waits, where an error looks like that of a lost process, until it is known which one it is.
+    """Waits, where an error looks as if a process were lost, until it is known which one is lost.
 
     If one is, this process ends meanwhile. Otherwise the error is this process's own.
 

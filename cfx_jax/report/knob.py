@@ -77,7 +77,7 @@ def write_knob(
     note: str = "",
     smooth: bool = False,
 ) -> Path:
-    """Writes the page of one or several sweeps, of which the reader picks one by its thumbnail.
+    """Writes the page of one or several sweeps; the reader picks a sweep by its thumbnail.
 
     The map of the change from the query is signed and averaged over the channels, and all maps of a
     sweep share one scale, so that they can be compared. Images are compressed without loss: a sweep

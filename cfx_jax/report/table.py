@@ -1,7 +1,7 @@
 """Tables of results, as CSV for machines and as Markdown and text for readers.
 
-CSV has full precision. Cells are those of ``cfx_jax.report.table_cells``. In the CSV file their
-parts get columns of their own: ``iou``, ``iou_std``, ``iou_low``, ``iou_high``.
+CSV has full precision. Cells follow ``cfx_jax.report.table_cells``. In the CSV file their parts get
+columns of their own: ``iou``, ``iou_std``, ``iou_low``, ``iou_high``.
 """
 
 import csv

@@ -87,7 +87,7 @@ class CheckpointStore:
                     shutil.rmtree(leftover, ignore_errors=True)
 
     def steps(self) -> list[int]:
-        """Lists the steps of which there is a checkpoint, oldest first."""
+        """Lists the steps that have a checkpoint, oldest first."""
         return _steps(self._folder)
 
     def latest(self) -> str:

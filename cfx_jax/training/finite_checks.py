@@ -35,7 +35,7 @@ class MetricsWindow:
         """Takes the metrics of a step, and fetches the metrics of the step before.
 
         Raises:
-            InputError: there is no metric called ``loss``, or that of the step before is not
+            InputError: there is no metric called ``loss``, or the loss of the step before is not
                 finite.
         """
         if "loss" not in metrics:

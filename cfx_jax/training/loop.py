@@ -2,8 +2,8 @@
 
 The loop owns what is the same in every training; what is trained lives in ``step``. Step ``i`` gets
 the key ``fold_in(key, i)``, so a training that goes on from a checkpoint draws the numbers it would
-have drawn. Metrics are fetched one step late: while the host reads those of a step, the device
-works on the next one.
+have drawn. Metrics are fetched one step late: while the host reads the metrics of a step, the
+device works on the next step.
 """
 
 import sys
@@ -55,7 +55,7 @@ class FitResult(NamedTuple):
         best: the state with the highest value of the metric of selection; ``state`` where nothing
             was selected.
         history: the lines of ``metrics.jsonl``: ``step``, training metrics (means since the line
-            before) and those of ``evaluate``.
+            before) and the metrics of ``evaluate``.
         durations: where the time of this call went; 0 everywhere if the training was finished
             before.
     """

@@ -57,7 +57,7 @@ class FundusSet(StoredSet):
 class LabelledFundus:
     """Items of a set with classes; made by ``label_by_grade`` and ``label_by_quality``.
 
-    Items are those of the set with ``label`` added.
+    Items are the items of the set with ``label`` added.
 
     Args:
         fundus_set: the set.

@@ -22,7 +22,7 @@ class StoredFile(NamedTuple):
     """A file on disk or in a zip archive.
 
     Attributes:
-        path: the file's; that of the archive and the name in it, joined, for a member.
+        path: the file's; for a member, the archive's path and the name in it, joined.
         archive: the archive that holds it; None for a file on disk.
     """
 
@@ -67,7 +67,8 @@ class StoredFile(NamedTuple):
 
     @contextmanager
     def on_disk(self) -> Iterator[Path]:
-        """The path of a file with this content; that of an archive's member is deleted after use.
+        """The path of a file with this content; the copy of an archive's member is deleted after
+        use.
 
         Raises:
             InputError: what is raised inside, without the path before it.

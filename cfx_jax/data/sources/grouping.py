@@ -1,4 +1,4 @@
-"""The groups of images, such as those of one patient, which no split may divide."""
+"""The groups of images, such as the images of one patient, which no split may divide."""
 
 import re
 from collections.abc import Sequence

@@ -120,7 +120,7 @@ def read_image(
         The image, in [0, 1].
 
     Raises:
-        DamagedFile, InputError: it cannot be decoded, or has values beyond those of ``depth``.
+        DamagedFile, InputError: it cannot be decoded, or has values beyond the range of ``depth``.
     """
     if contents.kind == "DICOM":
         with file.on_disk() as path:

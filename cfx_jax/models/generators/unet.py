@@ -1,8 +1,8 @@
 """The UNet of the generators of Charachon et al. 2020 and 2021, and a generator of one image.
 
-Layers, filters and parameter counts are those of the authors' released networks: SAGen's (2020,
-"Combining Similarity and Adversarial Learning to Generate Visual Explanation") and those of SyCE
-and CyCE (2021, "Leveraging Conditional Generative Models in a General Explanation Framework of
+Layers, filters and parameter counts follow the authors' released networks: SAGen's (2020,
+"Combining Similarity and Adversarial Learning to Generate Visual Explanation") and the networks of
+SyCE and CyCE (2021, "Leveraging Conditional Generative Models in a General Explanation Framework of
 Classifier Decisions"). Their "batch norm" never left inference mode with its first statistics, so
 it is a scale and a shift for each channel, and dropout was off; this is what ``norm="affine"`` is
 and why there is no dropout. Deviations: the constant factor 1 / sqrt(1.001) of that scale is left
@@ -209,7 +209,7 @@ class UNetGenerator(nnx.Module):
     def encode(self, images: Float[Array, "b h w c"]) -> Latent:
         """Computes the latent of images, the encoder's maps.
 
-        Arguments and errors are those of ``UNet.encode``.
+        Arguments and errors as in ``UNet.encode``.
         """
         return encode(self.unet, images, residual=self.residual)
 

@@ -97,7 +97,7 @@ def pointwise(in_channels: int, out_channels: int, *, rngs: nnx.Rngs) -> nnx.Lin
 def batch_norm(
     channels: int, *, momentum: float = 0.9, epsilon: float = 1e-5, rngs: nnx.Rngs
 ) -> nnx.BatchNorm:
-    """Makes a batch norm; the defaults are those of the published residual networks.
+    """Makes a batch norm; the defaults come from the published residual networks.
 
     Args:
         channels: size of the last axis.

@@ -1,4 +1,4 @@
-"""A network that computes in another number type than that of its weights."""
+"""A network that computes in another number type than its weights have."""
 
 from typing import Any, Literal, TypeVar, get_args
 

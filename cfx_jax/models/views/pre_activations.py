@@ -50,8 +50,8 @@ class PreActivations:
                 volumes.
 
         Returns:
-            Arrays whose first axis is that of the inputs: (b, h, w, c) of images, (b, n, h, w, c)
-            where a model of volumes turns each into n images.
+            Arrays whose first axis is the inputs' first axis: (b, h, w, c) of images, (b, n, h, w,
+            c) where a model of volumes turns each into n images.
         """
         values: dict[str, jax.Array] = {}
         _recording(self.model, self.names, values)(*inputs)

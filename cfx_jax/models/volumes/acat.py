@@ -4,8 +4,8 @@ Fontanella et al. 2023, "ACAT: Adversarial Counterfactual Attention for Classifi
 in Medical Imaging", section 3.1; layers as released.
 
 The maps are made beforehand and stay as they are; the branch that reads them is trained with the
-rest. Its features give a mask after each of the first three stages, by which those of the volume
-are weighted, and the three masks together weigh the last ones. Fresh masks are near one half, so a
+rest. Its features give a mask after each of the first three stages, which weights the volume's
+features, and the three masks together weight the last features. Fresh masks are near one half, so a
 network that starts from the weights of its baseline does not start with its logits.
 
 Deviations: the saliency branch has no unused last stage, and batch statistics are not touched
@@ -115,8 +115,8 @@ class ACAT(nnx.Module):
                 pixels; in [0, 1].
 
         Returns:
-            Maps (b, s, fh, fw, out_features); those of halves lie side by side, as the halves do in
-            the slice.
+            Maps (b, s, fh, fw, out_features); the maps of halves lie side by side, as the halves do
+            in the slice.
 
         Raises:
             InputError: shapes that do not fit, too few pixels, integers, or halves of an odd number

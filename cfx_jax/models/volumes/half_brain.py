@@ -197,7 +197,7 @@ class LesionHead(nnx.Module):
     ) -> Float[Array, "..."]:
         """Computes the model's feature maps.
 
-        Arguments and errors are those of the model's ``features``.
+        Arguments and errors as in the model's ``features``.
         """
         return self.model.features(volumes, *saliency)
 

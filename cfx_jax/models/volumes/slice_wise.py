@@ -46,8 +46,8 @@ class SliceWise(nnx.Module):
             volumes: (b, s, h, w, in_channels) in [0, 1], at least 4x4 pixels.
 
         Returns:
-            Maps (b, s, fh, fw, out_features); those of halves lie side by side, as the halves do in
-            the slice.
+            Maps (b, s, fh, fw, out_features); the maps of halves lie side by side, as the halves do
+            in the slice.
 
         Raises:
             InputError: another shape, too few pixels, integers, or halves of an odd number of

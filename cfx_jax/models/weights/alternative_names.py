@@ -45,8 +45,8 @@ def by_torchvision_names(
 
     Args:
         model: the network that they are for.
-        tensors: by torchvision's names; of a ``DenseNet`` by those of torchvision's published files
-            too (``norm.1`` for ``norm1``), of an ``EfficientNet`` by timm's.
+        tensors: by torchvision's names; of a ``DenseNet`` also by the names of torchvision's
+            published files (``norm.1`` for ``norm1``), of an ``EfficientNet`` by timm's.
 
     Returns:
         The same tensors; those whose names are none of these keep them.

@@ -45,8 +45,9 @@ def import_weights(
             own; tensors of theirs are left out. For another number of classes.
 
     Returns:
-        The copy, in the mode of ``model``. Every tensor has been used but for those of ``keep``,
-        the auxiliary head of Inception-v3, and the counters of batches of batch norm layers.
+        The copy, in the mode of ``model``. Every tensor has been used but for the tensors of
+        ``keep``, the auxiliary head of Inception-v3, and the counters of batches of batch norm
+        layers.
 
     Raises:
         InputError: a model of another class; a layer in ``keep`` that the model has not; tensors

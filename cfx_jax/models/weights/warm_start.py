@@ -22,7 +22,7 @@ class WarmStart(NamedTuple, Generic[Model]):
         model: the model.
         fresh: names of its parameters and batch statistics that are as they were, such as
             ``"fusion.weights.kernel"``: the source has none of this name, or they were skipped.
-        unused: names of those of the source that were not taken.
+        unused: the names of the source's parts that were not taken.
     """
 
     model: Model

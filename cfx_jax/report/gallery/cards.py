@@ -34,7 +34,7 @@ class Strip:
 
     Attributes:
         title: the method, and what it was asked for.
-        steps: one or more rows of figures, of which one is shown at a time; each row has as many.
+        steps: one or more rows of figures; one row is shown at a time; each row has as many.
         labels: the name of each step, such as "radius 0.5: sick 0.71".
         knob: the name of what the slider changes, such as "radius".
         numbers: names and values of the method's scores, as text.

@@ -2,7 +2,7 @@
 
 Their grade is the share of the lung that they take.
 
-Grades are those of MosMedData (Morozov et al., "MosMedData: chest CT scans with COVID-19 related
+Grades follow MosMedData (Morozov et al., "MosMedData: chest CT scans with COVID-19 related
 findings", 2020): CT-0 none, CT-1 below a quarter of the lung, CT-2 up to a half, CT-3 up to three
 quarters, CT-4 above.
 """

@@ -46,7 +46,7 @@ class Stack(NamedTuple):
 
     @property
     def holds_organ(self) -> Bool[np.ndarray, "s h w"]:
-        """The voxels of which at least half is the tissue in which findings lie."""
+        """The voxels at least half filled by the tissue in which findings lie."""
         return self.organ >= 0.5
 
 

@@ -57,7 +57,7 @@ class _World(NamedTuple):
 
     Attributes:
         class_names: the name of each label.
-        findings: names of what there is to find, first that of nothing.
+        findings: the names of the findings; the first one is for no finding.
         prevalence: share of scans with a finding.
         shares: the share of each finding among the scans with one, in any unit.
         noise: range of the noise's deviation.
@@ -108,8 +108,8 @@ def draw(
             -1000 to 400.
         size: side of the slices in pixels, at least 32.
         num_slices: how many slices the same body is cut into, at least 1.
-        prevalence: share of scans with a finding in [0, 1]; by default that of IST-3 (0.5369), or
-            of MosMedData without its CT-1 studies (172 of 426).
+        prevalence: share of scans with a finding in [0, 1]; by default the share in IST-3 (0.5369),
+            or in MosMedData without its CT-1 studies (172 of 426).
         finding_shares: how the findings share out, in any unit. Of "stroke", infarcts on the left,
             on the right and on both sides; by default as in IST-3, 28.80, 24.03 and 0.86. Of
             "lung", the grades CT-1 to CT-4; by default as in MosMedData without CT-1: 0, 125, 45
@@ -120,13 +120,13 @@ def draw(
 
     Returns:
         A dict of ``image`` float32 (s, size, size, 1) in [0, 1]; ``label`` int, 1 with a finding;
-        ``lesion_mask`` bool (s, size, size), the voxels of which at least half is brain tissue (or
-        lung) and more than a quarter of that has the finding, empty without it (and, below 64
-        pixels, where an infarct is too small for that); ``counterfactual``, the same scan of the
-        same body without its finding, or with the one drawn for this index;
-        ``counterfactual_lesion_mask``; ``factors``, a dict of named numbers, in which the finding
-        is that of the pair's diseased member, and the larger of two infarcts. The pair is equal bit
-        for bit outside the union of the two lesion masks.
+        ``lesion_mask`` bool (s, size, size), the voxels at least half filled by brain tissue (or
+        lung), more than a quarter of it with the finding; empty without it (and, below 64 pixels,
+        where an infarct is too small for that); ``counterfactual``, the same scan of the same body
+        without its finding, or with the one drawn for this index; ``counterfactual_lesion_mask``;
+        ``factors``, a dict of named numbers, in which the finding belongs to the pair's diseased
+        member, and is the larger of two infarcts. The pair is equal bit for bit outside the union
+        of the two lesion masks.
 
         Of "stroke" also ``side`` int, 0 none, 1 left, 2 right, 3 both; ``infarct_size`` int, 0
         none, 1 small to 4 very large, and ``territory`` int, 0 none, else a place in

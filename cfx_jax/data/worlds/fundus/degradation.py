@@ -72,7 +72,7 @@ def sample_faults(rng: np.random.Generator, *, gradable: bool) -> Faults:
 
 
 def displace(frame: Frame, faults: Faults) -> Frame:
-    """The frame in which the retina is drawn, beside that of the field of view."""
+    """The frame in which the retina is drawn, beside the frame of the field of view."""
     x, y = frame.centre
     return frame._replace(
         centre=(x + faults.shift_x * frame.radius, y + faults.shift_y * frame.radius)

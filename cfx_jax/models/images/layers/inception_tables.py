@@ -1,7 +1,7 @@
 """The layers of Inception-v3, by the names that torchvision has from the authors' code.
 
 Source: Szegedy et al. 2016, "Rethinking the Inception Architecture for Computer Vision"; widths,
-and where a layer is padded, are those of torchvision.
+and where a layer is padded, follow torchvision.
 """
 
 from cfx_jax.models.images.layers.inception import Pool, Table, Unit

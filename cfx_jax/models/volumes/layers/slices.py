@@ -117,7 +117,7 @@ def slice_means(maps: Float[Array, "b s h w c"], split: Split) -> Float[Array, "
         split: the argument of ``fold_slices``.
 
     Returns:
-        (b, s, c), or (b, s, 2 c): those of the right half, then those of the left.
+        (b, s, c), or (b, s, 2 c): the features of the right half, then of the left half.
 
     >>> slice_means(jnp.ones((1, 3, 4, 4, 1)), "halves").shape
     (1, 3, 2)
