@@ -34,7 +34,7 @@ _BARRED = ("permission denied", "operation not permitted", "read-only file syste
 
 @contextmanager
 def replacing(path: str | os.PathLike[str], *, durable: bool = False) -> Iterator[Path]:
-    """Gives a temporary path beside ``path``, and moves it onto ``path`` when the block succeeds.
+    """Yields a temporary path beside ``path``, and moves it onto ``path`` when the block succeeds.
 
     Args:
         path: the file to write; folders that are missing are made.

@@ -1,8 +1,8 @@
 """Classifiers that show the value of a layer, which class activation maps read.
 
 A tap is a function of an image, and of a shift that is added to the layer's value on its way. It
-gives the logits and the shifted value. The gradient by the shift is the gradient at the layer, and
-another value is a shift too, so that one function is all that a method needs.
+returns the logits and the shifted value. The gradient by the shift is the gradient at the layer,
+and another value is a shift too, so that one function is all that a method needs.
 """
 
 from collections.abc import Callable

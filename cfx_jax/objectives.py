@@ -26,8 +26,8 @@ def log_odds(logits: Float[Array, " k"], target: Int[Array, ""] | int) -> Float[
 
     Args:
         logits: one image's.
-        target: a class index; may be traced: one that names no class then gives NaN, and a gradient
-            of NaN.
+        target: a class index; may be traced: one that names no class then returns NaN, and a
+            gradient of NaN.
 
     Raises:
         InputError: fewer than two logits, or a target that is no class.
@@ -50,8 +50,8 @@ def value_of_class(
 
     Args:
         values: one image's logits, or other values of the classes.
-        target: a class index; may be traced: one that names no class then gives NaN, and a gradient
-            of NaN.
+        target: a class index; may be traced: one that names no class then returns NaN, and a
+            gradient of NaN.
         name: the argument's name in messages.
 
     Raises:
@@ -110,7 +110,7 @@ def class_score(
 
     Args:
         classifier: one image -> logits ``(k,)``.
-        target: the class; may be traced, and one that the classifier has not then gives NaN.
+        target: the class; may be traced, and one that the classifier has not then returns NaN.
             Attributions compile once for each ``int``, but once for all JAX arrays.
         of: ``"log_odds"``, ``log p - log(1 - p)``, does not saturate; ``"logit"``, the class's own,
             which says nothing of the others; ``"probability"``, in [0, 1], whose gradient vanishes
@@ -152,7 +152,7 @@ def negative_log_probability(
 
     Args:
         classifier: one image -> logits ``(k,)``.
-        target: a class index; may be traced, and one that the classifier has not then gives NaN.
+        target: a class index; may be traced, and one that the classifier has not then returns NaN.
 
     Returns:
         A function of one image, at least 0; it raises ``InputError`` as ``log_odds``.
@@ -177,7 +177,7 @@ def negative_margin(
     Args:
         classifier: one image -> logits ``(k,)``.
         label: the class to move away from; may be traced, and one that the classifier has not then
-            gives NaN.
+            returns NaN.
 
     Returns:
         A function of one image; it raises ``InputError`` as ``log_odds``.

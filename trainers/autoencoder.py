@@ -11,8 +11,8 @@ For slices x, an encoder E and a decoder D::
         parameters = Adam(parameters, gradients)
 
 The paper prints no schedule: this one is from ``alessandro-f/Dif-fuse``, by the same first author.
-The labels of the data play no part; ``SliceSource`` gives the slices of volumes. ``train`` gives
-the network in evaluation mode, for ``models.residual_autoencoder.coder_of``.
+The labels of the data play no part; ``SliceSource`` returns the slices of volumes. ``train``
+returns the network in evaluation mode, for ``models.residual_autoencoder.coder_of``.
 """
 
 from collections.abc import Mapping, Sequence

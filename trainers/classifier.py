@@ -14,7 +14,7 @@ oversampling, the weights of highest balanced validation accuracy. The fine-tuni
 ``FINE_TUNING``, started from the model of stage 1: three epochs with one triangle of the learning
 rate, the weights chosen alike (the released code takes the last).
 
-The source has ``image`` and ``label``, the validation too. ``train`` gives the network in
+The source has ``image`` and ``label``, the validation too. ``train`` returns the network in
 evaluation mode, images -> logits.
 """
 

@@ -23,7 +23,7 @@ extended by random duplicates, where the released code stops an epoch at its end
 not end early where the learning rate has reached its smallest; images are not rescaled to their own
 range; pixels that a generator draws outside of [0, 1] are led back (``unit_clip_leading_back``).
 
-``train`` needs ``classifier``, one image -> two logits, and gives g_0 and g_1;
+``train`` needs ``classifier``, one image -> two logits, and returns g_0 and g_1;
 ``tuple(map(models.generator_of, ...))`` makes them generators of one image.
 """
 

@@ -19,8 +19,8 @@ The networks are in evaluation mode. Deviations: each batch has as many images o
 the learning rate falls at every step of the second half of the training, where the released code
 lowers it every 1000 updates.
 
-``train`` needs ``classifier``, one image -> two logits. It gives the translator,
-``(images, domain) -> images``, for ``models.translation_of`` and ``counterfactuals.fixed_point``.
+``train`` needs ``classifier``, one image -> two logits. It returns the translator, ``(images,
+domain) -> images``, for ``models.translation_of`` and ``counterfactuals.fixed_point``.
 """
 
 from collections.abc import Mapping
@@ -181,9 +181,9 @@ def make_step(config: Config, inputs: Inputs) -> Step:
     """One step of training.
 
     Returns:
-        Pure ``step(state, key, batch) -> (state, metrics)``; a batch has ``image``
-        ``(2 b critic_steps, h, w, c)``, decided 0, 1, 0, 1 .... Metrics: ``loss`` of the
-        translator, each of its weighted terms and what ``measure_answers`` gives, and the critic's
+        Pure ``step(state, key, batch) -> (state, metrics)``; a batch has ``image`` ``(2 b
+        critic_steps, h, w, c)``, decided 0, 1, 0, 1 .... Metrics: ``loss`` of the translator, each
+        of its weighted terms and the metrics of ``measure_answers``, and the critic's
         ``critic_real``, ``critic_fake``, ``critic_domain`` and ``critic_penalty``, means over its
         updates.
 

@@ -20,8 +20,8 @@ weights.
 
 ``train`` needs ``classifier``, one image -> logits, such as ``models.per_image(encoder)``, and
 ``encoder``, the trained network that classifies, a ``ResNet`` or a ``FindingClassifier`` with one;
-``load`` needs the encoder too. They give the generator; ``models.per_image`` makes it a function of
-one image -> its mask (h, w, 1).
+``load`` needs the encoder too. They return the generator; ``models.per_image`` makes it a function
+of one image -> its mask (h, w, 1).
 """
 
 from dataclasses import dataclass, field

@@ -13,8 +13,8 @@ For images x with k labels y of 0 or 1 each, and a network f with a sigmoid for 
 
 Deviations: a validation can select the weights; images can be attacked.
 
-``train`` needs ``targets``, 0 or 1 for each label ``(n, k)``; the validation's ``label`` is
-``(m, k)``. It gives the network in evaluation mode, images -> logits ``(b, k)``;
+``train`` needs ``targets``, 0 or 1 for each label ``(n, k)``; the validation's ``label`` is ``(m,
+k)``. It returns the network in evaluation mode, images -> logits ``(b, k)``;
 ``models.one_label(models.per_image(network), label)`` is the classifier of one label.
 """
 

@@ -28,7 +28,7 @@ testing, the code's other difference, are a matter of how the network is called:
 ``models.exaggerator_of``.
 
 ``train`` needs ``classifier``, one image -> two logits, such as ``models.per_image(model)`` or
-``models.one_label`` of a network of several labels. It gives the selected generator, for
+``models.one_label`` of a network of several labels. It returns the selected generator, for
 ``models.exaggerator_of`` and then ``counterfactuals.progressive``. A ``start`` is a generator whose
 parameters and batch statistics are taken, such as one that explains another classifier; the
 discriminator starts at random.
@@ -184,8 +184,8 @@ CODE_HEAD = Config(
     reconstruction="latent",
     weights=ProgressiveWeights(returned_class=1.0),
 )
-"""The code that the authors released last, but for the bin that its encoder is told when it encodes
-x for x_t.
+"""The code that the authors released last. One thing differs: the encoder that encodes x for x_t
+takes the bin of x, in the released code the target bin.
 """
 
 

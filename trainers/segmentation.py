@@ -11,8 +11,8 @@ For images x with the class m of each pixel, and a network f::
         parameters = Adam(parameters, gradients)
 
 ``train`` needs ``targets``, the class of each pixel ``(n, h, w)``, which the augmentation must
-leave true; the validation has ``mask`` ``(m, h, w)``. It gives the network in evaluation mode,
-images -> logits ``(b, h, w, k)``; ``models.per_image`` of it gives the logits of one image.
+leave true; the validation has ``mask`` ``(m, h, w)``. It returns the network in evaluation mode,
+images -> logits ``(b, h, w, k)``; ``models.per_image`` of it returns the logits of one image.
 """
 
 from dataclasses import dataclass, field

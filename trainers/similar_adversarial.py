@@ -17,8 +17,8 @@ is Single AE2 (W,TV) with the filters that suit 224 pixels, which are ours; the 
 (equations 1 and 2) has the adversarial generator alone, and the image itself stands for the similar
 one. Pixels that a generator draws outside of [0, 1] are led back (``unit_clip_leading_back``).
 
-``train`` needs ``classifier``, one image -> logits. It gives the generators in evaluation mode, for
-``models.generator_of`` and then ``counterfactuals.similar_adversarial``, or where naive
+``train`` needs ``classifier``, one image -> logits. It returns the generators in evaluation mode,
+for ``models.generator_of`` and then ``counterfactuals.similar_adversarial``, or where naive
 ``counterfactuals.naive_adversarial``. A ``model`` of one's own is a module that gives the pair and
 has the twins as ``similar`` and ``adversarial``, or where naive one that gives adversarial images.
 """

@@ -14,7 +14,7 @@ For images x with labels y, a network f with probabilities p, and the ball of th
 In the one forward pass clean and adversarial images are interleaved, so that both share their batch
 statistics (the original TRADES code uses two passes).
 
-The source has ``image`` and ``label``, the validation too. ``train`` gives the network in
+The source has ``image`` and ``label``, the validation too. ``train`` returns the network in
 evaluation mode, images -> logits.
 """
 

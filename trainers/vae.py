@@ -12,7 +12,7 @@ decoder D::
         parameters = Adam(parameters, gradients)
 
 It knows no classifier, and the labels of the data play no part. Deviation: a validation, always
-with the same draws of latents, can select the weights. ``train`` gives the network in evaluation
+with the same draws of latents, can select the weights. ``train`` returns the network in evaluation
 mode, for ``counterfactuals.xgem``.
 """
 

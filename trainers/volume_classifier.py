@@ -22,7 +22,7 @@ selected alike.
 The source has ``image`` (s, h, w, c), ``label``, and ``saliency`` (s, h, w, 1) where the network
 takes it (``data.SaliencySource`` puts maps beside volumes); the validation too. A ``start`` gives
 parameters and batch statistics where it has the same names (``models.warm_start``), but for the
-parts named by ``skip``. ``train`` gives the network in evaluation mode: volumes, or volumes and
+parts named by ``skip``. ``train`` returns the network in evaluation mode: volumes, or volumes and
 their maps, -> logits ``(b, k)`` or ``models.HalfBrainLogits``.
 """
 
@@ -252,7 +252,7 @@ def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
     """The validation of a state on ``image`` ``(n, s, h, w, c)``, ``label`` and ``saliency``.
 
     Returns:
-        ``state -> metrics`` of the network in evaluation mode, as ``score_volumes`` gives them.
+        ``state -> metrics`` of the network in evaluation mode, as ``score_volumes`` returns them.
 
     Raises:
         InputError: volumes outside [0, 1], labels that are no class, or maps that do not fit the

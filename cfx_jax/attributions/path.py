@@ -144,7 +144,7 @@ def path_attribution_along(
         The map and the completeness residual, between the decoded ends.
 
     Raises:
-        InputError: latents of different structure or no float arrays, a decoder that gives no
+        InputError: latents of different structure or no float arrays, a decoder that returns no
             image, or an option outside its range.
 
     Example:

@@ -38,8 +38,8 @@ def fixed_point(
         The pair (x, x~); composes with jit, vmap and pmap.
 
     Raises:
-        InputError: no valid image, a classifier that has not two classes or gives probabilities or
-            NaN, or a translation that is no image of the image's shape.
+        InputError: no valid image, a classifier that has not two classes or returns probabilities
+            or NaN, or a translation that is no image of the image's shape.
 
     Example:
         >>> translate = lambda image, domain: jnp.where(domain == 1, image + 0.25, image / 2)

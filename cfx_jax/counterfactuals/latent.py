@@ -228,9 +228,9 @@ def latent_counterfactual(
         The counterfactual, and the way to it.
 
     Raises:
-        InputError: no valid image, a target that is no class, a classifier that gives probabilities
-            or NaN, a latent that is no array, a decoder that gives no image of the image's shape,
-            or an option out of its range.
+        InputError: no valid image, a target that is no class, a classifier that returns
+            probabilities or NaN, a latent that is no array, a decoder that returns no image of the
+            image's shape, or an option out of its range.
 
     Example:
         >>> def classifier(image):

@@ -91,8 +91,8 @@ def progressive(
         The images, what the classifier makes of them, and what was asked for.
 
     Raises:
-        InputError: no valid image, a classifier that has not two classes or gives probabilities or
-            NaN, an explainer that gives no image of the image's shape, or ``bins_per_batch``
+        InputError: no valid image, a classifier that has not two classes or returns probabilities
+            or NaN, an explainer that returns no image of the image's shape, or ``bins_per_batch``
             below 1.
 
     Example:

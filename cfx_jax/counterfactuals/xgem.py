@@ -210,8 +210,8 @@ def xgem(
         The counterfactual, how it came about, and the series.
 
     Raises:
-        InputError: no valid image, a classifier that has not two classes or gives probabilities or
-            NaN, a latent that is no array, a decoder that gives no image of the image's shape,
+        InputError: no valid image, a classifier that has not two classes or returns probabilities
+            or NaN, a latent that is no array, a decoder that returns no image of the image's shape,
             or an option out of its range.
 
     Example:
@@ -341,7 +341,7 @@ def _mean(encode: Callable[[Array], Any], image: Float[Array, "h w c"]) -> Any:
 def _as_search_models(
     coder: Coder, classifier: Classifier, images: Float[Array, "n h w c"]
 ) -> SearchModels:
-    """The autoencoder and the classifier as one pytree, after a check of what they give."""
+    """The autoencoder and the classifier as one pytree, after a check of their outputs."""
     check_two_classes(classifier, images[0])
     encode = Partial(_mean, as_pytree(coder.encode))
     models = SearchModels(encode, as_pytree(coder.decode), as_pytree(classifier))

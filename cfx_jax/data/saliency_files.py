@@ -2,9 +2,9 @@
 
 ACAT (Fontanella et al. 2023) and its competitors take a volume together with its map, which stays
 fixed while they train. Each file names the scan that its map is of by a fingerprint of the scan's
-voxels, and how the map was made by a text that the caller gives. So neither maps of other slices,
-sizes or scans, nor maps of another classifier can be taken by mistake: the published code reads
-maps that are not aligned with their scans without notice.
+voxels, and how the map was made by a text from the caller. So neither maps of other slices, sizes
+or scans, nor maps of another classifier can be taken by mistake: the published code reads maps that
+are not aligned with their scans without notice.
 """
 
 import hashlib

@@ -65,7 +65,7 @@ def findings_of(
 
 
 def one_line(error: Exception) -> str:
-    """Gives an exception's class and what it says is wrong (``errors.reason_of``).
+    """Returns an exception's class and what it says is wrong (``errors.reason_of``).
 
     >>> one_line(ValueError("first line"))
     'ValueError (first line)'

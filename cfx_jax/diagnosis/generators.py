@@ -72,7 +72,7 @@ def generator_answers(
         Counts and shares for each of the classifier's classes.
 
     Raises:
-        InputError: images outside [0, 1], a classifier that gives probabilities or NaN, or an
+        InputError: images outside [0, 1], a classifier that returns probabilities or NaN, or an
             explanation that is no pair.
 
     >>> def classifier(image):  # decides on class 1 where the mean is above 0.5

@@ -126,7 +126,7 @@ def blend(images: Images, masks: Masks, backgrounds: Images) -> Images:
     Args:
         images: (b, h, w, c).
         masks: (b, h, w, 1) in [0, 1].
-        backgrounds: (b, h, w, c), as ``random_backgrounds`` gives.
+        backgrounds: (b, h, w, c), as ``random_backgrounds`` returns it.
 
     Returns:
         ``masks * images + (1 - masks) * backgrounds``.

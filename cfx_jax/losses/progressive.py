@@ -199,7 +199,7 @@ def generator_terms(
         logits: the classifier's two, of the images, of x_t and of the returned images; it is
             frozen.
         desired: what each x_t is to have as its probability of class 1, as ``desired_probability``
-            gives it.
+            returns it.
         reconstruction: ``"pixels"``, the mean magnitude of the difference of x and its
             reconstruction (equation 5), or ``"latent"``, the mean square of the difference of the
             latents of x and x_t, both with gradient (the code).

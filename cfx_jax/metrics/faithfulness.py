@@ -309,7 +309,7 @@ def _tile_sums(relevance: Float[Array, "h w"], side: int) -> Float[Array, "rows 
 
 
 def _fill_tiles(tiles: Int[Array, "rows columns"], side: int) -> Int[Array, "h w"]:
-    """Gives each pixel of a tile the value of the tile."""
+    """Sets each pixel of a tile to the tile's value."""
     return jnp.repeat(jnp.repeat(tiles, side, axis=0), side, axis=1)
 
 

@@ -35,7 +35,7 @@ _PAUSE_S = 0.05
 
 
 def first_decides(what: str, value: T) -> T:
-    """Gives the first process's value in every process.
+    """Returns the first process's value in every process.
 
     Args:
         what: the decision, in words; processes that decide different things do not go on.

@@ -28,7 +28,7 @@ _LEAST_SCALE = 1 / 255
 
 @dataclass(frozen=True, kw_only=True)
 class Sweep:
-    """A query and its progressive series, such as ``counterfactuals.progressive`` gives it."""
+    """A query and its progressive series, such as ``counterfactuals.progressive`` returns it."""
 
     images: Float[np.ndarray, "k h w c"]
     """``(k, h, w, c)`` in [0, 1], k >= 2, c = 1 or 3: the query exaggerated to each desired

@@ -154,7 +154,7 @@ def _column_parts(cells: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _csv_parts(cell: Any) -> dict[str, Any]:
-    """Gives the parts of a cell by the ending of their column; an unmeasured part stays empty."""
+    """Returns the parts of a cell by the ending of their column; an unmeasured part stays empty."""
     if cell is None or isinstance(cell, str | bool | np.bool_):
         return {"": "" if cell is None else cell}
     parts = numbers(cell)

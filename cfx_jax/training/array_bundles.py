@@ -41,7 +41,7 @@ def bundle(arrays: Arrays, split: Collection[str]) -> Arrays:
 
 
 def bundle_like(arrays: Arrays, split: Collection[str]) -> Arrays:
-    """Makes arrays of the shapes and types that ``bundle`` gives, for reading them.
+    """Makes arrays of the shapes and types that ``bundle`` returns, for reading them.
 
     Arguments as ``bundle``.
     """

@@ -38,13 +38,13 @@ class Batches(Protocol):
     """An iterator over batches whose position can be read and set, as grain's are."""
 
     def __next__(self) -> Any:
-        """Gives the next batch, a pytree of arrays with the examples along the first axis."""
+        """Returns the next batch, a pytree of arrays with the examples along the first axis."""
 
     def get_state(self) -> Any:
-        """Gives the position, of values that JSON knows."""
+        """Returns the position, of values that JSON knows."""
 
     def set_state(self, state: Any) -> None:
-        """Moves to a position that ``get_state`` gave."""
+        """Moves to a position that ``get_state`` returns."""
 
 
 class FitResult(NamedTuple):
@@ -125,7 +125,7 @@ def fit(
 
     Raises:
         InputError: impossible options; a workdir of something else, or in which another process
-            trains; a step that gives a state of another structure; a loss, a state or a metric of
+            trains; a step that returns a state of another structure; a loss, a state or a metric of
             selection that is not finite; batches that ended; a full disk.
     """
     _check_options(num_steps, evaluate, evaluate_every, select, checkpoint_every, log_every)
@@ -222,7 +222,7 @@ def _check_options(
 def _start(
     store: CheckpointStore, state: Any, batches: Batches, selection: Selection, num_steps: int
 ) -> tuple[Any, int]:
-    """Gives the state to begin with and the number of steps that it has behind it."""
+    """Returns the state to begin with and the number of steps that it has behind it."""
     checkpoint = store.restore(state)
     if checkpoint is None:
         return state, 0
@@ -273,7 +273,7 @@ def _kind(state: Any) -> _Kind:
 
 
 def _check_kept(before: _Kind, after: _Kind) -> None:
-    """Checks that a step gives a state of the kind that it takes.
+    """Checks that a step returns a state of the kind that it takes.
 
     A state of another kind would be compiled for anew at the next step, or fit no checkpoint.
     """

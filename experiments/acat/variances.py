@@ -1,4 +1,5 @@
-"""Variances of what convolutions give, from scan to scan, on plain and on noisy scans (Table 3).
+"""Variances of the outputs of convolutions, from scan to scan, on plain and on noisy scans (Table
+3).
 
 The paper compares networks that were trained from scratch. The baseline always is; ``--rows
 scratch`` also trains an ACAT from scratch.

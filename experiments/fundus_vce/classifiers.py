@@ -104,10 +104,10 @@ class _Training(NamedTuple):
 
         Args:
             name: the name of the stage.
-            trainer: the module of the trainer.
-            chosen: its settings.
-            start: the network of the training before, whose settings belong to this one's name too;
-                None for new weights.
+            trainer: the trainer, such as ``trades.TRAINER``.
+            chosen: the settings of the training, before the images decide the rest.
+            start: the trained network to start from; its settings become part of the name of the
+                stage's folder. None starts from new weights.
         """
         images = self.data.train
         settings = self.fitted(chosen)

@@ -92,12 +92,12 @@ class Explained(NamedTuple):
     """Test images and their counterfactuals.
 
     Attributes:
-        images: the first of each class, by the order of the shuffled test set alone; after them,
-            for figures of failures, the first of each class that the ensemble takes for another,
-            where it is not among them.
-        sample: how many of the images the first rule chose: those that claims are about.
+        images: first the first images of each class, in the order of the shuffled test set; then,
+            for figures of failures, the first image of each class that the ensemble takes for
+            another class, unless it is there already.
+        sample: the number of images that the first rule chose; claims are about these.
         radii: the radius of each norm p.
-        probability: ``{classifier: (n, k)}`` of each class at the originals.
+        probability: ``{classifier: (n, k)}``, the probability of each class at the originals.
         vce: ``{(classifier, p, target): Counterfactual}``, arrays with leading axis n.
         sweep: ``{(radius, target): Counterfactual}`` of the ensemble in the last norm.
     """
@@ -110,7 +110,7 @@ class Explained(NamedTuple):
     sweep: dict[tuple[float, int], Counterfactual]
 
     def predicted(self, name: str) -> np.ndarray:
-        """The class that a classifier gives each original (n,)."""
+        """The class that a classifier decides on for each original (n,)."""
         return decisions(self.probability[name])
 
     def without_failures(self) -> "Explained":

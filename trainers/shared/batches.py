@@ -79,7 +79,7 @@ class TargetBatches:
         return self._numbered.get_state()
 
     def set_state(self, state: Any) -> None:
-        """Goes back to what ``get_state`` gave."""
+        """Goes back to a position that ``get_state`` returned."""
         self._numbered.set_state(state)
 
 

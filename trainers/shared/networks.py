@@ -142,7 +142,7 @@ def descent_step(
     Args:
         model: makes the network.
         optimiser: moves its weights.
-        compute_loss: gives the loss and the metrics of the step.
+        compute_loss: computes the loss and the metrics of the step.
         run: says in how many parts a batch is computed, and whether blocks keep their maps.
         mesh: the devices that share a batch.
 

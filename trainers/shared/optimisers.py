@@ -202,7 +202,7 @@ class Plateau:
         return {"rate": self.rate, "lowest": lowest, "waited": self._waited}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Goes back to what ``get_state`` gave."""
+        """Goes back to a position that ``get_state`` returned."""
         self.rate, self._waited = state["rate"], state["waited"]
         self._lowest = math.inf if state["lowest"] is None else state["lowest"]
 
@@ -212,7 +212,7 @@ class RatedBatches:
 
     Args:
         batches: the batches, dicts with ``image``.
-        plateau: gives the rate.
+        plateau: returns the rate.
     """
 
     def __init__(self, batches: Batches, plateau: Plateau) -> None:
@@ -235,6 +235,6 @@ class RatedBatches:
         return {"batches": self._batches.get_state(), "plateau": self._plateau.get_state()}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Goes back to what ``get_state`` gave."""
+        """Goes back to a position that ``get_state`` returned."""
         self._batches.set_state(state["batches"])
         self._plateau.set_state(state["plateau"])

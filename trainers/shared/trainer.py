@@ -104,7 +104,7 @@ class TrainingBatches(NamedTuple):
         batches: endless, at their beginning; this process's share of each.
         images_per_epoch: how many images an epoch shows.
         depends: short descriptions, by name, of the data that the training depends on.
-        observe: takes the metrics of each validation and gives those to note.
+        observe: takes the metrics of each validation and returns the metrics to note.
     """
 
     batches: Batches
@@ -132,7 +132,7 @@ class Trainer(Generic[C]):
             with ``loss`` among the metrics. A step that reads something it never changes, such as a
             classifier, is a ``jax.tree_util.Partial`` that holds it as an argument.
         make_evaluate: ``(config, inputs) -> evaluate``, a function ``state -> metrics``.
-        finish: ``(config, inputs, state) -> result``, what the training gives.
+        finish: ``(config, inputs, state) -> result``, the result of the training.
         check: ``(config, inputs)``, raises where something cannot be trained.
         needs: inputs without which nothing can be trained, such as ``"classifier"``.
         takes: further inputs that it makes use of, such as ``"augment"``.

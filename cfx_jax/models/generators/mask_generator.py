@@ -28,7 +28,7 @@ _TINY = 1e-6
 
 
 class MaskGenerator(nnx.Module):
-    """A frozen encoder and a decoder that gives a mask, 1 where the classifier needs the image.
+    """A frozen encoder and a decoder that computes a mask, 1 where the classifier needs the image.
 
     The encoder's maps carry no gradient, so training moves the decoder alone (with an optimiser
     that moves weights by their gradients only: no weight decay on the encoder), and it always is in

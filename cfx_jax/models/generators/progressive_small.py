@@ -312,7 +312,7 @@ class BatchNormDiscriminator(nnx.Module):
 
 
 def squares_as_channels(images: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 d"]:
-    """Gives each square of 2x2 pixels as one of half the resolution and four times the channels.
+    """Returns each square of 2x2 pixels as one of half the resolution and four times the channels.
 
     >>> squares_as_channels(jnp.arange(4.0).reshape(1, 2, 2, 1)).tolist()
     [[[[0.0, 1.0, 2.0, 3.0]]]]

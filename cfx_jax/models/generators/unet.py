@@ -64,7 +64,7 @@ class UNet(nnx.Module):
         rngs: source of the initial weights.
 
     Attributes:
-        out_channels: channels of the maps that ``decode`` gives, ``2 * filters[0]``.
+        out_channels: channels of the maps that ``decode`` returns, ``2 * filters[0]``.
 
     Raises:
         InputError: fewer than two filters, a number below 1, or an unknown norm.
@@ -123,7 +123,7 @@ class UNet(nnx.Module):
         return tuple(skips)
 
     def decode(self, skips: tuple[Float[Array, "b _ _ _"], ...]) -> Float[Array, "b h w d"]:
-        """Computes maps (b, h, w, out_channels) of the maps that ``encode`` gives.
+        """Computes maps (b, h, w, out_channels) of the maps that ``encode`` returns.
 
         No norm and no activation follow the last join.
         """
@@ -142,7 +142,7 @@ class LinearHead(nnx.Module):
 
     Args:
         in_channels: channels of the input maps.
-        filters: channels that each 3x3 convolution gives; none leaves the 1x1 convolution.
+        filters: channels that each 3x3 convolution returns; none leaves the 1x1 convolution.
         out_channels: channels of the output.
         rngs: source of the initial weights.
 

@@ -33,7 +33,7 @@ class FindingClassifier(nnx.Module):
     the leaky ReLU, which its rule is not made for.
 
     Args:
-        backbone: a network as ``build`` gives it, with ``features`` and a linear ``head``. It is
+        backbone: a network as ``build`` returns it, with ``features`` and a linear ``head``. It is
             copied without its head, which is not needed, and without any dropout of its own before
             that.
         width: outputs of the hidden layer, at least 1 (published: 128).

@@ -19,7 +19,7 @@ from jaxtyping import Array, Float
 from cfx_jax.backend import small_maps_as_products
 
 _LARGEST_AREA = 49
-"""Pixels of the largest map that a product gives: the sizes of the last maps at 224 pixels."""
+"""Pixels of the largest map that a product computes; the last maps at 224 pixels have as many."""
 _MANY_MORE = 4
 """How many times as many numbers as the maps the kernel must have."""
 

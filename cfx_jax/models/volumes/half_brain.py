@@ -186,7 +186,7 @@ class LesionHead(nnx.Module):
     It has the weights of the model, so ``per_image``, ``parts`` and ``with_saliency`` take it.
 
     Args:
-        model: a network of volumes that gives ``HalfBrainLogits``.
+        model: a network of volumes that returns ``HalfBrainLogits``.
     """
 
     def __init__(self, model: Any) -> None:

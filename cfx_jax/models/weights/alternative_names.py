@@ -41,7 +41,7 @@ _OLD_DENSE_LAYER = re.compile(
 def by_torchvision_names(
     model: nnx.Module, tensors: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Gives the tensors of a file by the names of torchvision's networks.
+    """Returns the tensors of a file by the names of torchvision's networks.
 
     Args:
         model: the network that they are for.

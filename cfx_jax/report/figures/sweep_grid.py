@@ -1,8 +1,8 @@
 """The figure of progressive explanations: each query, and an image for each desired probability.
 
-Above each image stands the probability that was asked for and the one that the classifier gives, so
-that a sweep that does not obey its knob is seen as such. Images are drawn with their own values,
-never stretched.
+Above each image stands the desired probability and the classifier's probability, so that a sweep
+that does not obey its knob is seen as such. Images are drawn with their own values, never
+stretched.
 """
 
 import os

@@ -338,9 +338,9 @@ def score_references(
 ) -> dict[str, dict[str, float]]:
     """The scores of the ``REFERENCES`` that the facts allow, by name, but for ``CONSTANT``.
 
-    A random voxel is one of the organ; in a head with a known territory, of the lesion's side of
-    it. Its hits are the share of these voxels that would be hits. Its overlap is the expected
-    overlap of as many voxels, drawn without replacement.
+    A random voxel lies in the organ; in a head with a known territory, on the lesion's side of the
+    brain. Its hit score is the share of these voxels that would be hits. Its overlap is the
+    expected overlap of as many voxels, drawn without replacement.
     """
     image, organ = facts["image"][..., 0], facts.get("organ")
     scores = {}

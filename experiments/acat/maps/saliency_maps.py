@@ -115,15 +115,16 @@ def explain_network(
     *,
     batch_size: int,
 ) -> Maps:
-    """Maps of a network that takes maps itself, of volumes whose class is not known.
+    """The saliency maps of a network that takes saliency maps itself, for volumes whose class is
+    not known.
 
-    This is the 68.55 % of section 4.4. The network keeps the map that it was given while the volume
-    changes; which one the paper takes is not said. Volumes are searched one by one, since the map
-    makes another classifier for each.
+    In section 4.4 these maps have the hit score 68.55 %. The input map stays the same while the
+    search changes the volume; the paper does not say which map it takes. Volumes are searched one
+    by one, since the map makes another classifier for each.
 
     Args:
         model: volumes and maps -> two logits, such as ACAT, in inference mode.
-        explained: makes the maps that the network is given.
+        explained: the networks that make the input maps.
         volumes, settings, batch_size: as in ``search``.
     """
     inputs = attention_maps(OURS, explained, volumes, settings, batch_size=batch_size)

@@ -180,7 +180,7 @@ def identity_of(
         sweeps: its series.
         queries: the images that they explain.
         features: say how many images are encoded at once.
-        verifier: as ``verifier_of`` gives it, or None.
+        verifier: as ``verifier_of`` returns it, or None.
         workspace: keeps the closeness.
     """
 

@@ -84,5 +84,5 @@ def _padded(x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 c"]:
 
 
 def _windows(x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 d"]:
-    """Gives the 2x2 pixels of each corner as channels, (b, h - 1, w - 1, 4 c)."""
+    """Returns the 2x2 pixels of each corner as channels, (b, h - 1, w - 1, 4 c)."""
     return jnp.concatenate([x[:, :-1, :-1], x[:, :-1, 1:], x[:, 1:, :-1], x[:, 1:, 1:]], axis=-1)

@@ -76,7 +76,7 @@ class _SpectralKernel(nnx.Module):
         )
 
     def converted(self, x: Float[Array, "*b c"]) -> tuple[Array, Array, Array | float]:
-        """Gives the input, the normalised kernel and the bias in the type of the computation.
+        """Returns the input, the normalised kernel and the bias in the type of the computation.
 
         The kernel is normalised in the type of its weights. Without a bias there is 0.
         """

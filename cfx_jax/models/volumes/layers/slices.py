@@ -91,7 +91,7 @@ def unfold_slices(
     """Joins maps of images to maps of volumes, the inverse of ``fold_slices``.
 
     Args:
-        maps: (n, h, v, c), one for each image that ``fold_slices`` gave.
+        maps: (n, h, v, c), one for each image that ``fold_slices`` returns.
         num_volumes: b, how many volumes they are of.
         split: the argument of ``fold_slices``.
 
@@ -113,7 +113,7 @@ def slice_means(maps: Float[Array, "b s h w c"], split: Split) -> Float[Array, "
     """Computes the mean over the positions of each slice, or of each half of it.
 
     Args:
-        maps: (b, s, h, w, c), as ``unfold_slices`` gives them.
+        maps: (b, s, h, w, c), as ``unfold_slices`` returns them.
         split: the argument of ``fold_slices``.
 
     Returns:
