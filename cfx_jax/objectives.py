@@ -27,8 +27,8 @@ def log_odds(logits: Float[Array, " k"], target: Int[Array, ""] | int) -> Float[
 
     Args:
         logits: one image's.
-        target: a class index; may be traced: one that names no class then gives NaN, and a gradient
-            of NaN.
+        target: a class index; may be traced: one that names no class then returns NaN, and a
+            gradient of NaN.
 
     Raises:
         InputError: fewer than two logits, or a target that is no class.
@@ -51,9 +51,9 @@ def value_of_class(
 
     Args:
         values: one image's logits, or other values of the classes.
-        target: a class index; may be traced: one that names no class then gives NaN, and a gradient
-            of NaN.
-        name: what a message calls it.
+        target: a class index; may be traced: one that names no class then returns NaN, and a
+            gradient of NaN.
+        name: the argument's name in messages.
 
     Raises:
         InputError: fewer than two values, or a target that is no class.
@@ -77,7 +77,7 @@ def decision(logits: Float[_A, "*b k"]) -> Int[_A, "*b"]:
     Of two classes it is class 1 from a probability of one half, of more the most probable class.
 
     Args:
-        logits: of one image, or of many; probabilities give the same.
+        logits: the logits of one image, or of many; probabilities give the same.
 
     Returns:
         A class index for each; of equal logits of three and more classes the first.
@@ -112,7 +112,7 @@ def class_score(
 
     Args:
         classifier: one image -> logits ``(k,)``.
-        target: the class; may be traced, and one that the classifier has not then gives NaN.
+        target: the class; may be traced, and one that the classifier has not then returns NaN.
             Attributions compile once for each ``int``, but once for all JAX arrays.
         of: ``"log_odds"``, ``log p - log(1 - p)``, does not saturate; ``"logit"``, the class's own,
             which says nothing of the others; ``"probability"``, in [0, 1], whose gradient vanishes
@@ -156,7 +156,7 @@ def negative_log_probability(
 
     Args:
         classifier: one image -> logits ``(k,)``.
-        target: a class index; may be traced, and one that the classifier has not then gives NaN.
+        target: a class index; may be traced, and one that the classifier has not then returns NaN.
 
     Returns:
         A function of one image, at least 0; it raises ``InputError`` as ``log_odds``.
@@ -174,14 +174,14 @@ def negative_margin(
 ) -> Callable[[Float[Array, "h w c"]], Float[Array, ""]]:
     """The margin ``logit[label] - max(other logits)``, below 0 where the image is misclassified.
 
-    To minimise it is to attack. For two classes its gradient is a positive multiple of that of
-    ``log p(label)``, so attacks whose steps are normalised follow the same path as with the
+    To minimise it is to attack. For two classes its gradient is a positive multiple of the gradient
+    of ``log p(label)``. Attacks with normalised steps then follow the same path as with the
     log-probability, for every temperature.
 
     Args:
         classifier: one image -> logits ``(k,)``.
         label: the class to move away from; may be traced, and one that the classifier has not then
-            gives NaN.
+            returns NaN.
 
     Returns:
         A function of one image; it raises ``InputError`` as ``log_odds``.

@@ -71,8 +71,8 @@ class SmallestCounterfactual(NamedTuple):
         image: the changed image ``(h, w, c)``, in [0, 1]; where the probability is not reached, the
             most confident one within the largest radius.
         radius: the lp norm of the change; 0 where the image reaches the probability by itself.
-        probability: of the target class at ``image``.
-        initial_probability: of the target class at the original.
+        probability: the probability of the target class at ``image``.
+        initial_probability: the probability of the target class at the original.
         reached: whether ``probability`` is the wanted one or more.
         lower_bound: the largest radius at which the search did not reach it.
     """
@@ -149,8 +149,8 @@ def smallest_counterfactual(
         tolerance: the bisection ends when the bracket is narrower than this share of the radius;
             between 0 and 1.
         mask: True where the image may change.
-        num_steps: of each search at most; the first takes all of them where the probability is out
-            of reach. An image costs about twice as many gradients.
+        num_steps: the largest number of steps of each search; the first takes all of them where the
+            probability is out of reach. An image costs about twice as many gradients.
         key: draws the random start within the largest radius; None starts at the image itself.
 
     Returns:

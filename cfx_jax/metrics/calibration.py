@@ -6,8 +6,8 @@ al. 2020, section 4.2.
 
 Temperature scaling by the likelihood: Guo et al. 2017; the targets that keep it from running away
 follow Platt 1999, "Probabilistic outputs for support vector machines". Boreiko et al. 2022 minimise
-the calibration error instead, on a grid: log T at 2000 even steps in [-3, 3], then T = 1, of which
-the first minimiser is taken.
+the calibration error instead, on a grid: log T at 2000 even steps in [-3, 3], then T = 1; the first
+minimiser is taken.
 
 Deviation: the likelihood is the default. Where a classifier is right on all calibration images, the
 smallest temperature has the least calibration error and the greatest likelihood. Both rules then

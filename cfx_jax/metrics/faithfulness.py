@@ -153,14 +153,14 @@ def area_over_perturbation_curve(
     """Computes the mean fall of the score up to each step, AOPC (Samek et al. 2017).
 
     Entry L is ``1/(L+1) * sum over k = 0..L of (s_0 - s_k)``. Charachon et al. 2021 plot its mean
-    over images, less that of a random map, against L.
+    over images, less a random map's mean, against L.
 
     Args:
         curves: the score of the explained class at each step, most relevant regions first.
 
     Returns:
         The AOPC of every number of steps, in the unit of the score, higher is better; the first is
-        0, the last that of the whole curve.
+        0, the last the area of the whole curve.
 
     Raises:
         InputError: a curve has no step, NaN or infinity.
@@ -304,7 +304,7 @@ def _tile_sums(relevance: Float[Array, "h w"], side: int) -> Float[Array, "rows 
 
 
 def _fill_tiles(tiles: Int[Array, "rows columns"], side: int) -> Int[Array, "h w"]:
-    """Gives each pixel of a tile the value of the tile."""
+    """Sets each pixel of a tile to the tile's value."""
     return jnp.repeat(jnp.repeat(tiles, side, axis=0), side, axis=1)
 
 

@@ -1,8 +1,9 @@
 """A classifier of two classes out of one of several: some classes against some others.
 
-Generators of counterfactuals need two classes. The probability of a side is the sum of those of its
-classes, given that the image is of one of the two sides. Its logit is the logsumexp of the classes'
-logits, so of a classifier of two classes the sides (0,) and (1,) are the classifier itself.
+Generators of counterfactuals need two classes. The probability of a side is the sum of its classes'
+probabilities, given that the image is of one of the two sides. Its logit is the logsumexp of the
+classes' logits, so of a classifier of two classes the sides (0,) and (1,) are the classifier
+itself.
 """
 
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier
 
 Sides = tuple[tuple[int, ...], tuple[int, ...]]
-"""The classes of side 0 and those of side 1."""
+"""The classes of side 0, and the classes of side 1."""
 
 
 @jax.tree_util.register_dataclass
