@@ -103,8 +103,8 @@ DEMO = Config(
     preset="demo",
     synthetic=SyntheticConfig(num_images=6000, num_external=500),
     test=0.12,
-    # Small residual networks: EfficientNets take three times as long to compile and to train, and are
-    # right as often here.
+    # Small residual networks: EfficientNets take twice as long to compile and to train, and are no
+    # better here.
     quality=QualityConfig(num_members=2, training=_plain(90, 64, 30, learning_rate=2e-3)),
     plain=_plain(400, 64, 100, learning_rate=2e-3),
     fine_tuning=_triangle(60, 64, learning_rate=1e-3),
