@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV ?= .venv
 EXTRAS ?= dev
 BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
 READY := $(VENV)/.ready
 
 .PHONY: demo test slow-test lint types check clean
 
-demo: $(READY)
+demo: $(INSTALLED)
 	$(BIN)/python -m experiments.fundus_vce --preset demo
 
 test: $(READY)
@@ -25,9 +26,15 @@ types: $(READY)
 
 check: lint types test
 
-$(READY): pyproject.toml constraints.txt
+# The package alone, which is all that the demonstration needs.
+$(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+# And what its developers need.
+$(READY): $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[$(EXTRAS)]"
 	touch $@
 

@@ -59,8 +59,9 @@ def log_magnitude(bits: Int[Array, "*shape"]) -> Float[Array, "*shape"]:
     kind = _float_dtype(bits)
     info = jnp.finfo(kind)
     log_smallest = (info.minexp - info.nmant) * math.log(2)
-    logarithm = jnp.log(lax.bitcast_convert_type(bits, kind))
-    return jnp.where(bits < 2**info.nmant, jnp.log(bits.astype(kind)) + log_smallest, logarithm)
+    is_subnormal = bits < 2**info.nmant
+    normal = jnp.where(is_subnormal, bits.astype(kind), lax.bitcast_convert_type(bits, kind))
+    return jnp.log(normal) + jnp.where(is_subnormal, log_smallest, 0)
 
 
 def rescale(values: Float[Array, "*shape"]) -> tuple[Float[Array, "*shape"], Int[Array, ""]]:

@@ -114,20 +114,24 @@ def lp_ball_in_box(
     """
     _check_arguments(center, radius, p, lower, upper, projection)
     center = jnp.asarray(center)  # of a NumPy array the values would be compiled in
-    allowed = _broadcast_mask(mask, center)
+    # All is computed in one dimension: along a last axis of three colours no loop of a CPU works on
+    # several numbers at once. The barrier keeps the mask's repetition out of these loops.
+    flat_center = center.reshape(-1)  # (h, w, c) -> (d,)
+    allowed = lax.optimization_barrier(_broadcast_mask(mask, center).reshape(-1))
     info = jnp.finfo(center.dtype)
     # So that neither the radius nor its reciprocal is subnormal; no image in a box can tell the
     # difference.
     radius = jnp.clip(jnp.asarray(radius, center.dtype), info.tiny, float(info.max) / 8)
 
-    def headroom(rising: Bool[Array, "*shape"]) -> Float[Array, "*shape"]:
-        return jnp.where(allowed, jnp.where(rising, upper - center, center - lower), 0)
+    def headroom(rising: Bool[Array, " d"]) -> Float[Array, " d"]:
+        return jnp.where(allowed, jnp.where(rising, upper - flat_center, flat_center - lower), 0)
 
-    def finish(delta: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-        return jnp.where(allowed, jnp.clip(center + delta, lower, upper), center)
+    def finish(delta: Float[Array, " d"]) -> Float[Array, "*shape"]:
+        moved = jnp.where(allowed, jnp.clip(flat_center + delta, lower, upper), flat_center)
+        return moved.reshape(center.shape)
 
     def project(point: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-        delta = jnp.nan_to_num(jnp.where(allowed, point - center, 0))
+        delta = jnp.nan_to_num(jnp.where(allowed, point.reshape(-1) - flat_center, 0))
         if projection == "ball_then_box":
             return finish(project_l2(delta, radius) if p == 2 else project_linf(delta, radius))
         return finish(
@@ -135,15 +139,16 @@ def lp_ball_in_box(
         )
 
     def linear_minimiser(gradient: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-        usable = (jnp.isfinite(gradient) | ~allowed).all()
-        weights = jnp.where(usable & allowed, magnitude_bits(gradient), 0)
-        rising = jnp.signbit(gradient)
+        flat = gradient.reshape(-1)
+        usable = (jnp.isfinite(flat) | ~allowed).all()
+        weights = jnp.where(usable & allowed, magnitude_bits(flat), 0)
+        rising = jnp.signbit(flat)
         size = _largest_product(weights, headroom(rising), radius, p)
         return finish(jnp.where(rising, size, -size))
 
     def sample(key: PRNGKeyArray) -> Float[Array, "*shape"]:
         if p == 2 or math.isinf(p):
-            return finish(radius * sample_sphere(key, center.shape, p, center.dtype))
+            return finish(radius * sample_sphere(key, flat_center.shape, p, center.dtype))
         gaussian = sample_gaussian(key, center.shape, center.dtype)
         return project(center + gaussian) if p == 1 else linear_minimiser(gaussian)
 
@@ -358,7 +363,9 @@ def _saturating_profile(
     magnitudes = jnp.where(rise.saturated, room, jnp.minimum(room, unbounded))
     everything_fits = accurate_sum(saturated_power) <= 1
     magnitudes = jnp.where(can_move, jnp.where(everything_fits, room, magnitudes), 0)
-    return _within(radius * magnitudes, radius, p)
+    # Rounding may have brought the norm, which is at most 1 here, above it.
+    norm = accurate_sum(power(magnitudes, p)) ** (1 / p)
+    return radius * (magnitudes / jnp.maximum(norm, 1))
 
 
 class _Rise(NamedTuple):

@@ -6,20 +6,21 @@ compiled function can return.
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jax.sharding import Mesh
+from jax.sharding import Mesh, NamedSharding
 
 from cfx_jax import parallel
 from cfx_jax.backend import platform
 from cfx_jax.checks import check_choice
 from cfx_jax.compilation import as_pytree, let_go_of_programs, with_values_if_asked
-from cfx_jax.costs import program_memory
+from cfx_jax.costs import describe_memory
 from cfx_jax.optimise.algorithm import MakeProblem, Result, State, guarded_step, run
 
 Finish = Callable[[Any, Any, Result], Any]
@@ -117,16 +118,21 @@ def drive(
     def drive_batches(arguments: Any) -> list[Any]:
         make, end, same = parallel.replicate(arguments, mesh)
         num_steps = _num_steps(make, same, examples)
-        answers = []
+        programs, answers = _programs(mesh), []
         with parallel.progress_bar(len(batches) * num_steps, progress) as bar:
             for number, batch in enumerate(batches):
-                label = progress if number == 0 else False
-                answer = _drive_batch(
-                    make, end, stop_below, num_steps, same, batch.examples, bar, label
-                )
-                answers.append(
-                    jax.tree.map(lambda leaf, n=batch.num_real: leaf[:n], parallel.gather(answer))
-                )
+                if number == 0:
+                    started, compiled = _start_and_compile(
+                        programs, make, stop_below, same, batch.examples
+                    )
+                    if progress:
+                        parallel.tell_memory(bar, progress, describe_memory(compiled))
+                else:
+                    started = programs.start(make, same, batch.examples)
+                advance = partial(programs.step, make, stop_below, same, batch.examples)
+                state, trace = _drive_batch(advance, *started, num_steps, stop_below, bar)
+                answer = parallel.gather(_finish(make, end, same, batch.examples, state, trace))
+                answers.append(jax.tree.map(lambda leaf, n=batch.num_real: leaf[:n], answer))
         return answers
 
     arguments = as_pytree(make_problem), as_pytree(finish), shared
@@ -135,24 +141,18 @@ def drive(
 
 
 def _drive_batch(
-    make_problem: MakeProblem,
-    finish: Finish,
-    stop_below: float | None,
+    advance: Callable[[State], tuple[State, Array, Array]],
+    state: State,
+    value: Array,
     num_steps: int,
-    shared: Any,
-    examples: Any,
+    stop_below: float | None,
     bar: Any,
-    label: bool | str,
-) -> Any:
-    """Returns the answers of one batch; with a label it first prints the memory of a step."""
-    state, value = _start(make_problem, shared, examples)
-    if label:
-        memory = program_memory(_step, make_problem, stop_below, shared, examples, state)
-        parallel.tell_memory(bar, label, memory)
+) -> tuple[State, Array]:
+    """Returns the last state of one batch, and its values (n, num_steps + 1)."""
     values, num_done = [value], 0
     while num_done < num_steps:
         for _ in range(min(_STEPS_BETWEEN_LOOKS, num_steps - num_done)):
-            state, value, best = _step(make_problem, stop_below, shared, examples, state)
+            state, value, best = advance(state)
             values.append(value)
             num_done += 1
             bar.update(1)
@@ -162,12 +162,55 @@ def _drive_batch(
             break
         jax.block_until_ready(value)
     bar.update(num_steps - num_done)
-    # (n, num_steps + 1): after an early end the last values are repeated.
-    trace = jnp.stack(values + values[-1:] * (num_steps - num_done), axis=1)
-    return _finish(make_problem, finish, shared, examples, state, trace)
+    # After an early end the last values are repeated.
+    return state, jnp.stack(values + values[-1:] * (num_steps - num_done), axis=1)
 
 
-@jax.jit
+class _Programs(NamedTuple):
+    """The programs that start searches and move them by a step, over the devices of a mesh.
+
+    Attributes:
+        start: ``(make_problem, shared, examples) -> (state, value)``.
+        step: ``(make_problem, stop_below, shared, examples, state) -> (state, value, best)``.
+        sharding: of all arrays in their results. Left to the compiler, it would differ between the
+            states of the two, and the step would be compiled once for each.
+    """
+
+    start: Any
+    step: Any
+    sharding: NamedSharding
+
+
+@lru_cache(maxsize=8)
+def _programs(mesh: Mesh) -> _Programs:
+    sharding = parallel.spread(mesh)
+    start = jax.jit(_start, out_shardings=sharding)
+    step = jax.jit(_step, static_argnums=1, donate_argnums=4, out_shardings=sharding)
+    return _Programs(start, step, sharding)
+
+
+def _start_and_compile(
+    programs: _Programs,
+    make_problem: MakeProblem,
+    stop_below: float | None,
+    shared: Any,
+    examples: Any,
+) -> tuple[tuple[State, Array], jax.stages.Compiled]:
+    """Returns the start of a batch, and the program of its step, which is compiled meanwhile.
+
+    The calls of the step find that program. The compiler of one program keeps little more than one
+    core busy.
+    """
+    shapes, _ = programs.start.eval_shape(make_problem, shared, examples)
+    state = jax.tree.map(lambda leaf: leaf.update(sharding=programs.sharding), shapes)
+    # Traced here: only what the compiler does may run in another thread without this one's options.
+    lowered = programs.step.lower(make_problem, stop_below, shared, examples, state)
+    with ThreadPoolExecutor(1) as thread:
+        compiling = thread.submit(lowered.compile)
+        started = programs.start(make_problem, shared, examples)
+    return started, compiling.result()
+
+
 def _start(make_problem: MakeProblem, shared: Any, examples: Any) -> tuple[State, Array]:
     def start_one(example: Any) -> tuple[State, Array]:
         problem = make_problem(shared, example)
@@ -177,7 +220,6 @@ def _start(make_problem: MakeProblem, shared: Any, examples: Any) -> tuple[State
     return jax.vmap(start_one)(examples)
 
 
-@partial(jax.jit, static_argnums=1, donate_argnums=4)
 def _step(
     make_problem: MakeProblem, stop_below: float | None, shared: Any, examples: Any, state: State
 ) -> tuple[State, Array, Array]:

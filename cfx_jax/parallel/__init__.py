@@ -36,6 +36,7 @@ from cfx_jax.parallel.sharding import num_examples as num_examples
 from cfx_jax.parallel.sharding import replicate as replicate
 from cfx_jax.parallel.sharding import shard as shard
 from cfx_jax.parallel.sharding import shard_local as shard_local
+from cfx_jax.parallel.sharding import spread as spread
 from cfx_jax.parallel.start import DISTRIBUTED_HELP as DISTRIBUTED_HELP
 from cfx_jax.parallel.start import start_distributed as start_distributed
 from cfx_jax.parallel.start import start_from_arguments as start_from_arguments

@@ -41,6 +41,15 @@ def replicate(tree: Any, mesh: Mesh) -> Any:
     return jax.tree.map(lambda leaf: _place(leaf, NamedSharding(mesh, PartitionSpec())), tree)
 
 
+def spread(mesh: Mesh) -> NamedSharding:
+    """The sharding of arrays whose leading axis is spread over the devices of a mesh.
+
+    Args:
+        mesh: from ``data_mesh``.
+    """
+    return NamedSharding(mesh, PartitionSpec(AXIS))
+
+
 def shard(tree: Any, mesh: Mesh) -> Any:
     """Spreads the leading axis of every leaf over the devices of a mesh.
 
@@ -59,7 +68,7 @@ def shard(tree: Any, mesh: Mesh) -> Any:
             f"shard: expected a multiple of {mesh.size} devices, got {length} examples: pad the"
             " batch"
         )
-    return jax.tree.map(lambda leaf: _place(leaf, NamedSharding(mesh, PartitionSpec(AXIS))), tree)
+    return jax.tree.map(lambda leaf: _place(leaf, spread(mesh)), tree)
 
 
 def shard_local(tree: Any, mesh: Mesh) -> Any:
@@ -67,7 +76,7 @@ def shard_local(tree: Any, mesh: Mesh) -> Any:
 
     A grain pipeline that is sharded by process loads such parts.
     """
-    sharding = NamedSharding(mesh, PartitionSpec(AXIS))
+    sharding = spread(mesh)
     return jax.tree.map(
         lambda leaf: jax.make_array_from_process_local_data(sharding, np.asarray(leaf)), tree
     )

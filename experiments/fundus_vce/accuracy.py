@@ -114,7 +114,7 @@ def _measure(config: Config, classifier: Classifier, images: ImageSet, label: st
         radius=settings.radius,
         num_steps=settings.num_steps,
         num_restarts=settings.num_restarts,
-        batch_size=4 * config.batch_size,
+        batch_size=config.batch_size,
         progress=label,
     )
     return {"probability": probabilities(predict(classifier, images)), "robust": robust}

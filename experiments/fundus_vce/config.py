@@ -28,7 +28,7 @@ class QualityConfig:
     """The filter that leaves out photographs which cannot be graded."""
 
     num_members: int = 5
-    """EfficientNets in the ensemble (paper: several); 0 leaves the filter out."""
+    """Networks in the ensemble (paper: several EfficientNets); 0 leaves the filter out."""
     num_images: int = 1600
     """Labelled images of the synthetic world (the challenge that the paper uses: 1,600 regular
     photographs).

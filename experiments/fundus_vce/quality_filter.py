@@ -1,4 +1,4 @@
-"""The quality filter, several EfficientNets that learn which photographs can be graded.
+"""The quality filter, several networks that learn which photographs can be graded.
 
 As in the paper, which trained an ensemble of EfficientNets on the ISBI 2020 challenge's quality
 labels and reports its accuracy there (87.50 %). Here the labelled images are split by patient where

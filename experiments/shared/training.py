@@ -4,9 +4,12 @@ import dataclasses
 from pathlib import Path
 from typing import Any, TypeVar
 
+import jax
 import numpy as np
 from flax import nnx
+from jax.tree_util import Partial
 
+from cfx_jax.compilation import call
 from cfx_jax.diagnosis import check_diagnosis
 from cfx_jax.models import per_image
 from experiments.shared.image_set import ImageSet
@@ -15,6 +18,8 @@ from experiments.shared.workspace import Arrays, Workspace
 from trainers import SupervisedConfig, Trainer, count_steps, images_per_epoch, train
 
 C = TypeVar("C", bound=SupervisedConfig)
+
+_call = jax.jit(call)
 
 
 def fit_to_images(settings: C, images: ImageSet, workspace: Workspace) -> C:
@@ -99,5 +104,7 @@ def train_network(
     model: nnx.Module = train(
         trainer, settings, images.source, images.indices, arrays, folder, **options
     )
-    check_diagnosis(per_image(model), arrays["image"][:4], show=notify)
+    # Jitted, since each operation of a network compiles by itself elsewhere: a hundred programs.
+    classifier = Partial(_call, per_image(model))
+    check_diagnosis(classifier, arrays["image"][:4], show=notify)
     return model

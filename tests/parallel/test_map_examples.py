@@ -134,6 +134,11 @@ def test_a_mesh_can_have_some_of_the_devices(eight_devices):
     assert eight_devices["two_of_eight"] == 2
 
 
+def test_a_search_compiles_as_many_programs_for_eight_devices_as_for_one(eight_devices):
+    one, eight = (int(eight_devices[f"programs_of_a_search/{count}"]) for count in (1, 8))
+    assert eight == one > 0
+
+
 def test_two_processes_each_get_the_whole_result(two_processes):
     for results in two_processes[0]:
         assert results["num_devices"] == 4

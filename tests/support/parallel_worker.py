@@ -12,11 +12,14 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from compilations import counted_compilations
 from flax import nnx
 from jax.sharding import PartitionSpec
 
 from cfx_jax import parallel
+from cfx_jax.geometry import lp_ball_in_box
 from cfx_jax.models import per_image
+from cfx_jax.optimise import Problem, apgd, drive
 
 COUNTS = (1, 8, 11)
 BATCH_SIZES = (None, 1, 8)
@@ -81,6 +84,17 @@ def leaves(tree, prefix):
     }
 
 
+def reach(target, example):
+    constraint = lp_ball_in_box(example, 0.3, 2)
+    return Problem(apgd(constraint, num_steps=3), lambda x: ((x - target) ** 2).sum(), example)
+
+
+def num_programs_of_a_search(mesh):
+    with counted_compilations() as compilations:
+        drive(reach, jnp.float32(0.75), examples(16).image, mesh=mesh)
+    return len(compilations)
+
+
 def many_devices():
     """Everything that one process does with its devices."""
     mesh, model = parallel.data_mesh(), SmallNet()
@@ -105,6 +119,9 @@ def many_devices():
         parallel.gather(train_step(parallel.replicate(model, mesh), images, labels)), "train"
     )
     two = parallel.data_mesh(devices=jax.devices()[:2])
+    for devices in (jax.devices()[:1], jax.devices()):
+        programs = num_programs_of_a_search(parallel.data_mesh(devices=devices))
+        results[f"programs_of_a_search/{len(devices)}"] = np.asarray(programs)
     results["two_of_eight"] = np.asarray(len(parallel.shard(batch.image, two).sharding.device_set))
     return results
 
