@@ -16,7 +16,8 @@ It is given up where the pace of its last quarter would not lead there. Until a 
 next one is where a straight line of log-odds over the norm of the change would reach the wanted
 one, at least half of the last. It is at most ``1 - tolerance`` of the last: a radius that fails
 costs the most. Where the line asks for small reductions again and again, this bound shrinks, by
-the power 1.5 every time. A radius that failed is forgotten once a smaller change reaches the probability.
+the power 1.5 every time. A radius that failed is forgotten once a smaller change reaches the
+probability.
 
 Shortening a change towards the image keeps it within the ball and the box, for both are convex. The
 first step of a search follows the gradient before the shortening, so that every evaluation is a
