@@ -5,6 +5,7 @@ accuracy on new patients: give ``groups`` where the patient is known.
 """
 
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -175,16 +176,21 @@ def _check(
             f"labels: expected a non-empty vector of integers, got shape {labels.shape} of"
             f" {labels.dtype}: give one class number for each item"
         )
+    if not isinstance(fractions, Mapping):
+        raise InputError(
+            f"fractions: expected shares by name, got {fractions!r}: give e.g. "
+            "{'train': 0.8, 'test': 0.2}"
+        )
     if not fractions or min(fractions.values()) <= 0 or sum(fractions.values()) > 1 + 1e-6:
         raise InputError(
             f"fractions: expected shares above 0 that sum to at most 1, got {dict(fractions)}: give"
             f" e.g. "
             "{'train': 0.8, 'test': 0.2}"
         )
-    if seed < 0:
+    if not isinstance(seed, Integral) or seed < 0:
         raise InputError(f"seed: expected 0 or more, got {seed}: give e.g. 0")
-    if groups is not None and len(groups) != len(labels):
+    if groups is not None and np.shape(groups)[:1] != labels.shape:
         raise InputError(
-            f"groups: expected one for each of the {len(labels)} items, got {len(groups)}: give"
-            " e.g. each item's patient"
+            f"groups: expected one for each of the {len(labels)} items, got shape"
+            f" {np.shape(groups)}: give e.g. each item's patient"
         )

@@ -202,3 +202,13 @@ def test_items_of_another_kind_of_number_are_not_cut_to_the_first_ones():
         InputError, match="item 1: expected label of type int64, as the first item has, got float64"
     ):
         load_arrays(source, np.arange(4))
+
+
+def test_whole_numbers_that_a_smaller_type_cannot_hold_are_not_cut_to_it():
+    """NumPy would make 44 of 300, and 255 of -1."""
+    source = Own([0, 1, 1, 1], known=True)
+    for wrong in (300, -1):
+        source.given = [np.uint8(0), np.int64(1), np.int64(wrong), 1]
+        assert load_arrays(source, np.arange(2))["label"].tolist() == [0, 1]
+        with pytest.raises(InputError, match="item 2: expected label of type uint8"):
+            load_arrays(source, np.arange(4))

@@ -146,13 +146,16 @@ def _train_explainer(
         num_workers=options.workers,
     )
     for side, name in enumerate(generator.side_names):
+        if not answers.num_images[side]:
+            print(f"No validation image is decided {name}: give a larger --validation share.")
+            continue
         print(
             f"Of {answers.num_images[side]} validation images decided {name},"
             f" {answers.turned[side]:.0%} are drawn so that they are decided otherwise;"
             f" {answers.kept[side]:.0%} of those drawn anew keep the decision."
         )
     for finding in diagnose_generators(answers):
-        print(f"{finding.severity}: {finding.message}")
+        print(f"{finding.severity}: {in_options(finding.message)}")
     print(f"Explain by it: cfx explain --generator {options.out} --model {options.model} ...")
 
 
@@ -264,7 +267,7 @@ def _decide(
     for finding in diagnose(classifier, first_images(collection, most=_DIAGNOSED)):
         if finding.severity == "error":
             raise InputError(finding.message)
-        print_note(f"{finding.severity}: {finding.message}")
+        print_note(f"{finding.severity}: {in_options(finding.message)}")
     logits = source_logits(classifier, source, np.arange(len(source)), batch_size=batch_size)
     names = collection.class_names if options.classes else None
     groups = collection.file_groups if collection.groups is None else collection.groups
