@@ -8,9 +8,14 @@ from collections.abc import Mapping, Sequence
 from numbers import Integral
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 
 from cfx_jax.errors import InputError
+
+_PART_NAMES = {"training": "train", "testing": "test"} | dict.fromkeys(
+    ("val", "valid", "dev"), "validation"
+)
+"""What the parts of a split are called elsewhere -> here."""
 
 
 def split(
@@ -61,6 +66,20 @@ def split(
                 " items: give it a larger share, or more items"
             )
     return parts
+
+
+def part_names(splits: Sequence[str] | np.ndarray) -> Shaped[np.ndarray, " n"]:
+    """The parts of a split as they are called here: ``train``, ``validation``, ``test``.
+
+    Args:
+        splits: for each item its part, as a table or a folder names it. A name that is none of
+            these, nor another word for one, is kept in small letters.
+
+    Example:
+        >>> part_names(["Training", "val", "fold 3"]).tolist()
+        ['train', 'validation', 'fold 3']
+    """
+    return np.array([_PART_NAMES.get(part.casefold(), part.casefold()) for part in splits])
 
 
 def split_patients(
