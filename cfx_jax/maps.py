@@ -107,7 +107,7 @@ def quantile_threshold(
         raise InputError(
             "saliency: expected a map without NaN: look for the cause in the score's gradient"
         )
-    kept = saliency >= jnp.quantile(saliency, quantile)
+    kept = saliency >= jnp.quantile(saliency, float(quantile))
     return kept if mask is None else kept & mask
 
 
