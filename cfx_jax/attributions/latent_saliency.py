@@ -17,7 +17,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float
 
-from cfx_jax.checks import check_choice, is_concrete
+from cfx_jax.checks import check_array, check_choice, is_concrete
 from cfx_jax.errors import InputError
 
 _SCALINGS = ("each", "released", "dif_fuse")
@@ -105,6 +105,8 @@ def latent_saliency(
 
 
 def _difference(reference: Array, counterfactual: Array, *, name: str) -> Float[Array, "*s h w c"]:
+    check_array(reference, name="reference")
+    check_array(counterfactual, name=name)
     if reference.shape != counterfactual.shape:
         raise InputError(
             f"{name}: expected the shape of reference {reference.shape}, got {counterfactual.shape}"

@@ -37,8 +37,8 @@ from cfx_jax.checks import (
     check_choice,
     check_dtype,
     check_norm,
+    check_number,
     check_positive,
-    check_real,
     is_concrete,
 )
 from cfx_jax.compilation import compiled
@@ -165,8 +165,8 @@ def _check_arguments(
     check_dtype(center, name="center")
     check_positive(radius, name="radius")
     check_norm(p)
-    check_real(lower, name="lower")
-    check_real(upper, name="upper")
+    check_number(lower, name="lower")
+    check_number(upper, name="upper")
     check_choice(projection, ("exact", "ball_then_box"), name="projection")
     if projection == "ball_then_box" and p not in (2, float("inf")):
         raise InputError(

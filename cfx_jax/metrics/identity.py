@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Bool, Float
 
-from cfx_jax.checks import check_count
+from cfx_jax.checks import check_count, check_number
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.metrics.checks import as_rows, check_same_shape
 
@@ -160,6 +160,7 @@ def same_identity(
     >>> same_identity(np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([[1.0, 0.1], [0.0, 1.0]]))
     array([ True, False])
     """
+    check_number(threshold, name="threshold")
     if not 0 < threshold <= 2:
         raise InputError(f"threshold: expected a cosine distance in (0, 2], got {threshold}")
     return cosine_distance(first, second) < threshold
