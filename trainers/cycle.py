@@ -135,7 +135,7 @@ class Networks(nnx.Module):
 
     Args:
         generators: g_0 and g_1; g_c turns over what is decided c.
-        discriminators: D_0 and D_1; D_c knows images decided c.
+        discriminators: D_0 and D_1; D_c recognises images decided c.
     """
 
     def __init__(self, generators: list[nnx.Module], discriminators: list[nnx.Module]) -> None:

@@ -132,7 +132,7 @@ class Config:
     """Whether the discriminator has a further block without halving, the sixth (paper: no; released
     code: yes)."""
     projection: ProjectionName = "ordinal"
-    """How the discriminator knows the bin: a direction for each step (paper), tied (released code),
+    """How the discriminator takes the bin: a direction for each step (paper), tied (released code),
     or none."""
     classifier_gradient: bool = True
     """Whether the generator is trained through the classifier (paper; the released code blocks this

@@ -11,7 +11,7 @@ decoder D::
         gradients = grad(loss)          # in training mode: batch statistics move
         parameters = Adam(parameters, gradients)
 
-It knows no classifier, and the labels of the data play no part. Deviation: a validation, always
+It takes no classifier, and the labels of the data play no part. Deviation: a validation, always
 with the same draws of latents, can select the weights. ``train`` returns the network in evaluation
 mode, for ``counterfactuals.xgem``.
 """

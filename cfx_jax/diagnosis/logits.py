@@ -106,7 +106,7 @@ def _noise(case: Case) -> Float[np.ndarray, "n h w c"]:
 
 
 def _is_constant(everything: Float[np.ndarray, "n k"]) -> bool:
-    """Tells whether the probabilities of all images, noise among them, are equal."""
+    """Whether the probabilities of all images, noise among them, are equal."""
     differences = everything - everything[:, :1]
     return bool(np.ptp(differences, axis=0).max() <= 1e-6 * (1 + np.abs(everything).max()))
 

@@ -95,8 +95,8 @@ def lp_ball_in_box(
         The set. ``project`` exists for p in {1, 2, inf}; an entry of NaN stays at the centre.
         ``linear_minimiser`` exists for every p, obeys the mask before it solves, does not depend on
         the gradient's scale (from the smallest subnormal number to the largest), and is feasible to
-        float32 rounding; a gradient that has NaN or infinity where the mask allows a change tells
-        no direction and gives the centre. ``sample`` draws as the norm's own attack starts: a point
+        float32 rounding; a gradient that has NaN or infinity where the mask allows a change has no
+        direction and yields the centre. ``sample`` draws as the norm's own attack starts: a point
         on the sphere (2, inf), the projection of a Gaussian (1), or the oracle's answer to a
         Gaussian (other p), then clipped.
 

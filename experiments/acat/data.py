@@ -140,7 +140,7 @@ class Scans(NamedTuple):
         class_names: the name of each label.
         sides: whether the label is the side of the lesion, and networks see half a slice at a time.
         facts: the facts of the same scans.
-        note: what a reader must know beside every figure.
+        note: the sentence that stands beside every figure.
         identity: all that the scans depend on.
         groups: whom each scan shows, where several show one; or None.
         located: the facts of further scans with a finding, on which maps are compared with the

@@ -61,7 +61,7 @@ class Data(NamedTuple):
         train, validation, test: disjoint parts, by patient where patients are known, each shuffled.
         class_names: two names, the finding last.
         annotation: the field that marks the finding, or None where nothing does.
-        note: what a reader must know beside every figure.
+        note: the sentence that stands beside every figure.
     """
 
     train: ImageSet

@@ -58,7 +58,7 @@ Masks = Bool[np.ndarray, "n h w"]
 
 
 def has_organs(images: ImageSet) -> bool:
-    """Tells whether the organs of images are found."""
+    """Whether the organs of images are found."""
     return FIELD in images.arrays
 
 

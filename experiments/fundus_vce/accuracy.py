@@ -1,6 +1,6 @@
 """Table 1: accuracy, balanced and robust accuracy of each classifier, and their intervals.
 
-Intervals are over groups of images where an image set knows them.
+Intervals are over groups of images where an image set has them.
 """
 
 import itertools

@@ -1,7 +1,7 @@
 """Explanations by searches in the latent of an autoencoder, beside the paper's generators.
 
 Latent counterfactuals and the attention of ACAT (Fontanella et al. 2023, equations 3 and 4 and
-section 3.2), and latent shift (Cohen et al. 2021), of single images. The autoencoder knows no
+section 3.2), and latent shift (Cohen et al. 2021), of single images. The autoencoder depends on no
 classifier; a search for each image turns the decision over. The reconstruction of the image is x_s,
 the counterfactual x_a, so that the same figures are computed of them as of generators.
 

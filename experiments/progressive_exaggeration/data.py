@@ -91,7 +91,7 @@ class Data(NamedTuple):
         names: the names of the labels.
         class_names: the names of images without and with the explained label.
         explained: position of the explained label among the names.
-        note: what a reader must know beside every figure.
+        note: the sentence that stands beside every figure.
     """
 
     train: Part

@@ -61,7 +61,7 @@ class Statement(NamedTuple):
             ours: our figures by name.
             interval: the interval of the statistic.
             statistic: the name of the number that the interval covers.
-            note: what a reader must know to judge it.
+            note: a remark that a reader needs to judge it.
             bounds: ``minimum``, ``maximum``, ``strict`` of the statistic, as in ``report.verdict``.
         """
         return Claim(

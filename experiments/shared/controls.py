@@ -30,7 +30,7 @@ EDGES = "control: edges"
 CHANGE = "truth: the true change"
 
 TRIVIAL = (RANDOM, CONSTANT, DARKEST, BRIGHTEST, EDGES)
-"""The controls that know nothing of the finding in an image; ``CHANGE`` knows all of it."""
+"""The controls that do not depend on the finding in an image; ``CHANGE`` is the finding itself."""
 
 LEVEL_CAPTION = (
     "Rows that begin with 'control' are maps without a network: random pixels of the organ, a"
@@ -41,7 +41,7 @@ LEVEL_CAPTION = (
     " of the mean leads on these controls: a map whose interval is not above 0 is at the level of a"
     " control."
 )
-"""What a reader must know of these rows, for the caption of a table."""
+"""The explanation of these rows, for the caption of a table."""
 
 _MARK = "(a control)"  # of the sentences that a claim has about the level of its methods
 _SHARE_OF_BRIGHTEST = 0.1  # below this share of an image's brightest pixel is background

@@ -101,7 +101,7 @@ class OpenedImages(NamedTuple):
 
     Attributes:
         images: the images, with the explained label.
-        note: what a reader must know beside every figure.
+        note: the sentence that stands beside every figure.
         labels: (n, k), 0 or 1 for each label.
         names: the labels' names.
         annotation: the field that marks the finding; None where nothing does.

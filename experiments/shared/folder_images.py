@@ -152,7 +152,7 @@ def users_images(images: ImageSet) -> FolderImages | None:
 
 
 def is_users(data: str | Sequence[str]) -> bool:
-    """Tells whether ``--data`` names a user's own images; an experiment may take several data."""
+    """Whether ``--data`` names a user's own images; an experiment may take several data."""
     named = [data] if isinstance(data, str) else data
     return any(name.partition(":")[0] in USERS_KINDS for name in named)
 

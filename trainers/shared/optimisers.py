@@ -197,7 +197,7 @@ class Plateau:
             self._waited = 0
 
     def get_state(self) -> dict[str, float | None]:
-        """The course so far, of values that JSON knows."""
+        """The course so far, of values that JSON has."""
         lowest = None if self._lowest == math.inf else self._lowest
         return {"rate": self.rate, "lowest": lowest, "waited": self._waited}
 

@@ -114,7 +114,7 @@ class CelebA(StoredSet):
 
     Args:
         raw_folder, work_folder, size, progress: see ``StoredSet``; raw files as ``read_celeba``.
-        attribute: the one that the label tells, out of ``celeba.ATTRIBUTES``.
+        attribute: the one that the label names, out of ``celeba.ATTRIBUTES``.
 
     Attributes:
         class_names: e.g. ("not smiling", "smiling").
@@ -125,7 +125,7 @@ class CelebA(StoredSet):
             "test".
         people: the number of who it is, of each item; None where the set was built without the
             table of identities.
-        identity: see ``StoredSet``, which tells the errors too.
+        identity: see ``StoredSet``, which lists the errors too.
     """
 
     attribute_names = ATTRIBUTES

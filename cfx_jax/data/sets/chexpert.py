@@ -97,7 +97,7 @@ class CheXpert(StoredSet):
 
     Args:
         raw_folder, work_folder, size, progress: see ``StoredSet``; raw files as ``read_chexpert``.
-        finding: the one that the label tells, out of ``chexpert.FINDINGS``.
+        finding: the one that the label names, out of ``chexpert.FINDINGS``.
         uncertain: how uncertain findings are read. With "ignore", radiographs for which ``finding``
             is uncertain are left out, and the other uncertain entries of ``findings`` are -1.
         views: "frontal", or "all" for the lateral ones too.
@@ -110,7 +110,7 @@ class CheXpert(StoredSet):
         patients, names, parts: the patient, name and part of each item; the parts are "train" and
             "valid".
         left_out: how many radiographs are no items.
-        identity: see ``StoredSet``, which tells the errors too; there may be no such radiograph.
+        identity: see ``StoredSet``, which lists the errors too; there may be no such radiograph.
     """
 
     finding_names = FINDINGS

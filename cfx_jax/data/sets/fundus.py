@@ -34,7 +34,7 @@ class FundusSet(StoredSet):
         grades, gradables: the grade of each item, and 1 where it can be graded, else 0; int64
             arrays, -1 where unknown.
         dropped: name of each photograph that could not be used -> the reason.
-        identity, left_out: see ``StoredSet``, which tells the errors too.
+        identity, left_out: see ``StoredSet``, which lists the errors too.
     """
 
     def __init__(

@@ -110,7 +110,7 @@ class IST3(StoredScans):
             infarct size, territory, patient, name and native shape of each item.
         has_atlas: for each item, whether ``marks`` and ``native_marks`` give the number of each
             voxel's territory.
-        identity: see ``StoredSet``, which tells the errors too; with ``has_air`` a set that was
+        identity: see ``StoredSet``, which lists the errors too; with ``has_air`` a set that was
             stored without it is refused.
     """
 

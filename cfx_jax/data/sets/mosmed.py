@@ -89,7 +89,7 @@ class MosMed(StoredScans):
         labels, grades, patients, native_shapes: the label, grade, patient and native shape of each
             item.
         left_out: how many studies are in neither part; they are not stored.
-        identity: see ``StoredSet``, which tells the errors too; there may be no such study.
+        identity: see ``StoredSet``, which lists the errors too; there may be no such study.
     """
 
     class_names = ("no findings", "COVID-19")

@@ -96,7 +96,7 @@ class MSDBrainTumour(StoredSet):
         class_names: ("no tumour", "tumour").
         labels, patients, slices: the label, patient and slice of each item.
         left_out: how many slices show nothing.
-        identity: see ``StoredSet``, which tells the errors too.
+        identity: see ``StoredSet``, which lists the errors too.
     """
 
     class_names = ("no tumour", "tumour")

@@ -78,7 +78,7 @@ class RSNAPneumonia(StoredSet):
         labels: the label of each item.
         patients: the patient of each item; one image each, see ``read_rsna``.
         left_out: how many images are of the third class, which is neither.
-        identity: see ``StoredSet``, which tells the errors too.
+        identity: see ``StoredSet``, which lists the errors too.
     """
 
     class_names = ("normal", "opacity")

@@ -233,12 +233,12 @@ def _header_of(start: bytes, kind: str) -> Header | None:
 
 
 def _has_exif_behind(start: bytes) -> bool:
-    """Tells whether a WebP file announces EXIF data, which lie behind its pixels."""
+    """Whether a WebP file announces EXIF data, which lie behind its pixels."""
     return start[12:16] == b"VP8X" and bool(start[20] & _WEBP_EXIF)
 
 
 def _is_turned(content: bytes, kind: str) -> bool:
-    """Tells whether a camera's orientation swaps a picture's height and width.
+    """Whether a camera's orientation swaps a picture's height and width.
 
     Args:
         content: the file's content, as far as its header.

@@ -6,7 +6,7 @@ judges images and their bins.
 
 There is no connection from encoder to decoder but the latent, and no noise. Networks were released
 for images in [-1, 1]; here images are in [0, 1] and mapped inside. Deviations, each an option: the
-encoder does not know the bin, as in the paper, where the released one does; the projection has a
+encoder does not take the bin, as in the paper, while the released one does; the projection has a
 direction for each bin but the first (equation 4), where the released one ties them; with running
 averages an explanation depends on its image alone, where the released code normalises by the other
 images of the batch in testing too.
@@ -47,7 +47,7 @@ NUM_BINS = 10
 MOMENTUM = 0.9
 
 ProjectionName = Literal["ordinal", "tied", "none"]
-"""How the discriminator knows the bin: a direction for each step (the paper), one for all (the
+"""How the discriminator takes the bin: a direction for each step (the paper), one for all (the
 code), or not at all.
 """
 
@@ -65,8 +65,8 @@ class ProgressiveGenerator(nnx.Module):
         in_channels: channels of the images.
         filters: channels of the first convolution and after each halving (released); at least two.
         num_bins: bins of the probability, at least 2 (paper: 10).
-        conditional_encoder: whether the encoder's norms know the bin too (released: yes; paper:
-            no).
+        conditional_encoder: whether the encoder's norms depend on the bin too (released: yes;
+            paper: no).
         stem_activation: whether the norm of the image is followed by a ReLU, as released. It takes
             away what is darker than a channel's mean, before the first convolution.
         momentum: share that a running average keeps in a step, in [0, 1).

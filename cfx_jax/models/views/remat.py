@@ -9,7 +9,7 @@ from cfx_jax.errors import InputError
 Model = TypeVar("Model", bound=nnx.Module)
 
 
-def with_remat(model: Model, remat: bool = True) -> Model:
+def with_remat(model: Model, *, remat: bool = True) -> Model:
     """Returns a view of a model whose blocks keep their inputs alone for the gradient, or all maps.
 
     Values and gradients are the same; see ``models.layers.Block``. A training needs less memory

@@ -201,7 +201,7 @@ class SyntheticChest(DrawnSource):
         num_images: how many, at least 1.
         size: side in pixels, at least 32.
         seed: the world.
-        finding: "opacity" or "cardiomegaly", what the label tells; see :func:`draw`.
+        finding: "opacity" or "cardiomegaly", the finding that the label names; see :func:`draw`.
         prevalence: share of pictures with the finding in [0, 1].
         severity: above 0; see :func:`draw`.
         confounder: strength in [0, 1] of the bond between label and tag, or None for no tag; see

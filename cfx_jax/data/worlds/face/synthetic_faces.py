@@ -69,7 +69,7 @@ def draw(
         seed: the world; pictures of different seeds are independent.
         index: the picture's number, 0 or more.
         size: side in pixels, at least 32.
-        attribute: the one that the label tells and the counterfactual turns: "smiling", "young",
+        attribute: the one that the label names and the counterfactual turns: "smiling", "young",
             "male", "no_beard", "black_hair", "bangs" or "heavy_makeup".
         prevalence: share of pictures with the attribute in [0, 1].
         severity: above 0; factor on the smiles' intensity. At 1, ``resnet_small`` after 300 steps
@@ -140,7 +140,7 @@ class SyntheticFaces(DrawnSource):
         num_images: how many, at least 1.
         size: side in pixels, at least 32.
         seed: the world.
-        attribute: the one that the label tells; see :func:`draw`.
+        attribute: the one that the label names; see :func:`draw`.
         prevalence: share of pictures with the attribute in [0, 1].
         severity: above 0; see :func:`draw`.
         confounder: strength in [0, 1] of the bond between the attribute and gender, or None; see

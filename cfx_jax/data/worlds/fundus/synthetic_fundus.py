@@ -144,7 +144,7 @@ def draw(
 
 
 def gradable_of(seed: int, index: int, *, ungradable: float) -> int:
-    """Tells whether one picture can be graded, 1 or 0, without drawing it."""
+    """Whether one picture can be graded, 1 or 0, without drawing it."""
     return int(stream(seed, index, _QUALITY).random() >= ungradable)
 
 
