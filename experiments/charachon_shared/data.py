@@ -14,12 +14,12 @@ from experiments.shared import (
     InputError,
     Workspace,
     counted,
+    is_users,
     open_data,
     remaining_share,
     split_images,
 )
 from experiments.shared.data import BRAIN, CHEST, FOLDER, MSD, RSNA, TABLE, ImageRequest
-from experiments.shared.folder_images import is_users
 
 KINDS = (CHEST, BRAIN, RSNA, MSD, FOLDER, TABLE)
 """The images that ``--data`` may name."""

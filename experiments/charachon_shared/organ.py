@@ -40,10 +40,10 @@ from experiments.shared import (
     PaperReport,
     StoredImages,
     Table,
+    controls,
     decisions,
     notify,
 )
-from experiments.shared.controls import EDGES, RANDOM
 
 FIELD = "organ_mask"
 """The field of images whose organ is found."""
@@ -247,10 +247,10 @@ def outside_table(
         maps: the maps of each method, at least 0.
     """
     masks = images.arrays[FIELD]
-    controls = make_controls(images, setup.data, seed=setup.config.seed)
+    maps_of_controls = make_controls(images, setup.data, seed=setup.config.seed)
     shown = {
         **maps,
-        **{name: controls[name] for name in (RANDOM, EDGES)},
+        **{name: maps_of_controls[name] for name in (controls.RANDOM, controls.EDGES)},
         "control: brightness, the image itself": images.arrays["image"].mean(axis=-1),
     }
     rows: list[list[Any]] = []
