@@ -18,10 +18,15 @@ decision::
         D_c = Adam(D_c, rate, real x_c, fake x_a made of x_{1-c} above) for both c
 
 All networks are in evaluation mode. The decisions, not the labels, group the images, once, before
-the first step. The rate falls while the validation loss does not. Deviations: the smaller group is
-extended by random duplicates, where the released code stops an epoch at its end; the training does
-not end early where the learning rate has reached its smallest; images are not rescaled to their own
-range; pixels that a generator draws outside of [0, 1] are led back (``unit_clip_leading_back``).
+the first step. The rate falls while the validation loss does not.
+
+Deviations:
+
+- The smaller group is extended by random duplicates, where the released code stops an epoch at its
+  end.
+- The training does not end early where the learning rate has reached its smallest.
+- Images are not rescaled to their own range.
+- Pixels that a generator draws outside of [0, 1] are led back (``unit_clip_leading_back``).
 
 ``train`` needs ``classifier``, one image -> two logits, and returns g_0 and g_1;
 ``tuple(map(models.generator_of, ...))`` makes them generators of one image.

@@ -15,9 +15,13 @@ images for each of its updates of the critic::
         for x in shares of batch: D = Adam(D, critic's loss of x and T(x, 1 - d), with a penalty)
         T = Adam(T, translator's loss of the last x)
 
-The networks are in evaluation mode. Deviations: each batch has as many images of either decision;
-the learning rate falls at every step of the second half of the training, where the released code
-lowers it every 1000 updates.
+The networks are in evaluation mode.
+
+Deviations:
+
+- Each batch has as many images of either decision.
+- The learning rate falls at every step of the second half of the training, where the released code
+  lowers it every 1000 updates.
 
 ``train`` needs ``classifier``, one image -> two logits. It returns the translator, ``(images,
 domain) -> images``, for ``models.translation_of`` and ``counterfactuals.fixed_point``.

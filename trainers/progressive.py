@@ -18,9 +18,13 @@ D tells how real an image of a bin is::
 The bin of each training image is computed once, and the labels of the data play no part. All norms
 of the generator use the statistics of the batch. Explanations use running averages instead, which
 move once in a step, when x is encoded and x_t is drawn for the generator's update. The vectors of
-spectral norm move once with each update of the discriminator, on its generated images. Deviations:
-a validation can select the weights; a conditional encoder always takes the bin of x, so that one
-encoding serves all drawings (the released encoder takes t when it encodes x for x_t).
+spectral norm move once with each update of the discriminator, on its generated images.
+
+Deviations:
+
+- A validation can select the weights.
+- A conditional encoder always takes the bin of x, so that one encoding serves all drawings (the
+  released encoder takes t when it encodes x for x_t).
 
 The paper and the code that its authors released differ; ``PAPER_FIXED`` is the paper, mended where
 it contradicts itself, and ``CODE_HEAD`` is the code as far as a training goes. Batch statistics in

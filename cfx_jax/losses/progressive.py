@@ -2,13 +2,19 @@
 
 Singla et al. 2020, "Explanation by Progressive Exaggeration", section 3, and the authors' code.
 
-An image x whose probability of class 1 falls into bin s is drawn for another bin t,
-``x_t = G(E(x), t)``; for its own bin it is to be x again, both from x and from x_t. Deviations,
-where the paper contradicts itself or the code: the discriminator minimises the hinge loss (equation
-9 maximises it); the desired probability is the bin's centre, as in the authors' plots, or its lower
-edge, as in their code; the paper's additional ``r(c|x)`` of the classifier loss is a part of the
-discriminator's logit, and is not added again. Errors of images are in units of images in [-1, 1],
-twice ours, so that the published weights keep their meaning.
+An image x whose probability of class 1 falls into bin s is drawn for another bin t, ``x_t = G(E(x),
+t)``; for its own bin it is to be x again, both from x and from x_t.
+
+Deviations, where the paper contradicts itself or the code:
+
+- The discriminator minimises the hinge loss (equation 9 maximises it).
+- The desired probability is the bin's centre, as in the authors' plots, or its lower edge, as in
+  their code.
+- The paper's additional ``r(c|x)`` of the classifier loss is a part of the discriminator's logit,
+  and is not added again.
+
+Errors of images are in units of images in [-1, 1], twice ours, so that the published weights keep
+their meaning.
 """
 
 from dataclasses import asdict, dataclass

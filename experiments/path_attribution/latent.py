@@ -5,7 +5,8 @@ section 3.2), and latent shift (Cohen et al. 2021), of single images. The autoen
 classifier; a search for each image turns the decision over. The reconstruction of the image is x_s,
 the counterfactual x_a, so that the same figures are computed of them as of generators.
 
-Deviation: both are clipped to [0, 1], as images are here, and what is measured is measured of that.
+Deviation: both images are clipped to [0, 1], as images are here; all measures are taken of the
+clipped images.
 """
 
 from dataclasses import dataclass

@@ -5,11 +5,15 @@ encoder and decoder draw an image for a bin of the classifier's probability; the
 judges images and their bins.
 
 There is no connection from encoder to decoder but the latent, and no noise. Networks were released
-for images in [-1, 1]; here images are in [0, 1] and mapped inside. Deviations, each an option: the
-encoder does not take the bin, as in the paper, while the released one does; the projection has a
-direction for each bin but the first (equation 4), where the released one ties them; with running
-averages an explanation depends on its image alone, where the released code normalises by the other
-images of the batch in testing too.
+for images in [-1, 1]; here images are in [0, 1] and mapped inside.
+
+Deviations, each an option:
+
+- The encoder does not take the bin, as in the paper, while the released one does.
+- The projection has a direction for each bin but the first (equation 4), where the released one
+  ties them.
+- With running averages an explanation depends on its image alone, where the released code
+  normalises by the other images of the batch in testing too.
 """
 
 from collections.abc import Sequence

@@ -5,11 +5,16 @@ Layers, filters and parameter counts follow the authors' released networks: SAGe
 SyCE and CyCE (2021, "Leveraging Conditional Generative Models in a General Explanation Framework of
 Classifier Decisions"). Their "batch norm" never left inference mode with its first statistics, so
 it is a scale and a shift for each channel, and dropout was off; this is what ``norm="affine"`` is
-and why there is no dropout. Deviations: the constant factor 1 / sqrt(1.001) of that scale is left
-to the weights; the image that comes out has the channels of the one that goes in, where the authors
-emit one channel and tile it (tile grey images inside of the classifier). ``residual=True`` is ours:
-the network gives what is added to the image, so that training does not begin by learning to copy
-it.
+and why there is no dropout.
+
+Deviations:
+
+- The constant factor 1 / sqrt(1.001) of that scale is left to the weights.
+- The image that comes out has the channels of the one that goes in, where the authors emit one
+  channel and tile it (tile grey images inside of the classifier).
+
+``residual=True`` is ours: the network computes the change that is added to the image, so that
+training does not begin by learning to copy it.
 """
 
 from collections.abc import Sequence

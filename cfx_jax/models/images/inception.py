@@ -8,9 +8,11 @@ The authors of that distance used the weights of 2015, with 1008 outputs, in a n
 in its poolings: means leave out what lies beyond the border, and the last block takes maxima.
 ``network="fid"`` is that one; only its figures compare with published ones.
 
-Deviations: no auxiliary head, which helps training only; convolutions start from He's normal
-distribution and the last layer from PyTorch's uniform one, where torchvision's start from a
-truncated normal one.
+Deviations:
+
+- There is no auxiliary head, which helps training only.
+- Convolutions start from He's normal distribution and the last layer from PyTorch's uniform one,
+  where torchvision's start from a truncated normal one.
 """
 
 from typing import Literal
