@@ -142,7 +142,7 @@ class Scans(NamedTuple):
         facts: the facts of the same scans.
         note: the sentence that stands beside every figure.
         identity: all that the scans depend on.
-        groups: whom each scan shows, where several show one; or None.
+        groups: the patient of each scan, where several scans are of one patient; or None.
         located: the facts of further scans with a finding, on which maps are compared with the
             truth; or None, where they are compared on the test scans.
         places: where the finding is, or would be in a scan without one (n, s, h, w, 1), 1 there and

@@ -45,7 +45,7 @@ class Part(NamedTuple):
     Attributes:
         images: the images, with their positions in the source.
         labels: (n, k), 0 or 1 for each label.
-        people: whom each image shows, where several may show one; or None.
+        people: the person on each image, where several images may show one person; or None.
     """
 
     images: ImageSet

@@ -95,7 +95,8 @@ class Statement(NamedTuple):
             ours: two measures by name, the first less the second; finite, one number for each
                 image.
             statistic: the name of what the numbers measure.
-            groups: whom each image shows, where several show one; they are drawn together.
+            groups: the person on each image, where several images show one person; they are drawn
+                together.
             unit: the name of the cases that the numbers describe, such as images.
             group_unit: the name of the groups, such as patients.
 

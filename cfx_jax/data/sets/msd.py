@@ -95,7 +95,7 @@ class MSDBrainTumour(StoredSet):
     Attributes:
         class_names: ("no tumour", "tumour").
         labels, patients, slices: the label, patient and slice of each item.
-        left_out: how many slices show nothing.
+        left_out: how many slices are empty.
         identity: see ``StoredSet``, which lists the errors too.
     """
 

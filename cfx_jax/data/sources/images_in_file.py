@@ -49,7 +49,7 @@ class Contents:
         channels: 1 where the images are stored as grey, 3 as colour.
         numbers: the frames or slices that are images, from 0.
         bits: the number of bits of each value.
-        num_empty: how many slices of a volume show nothing.
+        num_empty: how many slices of a volume are empty.
         limits: the values of a volume that become 0 and 1, where no window is given.
         stacked: where a volume's slices follow each other to, in words.
     """
