@@ -295,10 +295,12 @@ def measure_answers(
             its logits.
 
     Returns:
-        ``turned``, the share of adversaries with the other decision; ``kept``, the share of
-        returned images with the image's own decision; ``psnr``, the mean peak signal-to-noise ratio
-        of returned images in dB, at most 100; ``saturated``, the share of the adversaries' values
-        at 0 or 1.
+        A dict of means over the images:
+
+        - ``turned``, the share of adversaries with the other decision;
+        - ``kept``, the share of returned images with the image's own decision;
+        - ``psnr``, the mean peak signal-to-noise ratio of returned images in dB, at most 100;
+        - ``saturated``, the share of the adversaries' values at 0 or 1.
     """
     error = jnp.square(images - returned[0]).mean(axis=(1, 2, 3))  # (b,)
     return {

@@ -265,13 +265,15 @@ def measure_answers(
         images: the images, values in [0, 1].
         translations: the translations of these images.
         predicted: the class that the classifier decides on for each image.
-        logits: the classifier's, of ``crossed`` and of ``same``.
+        logits: the classifier's logits of ``crossed`` and of ``same``.
 
     Returns:
-        ``turned``, the share of crossed images with the other decision; ``kept``, the share of
-        same-domain images with the image's own decision; ``change``, the mean magnitude of what was
-        changed to cross, in units of [0, 1]; ``moved``, the same of images translated into their
-        own domain, which is to be 0.
+        A dict of means over the images:
+
+        - ``turned``, the share of crossed images with the other decision;
+        - ``kept``, the share of same-domain images with the image's own decision;
+        - ``change``, the mean magnitude of the change that crosses, in units of [0, 1];
+        - ``moved``, the mean magnitude of the change within the own domain, which should be 0.
     """
     crossed, same = (decision(values) for values in logits)
     return {

@@ -43,9 +43,9 @@ def difference_saliency(
     """The map of one counterfactual, such as the negative one of an image known to be positive.
 
     Args:
-        reference: the reconstruction of an image (h, w, c) or a volume (s, h, w, c), as released;
-            or the original (the paper's text), whose difference also holds what the autoencoder
-            could not draw.
+        reference: the reconstruction of an image (h, w, c) or a volume (s, h, w, c), as released.
+            Or the original, as in the paper's text: the map then also contains the errors of the
+            autoencoder.
         counterfactual: the counterfactual, of the same shape.
 
     Returns:

@@ -104,9 +104,14 @@ class FaceRecord(NamedTuple):
 class CelebA(StoredSet):
     """The photographs of CelebA, with and without one of its 40 attributes.
 
-    Items are dicts of ``image`` float32 (size, size, 3) in [0, 1], the middle of the photograph,
-    see ``crop_face``; ``label`` int, 1 with the attribute; ``attributes`` int (40,), all of them;
-    ``name`` str. What is stored is the same whatever the attribute.
+    Items are dicts of
+
+    - ``image`` float32 (size, size, 3) in [0, 1], the middle of the photograph, see ``crop_face``;
+    - ``label`` int, 1 with the attribute;
+    - ``attributes`` int (40,), all of them;
+    - ``name`` str.
+
+    What is stored is the same whatever the attribute.
 
     The authors' parts are ``np.flatnonzero(source.parts == "train")`` and so on; nobody is in two
     of them. Other splits should keep people apart: ``data.split(source.labels, {"train": 0.8,

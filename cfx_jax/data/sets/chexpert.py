@@ -84,10 +84,16 @@ class CheXpertRecord(NamedTuple):
 class CheXpert(StoredSet):
     """The frontal chest radiographs of CheXpert, with and without one of its 14 findings.
 
-    All radiographs are stored, frontal and lateral, whatever the finding. Items are dicts of
-    ``image`` float32 (size, size, 1) in [0, 1]; ``label`` int, 1 with the finding; ``findings`` int
-    (14,), all of them; ``patient`` and ``name`` str. Radiographs become squares, without regard to
-    the shape of the file.
+    All radiographs are stored, frontal and lateral, whatever the finding.
+
+    Items are dicts of
+
+    - ``image`` float32 (size, size, 1) in [0, 1];
+    - ``label`` int, 1 with the finding;
+    - ``findings`` int (14,), all of them;
+    - ``patient`` and ``name`` str.
+
+    Radiographs become squares, without regard to the shape of the file.
 
     A finding that the report does not mention counts as absent. Uncertain ones are read as Irvin et
     al. (2019) do: as absent ("zeros"), as present ("ones"), or not at all ("ignore"). Singla et al.

@@ -19,11 +19,18 @@ class FundusSet(StoredSet):
     """A set of fundus photographs, with grades, lesion masks or assessments of quality.
 
     The first use prepares every photograph (contrast, crop to the eye, resize; see
-    ``data.fundus``), which for the Kaggle set takes hours and goes on where it stopped. Items are
-    dicts of ``image`` float32 (size, size, 3) in [0, 1], zero outside the eye; ``eye_mask`` bool
-    (size, size); ``lesion_mask`` bool (size, size), the union of the kinds of lesion, empty where
-    the set has no masks; ``grade`` int 0 to 4 and ``gradable`` int 0 or 1, both -1 where unknown;
-    ``patient`` and ``name`` str. The order is the reader's.
+    ``data.fundus``), which for the Kaggle set takes hours and goes on where it stopped.
+
+    Items are dicts of
+
+    - ``image`` float32 (size, size, 3) in [0, 1], zero outside the eye;
+    - ``eye_mask`` bool (size, size);
+    - ``lesion_mask`` bool (size, size), the union of the kinds of lesion, empty where the set has
+      no masks;
+    - ``grade`` int 0 to 4 and ``gradable`` int 0 or 1, both -1 where unknown;
+    - ``patient`` and ``name`` str.
+
+    The order is the reader's.
 
     Args:
         name: "kaggle", "messidor", "idrid" or "deepdrid".

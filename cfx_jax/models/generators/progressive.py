@@ -161,11 +161,15 @@ class ProgressiveGenerator(nnx.Module):
 class ProjectionDiscriminator(nnx.Module):
     """Residual blocks with spectral norm, sums over positions, and one logit of image and bin.
 
-    The logit is ``psi(phi) + r(k | phi)`` with phi the features of the image: a linear layer, and
-    for bin k of K ``"ordinal"``, the sum of ``<v_i, phi>`` over i < k, with K - 1 vectors (equation
-    4); ``"tied"``, ``k <v_1, phi> + (K - 1 - k) <v_0, phi>``, as released; ``"none"``, 0. No batch
-    norm, so an image's logit does not depend on the others of its batch. With its defaults it has
-    38,428,353 parameters, 38,421,185 when tied.
+    The logit is ``psi(phi) + r(k | phi)`` with the features phi of the image and a linear layer
+    psi. For bin k of K, r is
+
+    - ``"ordinal"``: the sum of ``<v_i, phi>`` over i < k, with K - 1 vectors (equation 4);
+    - ``"tied"``: ``k <v_1, phi> + (K - 1 - k) <v_0, phi>``, as released;
+    - ``"none"``: 0.
+
+    There is no batch norm, so an image's logit does not depend on the other images of its batch.
+    With its defaults it has 38,428,353 parameters, 38,421,185 when tied.
 
     Args:
         in_channels: channels of the images.
