@@ -166,7 +166,7 @@ def generator_options(config: Config) -> dict[str, Any]:
 
 
 def check(config: Config, inputs: Inputs) -> None:
-    """Checks what the networks do not.
+    """Checks the method, the update, the plateau and the weights of the loss.
 
     Raises:
         InputError: an unknown method or update, weights of the other method, numbers out of range.

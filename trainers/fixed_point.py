@@ -154,7 +154,7 @@ def build(config: Config, rngs: nnx.Rngs) -> Networks:
 
 
 def check(config: Config, inputs: Inputs) -> None:
-    """Checks what the networks do not.
+    """Checks the gradient penalty and the number of the critic's updates.
 
     Raises:
         InputError: a number out of its range.

@@ -107,7 +107,7 @@ class Config(SupervisedConfig):
 
 
 def check(config: Config, inputs: Inputs) -> None:
-    """Checks what a training cannot go on with.
+    """Checks the settings, the channels of the images and the labels.
 
     Raises:
         InputError: ``balanced``; other channels; an attack out of range; targets of another shape

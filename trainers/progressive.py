@@ -242,7 +242,7 @@ def _build_discriminator(config: Config, rngs: nnx.Rngs) -> nnx.Module:
 
 
 def check(config: Config, inputs: Inputs) -> None:
-    """Checks what the networks do not.
+    """Checks the names and numbers of the configuration.
 
     Raises:
         InputError: an unknown name, or numbers out of range.

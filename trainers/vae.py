@@ -96,7 +96,7 @@ def build(config: Config, rngs: nnx.Rngs) -> nnx.Module:
 
 
 def check(config: Config, inputs: Inputs) -> None:
-    """Checks what the network does not.
+    """Checks the weight of the divergence and the settings of Adam.
 
     Raises:
         InputError: numbers out of range.

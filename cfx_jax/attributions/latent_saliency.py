@@ -4,8 +4,8 @@ ACAT: Fontanella et al. 2023, section 3.2, with the code released for it, and th
 Fontanella et al. 2023, "Diffusion Models for Counterfactual Generation and Anomaly Detection in
 Brain Images".
 
-A map is where the counterfactual differs from what the decoder makes of the image itself, in
-magnitude. The class-agnostic map is the mean of the maps of both target classes, so that no class
+A map is the magnitude of the difference between the counterfactual and the decoder's image of the
+original. The class-agnostic map is the mean of the maps of both target classes, so that no class
 must be known; each is scaled before, since the target that the classifier has decided already takes
 a much smaller change.
 """

@@ -204,7 +204,7 @@ def generator_terms(
             real.
         logits: the classifier's two, of the images, of x_t and of the returned images; it is
             frozen.
-        desired: what each x_t is to have as its probability of class 1, as ``desired_probability``
+        desired: the probability of class 1 that each x_t should have, as ``desired_probability``
             returns it.
         reconstruction: ``"pixels"``, the mean magnitude of the difference of x and its
             reconstruction (equation 5), or ``"latent"``, the mean square of the difference of the

@@ -235,7 +235,7 @@ def split_scans(config: Config, scans: Scans, seed: int) -> Parts:
 
 
 class _Request(NamedTuple):
-    """The settings of the scans, and the folder that keeps what is drawn or prepared."""
+    """The settings of the scans, and the folder of drawn or prepared scans."""
 
     config: Config
     workspace: Workspace

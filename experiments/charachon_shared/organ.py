@@ -203,7 +203,7 @@ def reliance_table(setup: Setup[Any]) -> Table:
 def _changed_images(
     images: Images, masks: Masks, decided: Int[np.ndarray, " n"]
 ) -> dict[str, Images]:
-    """Images with the surroundings or the organ changed, by what was done."""
+    """Images with the surroundings or the organ changed, by the name of the change."""
     organ, around = masks[..., None], ~masks[..., None]
     changed = {"as they are": images}
     if _brightness(images, ~masks).max() > _BRIGHTNESS:

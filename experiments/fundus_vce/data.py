@@ -116,7 +116,7 @@ def load_sources(config: Config, workspace: Workspace) -> Sources:
 
 
 class _Request(NamedTuple):
-    """The settings of the images, and the folder that keeps what is drawn or prepared."""
+    """The settings of the images, and the folder of drawn or prepared images."""
 
     config: Config
     workspace: Workspace

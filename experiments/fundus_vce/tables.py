@@ -125,7 +125,7 @@ def _spread(values: np.ndarray) -> tuple[float, float]:
 
 
 def tuning_table(localised: Localised) -> Table:
-    """The ensemble's IoU on the tuning images for every norm and radius, and what was chosen."""
+    """The ensemble's IoU on the tuning images for every norm and radius, and the chosen ones."""
     rows: Rows = [
         [f"l{p:g}, ε = {radius:g}", value, _choice(localised, p, radius)]
         for (p, radius), value in localised.tuned.items()

@@ -34,7 +34,7 @@ from cfx_jax.models.layers.checks import check_images, check_sides
 from cfx_jax.models.views import unit_clip
 
 NormName = Literal["affine", "batch"]
-"""What comes before each activation."""
+"""The norm before each activation."""
 NORM: NormName = "affine"
 
 _NORMS: dict[str, Norm] = {
@@ -46,8 +46,7 @@ Latent = tuple[Float[Array, "b _ _ _"], ...]
 """An encoder's maps, the finest first; of a residual generator after the images themselves."""
 
 _RESIDUAL_SCALE = 0.1
-"""What a residual generator's output is multiplied by before it is added, so that it starts near
-the image.
+"""The factor on a residual generator's output before it is added, so that it starts near the image.
 """
 
 PUBLISHED_FILTERS = (16, 32, 64)
