@@ -151,7 +151,7 @@ class Config:
     critic_steps: int = 5
     """Updates of the discriminator in one step (released: 5)."""
     learning_rate: float = 2e-4
-    """Of the Adam of either network (released: 2e-4)."""
+    """The learning rate of the Adam of either network (released: 2e-4)."""
     anneal: bool = False
     """Whether the rate falls to 0 over the training, along half a cosine (ours, for short
     trainings; released: constant)."""

@@ -68,7 +68,7 @@ class Config:
     beta: float = 0.1
     """Weight of the divergence from the standard normal distribution (released: 0.1)."""
     learning_rate: float = 2e-4
-    """Of Adam (released: 2e-4)."""
+    """The learning rate of Adam (released: 2e-4)."""
     first_moment: float = 0.5
     """Decay rate of Adam's first moment, in [0, 1) (released: 0.5)."""
     select: Literal["loss", "none"] = "none"

@@ -36,7 +36,7 @@ import numpy as np
 from jax import Array
 
 _READ_BYTES = 2**26
-"""Of larger NumPy arrays there is no fingerprint: reading them at each call would cost more than it
+"""Larger NumPy arrays have no fingerprint: reading them at each call would cost more than it
 spares.
 """
 _SMALL_BYTES = 1024

@@ -80,7 +80,7 @@ class Evaluation(NamedTuple):
 
 
 Evaluations = dict[tuple[str, str], Evaluation]
-"""By (test set, classifier)."""
+"""The evaluations by test set and classifier."""
 
 
 def evaluate(

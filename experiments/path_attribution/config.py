@@ -47,7 +47,7 @@ class SearchConfig:
     num_steps: int = 20
     """Steps of descent (their paper: 20)."""
     step_size: float = 0.01
-    """Of the latent against the gradient (ours; their code: 0.1)."""
+    """The factor on the gradient in each step of the latent (ours; their code: 0.1)."""
 
 
 @dataclass(frozen=True)

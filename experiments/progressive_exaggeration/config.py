@@ -17,9 +17,9 @@ class XGEMConfig:
     num_steps: int = 150
     """Steps of Adam, at most."""
     learning_rate: float = 0.05
-    """Of Adam, in units of the latent."""
+    """The learning rate of Adam, in units of the latent."""
     weight: float = 0.1
-    """Of the cross-entropy of the other class against the mean squared error."""
+    """The weight of the cross-entropy of the other class against the mean squared error."""
     until: float = 0.95
     """The search rests once the other class's probability is above it."""
 
@@ -71,12 +71,12 @@ class Config(ImagesConfig):
     one has all labels.
     """
     normalisation: Literal["images", "unit"] = "images"
-    """By what classifiers normalise: moments of the training images (ours), or 0.5 and 0.5, which
-    make [-1, 1] of [0, 1] (released)."""
+    """How classifiers normalise images: by moments of the training images (ours), or by 0.5 and
+    0.5, which make [-1, 1] of [0, 1] (released)."""
     image_size: int = 64
     """Height and width of the images, in pixels (paper: 128)."""
     channels: Literal[1, 3] = 3
-    """Of images in a folder: grey or coloured."""
+    """The channels of images in a folder: grey or coloured."""
     num_images: int = 5000
     """Images of a synthetic world, over all parts."""
     validation: float = 0.08

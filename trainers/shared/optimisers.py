@@ -55,9 +55,9 @@ class PlateauSettings:
     """A learning rate that falls while a loss does not. The defaults of a trainer stand there."""
 
     learning_rate: float = 1e-4
-    """Of Adam at first."""
+    """The learning rate of Adam at first."""
     factor: float = 0.3
-    """What the learning rate is multiplied by, in (0, 1)."""
+    """The factor on the learning rate at each fall, in (0, 1)."""
     patience: int = 4
     """Evaluations or epochs in a row without a lower loss before that."""
     smallest: float = 1e-5
