@@ -88,7 +88,7 @@ class Config:
     """
 
     method: Literal["syce", "cyce"] = "syce"
-    """What the generators explain by: x_a and x_s, or x_a and the image itself."""
+    """The two images of an explanation: x_a and x_s, or x_a and the image itself."""
     size: tuple[int, int] = (28, 28)
     """Height and width of the images, in pixels."""
     in_channels: int = 1

@@ -83,8 +83,8 @@ class Config:
     num_blocks: int = 6
     """Residual blocks of the translator (released: 6)."""
     limit: LimitName = "tanh"
-    """What leads the sum of image and change back to [0, 1]: tanh, as released, which no image
-    passes unchanged; or clip, which starts as the identity."""
+    """The function that leads the sum of image and change back to [0, 1]: tanh, as released, which
+    no image passes unchanged; or clip, which starts as the identity."""
     critic_filters: int = 64
     """Channels of the critic's first convolution, doubled by each further one (released: 64)."""
     critic_depth: int = 6

@@ -79,7 +79,7 @@ class Config:
     learning_rate: float = 1e-3
     """The learning rate of Adam (released: 1e-3)."""
     weight_decay: float = 1e-4
-    """How much of the decoder's weights is added to their gradients (released: 1e-4)."""
+    """The share of the decoder's weights that is added to their gradients (released: 1e-4)."""
     balanced: bool = False
     """Whether a batch has as many images of each decision of the classifier, which then has two
     classes."""

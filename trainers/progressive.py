@@ -144,7 +144,8 @@ class Config:
     target: TargetName = "centre"
     """The probability that a bin asks for: its centre, or its lower edge (released code)."""
     reconstruction: ReconstructionName = "pixels"
-    """What is to come back: the image (paper), or its latent after x_t (released code)."""
+    """The kind of reconstruction: of the image (paper), or of its latent after x_t (released
+    code)."""
     weights: ProgressiveWeights = field(default_factory=ProgressiveWeights)
     """The price of each term of the generator's loss; the price of ``adversarial`` holds for the
     discriminator too."""

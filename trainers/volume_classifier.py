@@ -371,7 +371,7 @@ def compute_terms(
 
 
 def score_volumes(logits: Logits, labels: Int[np.ndarray, " n"]) -> dict[str, float]:
-    """How often a classifier of volumes is right, and how sure it is.
+    """The accuracy and the cross-entropy of a classifier of volumes.
 
     Args:
         logits: the logits of volumes.
@@ -397,7 +397,7 @@ def score_volumes(logits: Logits, labels: Int[np.ndarray, " n"]) -> dict[str, fl
 
 
 def _count_classes(config: Config) -> int:
-    """How many classes the labels of a training name."""
+    """The number of classes that the labels of a training name."""
     return len(_SIDES) if config.sides else config.num_classes
 
 

@@ -33,7 +33,7 @@ Logits = Float[Array, "b 2"]
 TargetName = Literal["centre", "edge"]
 """The probability that a bin asks for: its centre, or its lower edge."""
 ReconstructionName = Literal["pixels", "latent"]
-"""What is to come back: the image (equation 5), or its latent (the code)."""
+"""The kind of reconstruction: of the image (equation 5), or of its latent (the code)."""
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ class SearchConfig:
     classifier and fall with the number of entries as well, so equal quotients bound a search
     equally only where both are alike: compare the quotient with the slopes at hand."""
     reference: Literal["reconstruction", "original"] = "reconstruction"
-    """What counterfactuals are subtracted from for a map: the autoencoder's reconstruction
-    (released), or the scan itself (the paper's text, sections 3.2 and 4.4), whose map also shows
-    what the autoencoder cannot draw."""
+    """The image from which a counterfactual is subtracted for a map: the autoencoder's
+    reconstruction (released), or the scan itself (the paper's text, sections 3.2 and 4.4), whose
+    map also shows what the autoencoder cannot draw."""
     num_steps: int = 20
     """Steps of descent (published: 20)."""
     step_size: float = 0.1

@@ -196,7 +196,7 @@ def _better_than_plain(localised: Localised) -> Iterator[Claim]:
 
 
 def _place_of_better(better: str, method: str) -> str:
-    """Where the paper says that a model's maps are better than the plain one's."""
+    """The places where the paper says that a model's maps are better than the plain one's."""
     if method in ABLATIONS:
         return ""
     if better == "ensemble":

@@ -32,8 +32,7 @@ class FaithfulnessConfig:
     2 are left out (ours).
     """
     unturned: Literal["drop", "keep"] = "drop"
-    """What becomes of the other images: dropped and counted; or kept, although their curves cannot
-    fall.
+    """The use of the other images: dropped and counted; or kept, although their curves cannot fall.
     """
 
 

@@ -44,7 +44,7 @@ from trainers import autoencoder, describe_length, train
 
 ATTENTION = "latent attention"
 NAMES = {"counterfactual": "latent counterfactual", "shift": "latent shift"}
-"""What tables call the searches."""
+"""The names of the searches in tables."""
 
 Image = Float[Array, "h w c"]
 

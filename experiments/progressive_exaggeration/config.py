@@ -109,7 +109,7 @@ class Config(ImagesConfig):
     """Images of each bin that an explainer is trained on, chosen so that the classifier is
     calibrated on them (released: 5,000); 0 takes all training images."""
     chapters: tuple[str, ...] = ()
-    """What is asked beyond the explained label, see ``chapters.CHAPTERS``."""
+    """The questions beyond the explained label, see ``chapters.CHAPTERS``."""
     attributes: tuple[str, ...] = ()
     """Labels that the chapter "attributes" explains (paper: six); empty: all."""
     discriminated: tuple[str, ...] = ()
@@ -147,10 +147,10 @@ class Config(ImagesConfig):
     without it the features come from the second classifier, and distances compare with each other
     alone."""
     recogniser: str = ""
-    """What recognises faces, as MODULE:FUNCTION: it takes images (n, h, w, c), float32 in [0, 1],
-    and gives a vector for each, (n, d), whose cosine distance is below 0.5 for one person, as of
-    networks trained on VGGFace2 (paper). Without it the features of the second classifier stand in,
-    with a threshold from validation images."""
+    """The function that recognises faces, as MODULE:FUNCTION: it takes images (n, h, w, c), float32
+    in [0, 1], and gives a vector for each, (n, d), whose cosine distance is below 0.5 for one
+    person, as of networks trained on VGGFace2 (paper). Without it the features of the second
+    classifier stand in, with a threshold from validation images."""
     collapsed: float = 0.2
     """An explainer that turns over less than this share of either decision at the opposite extreme
     is reported as collapsed."""

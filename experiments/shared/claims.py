@@ -222,7 +222,7 @@ def of_one_training(claims: Iterable[Claim]) -> list[Claim]:
 
 
 def counted(number: int, unit: str, groups: np.ndarray | None, group_unit: str) -> str:
-    """How many images there were, of how many groups, in words."""
+    """The numbers of images and of groups, in words."""
     words = f"{number} {unit}"
     return words if groups is None else f"{words} of {len(np.unique(groups))} {group_unit}"
 

@@ -186,7 +186,7 @@ def usual_place(
 
 
 class Level(NamedTuple):
-    """How far the maps of a method lead on the best of the trivial controls.
+    """The lead of a method's maps on the best of the trivial controls.
 
     Attributes:
         method: its name.

@@ -89,7 +89,7 @@ class ImageRequest:
     groups: str = ""
     """The images of a user's that belong together, see ``FolderOptions``."""
     window: tuple[float, float] | None = None
-    """The range of values of a user's images to show, see ``FolderOptions``."""
+    """The centre and width of the values to show of a user's images, see ``FolderOptions``."""
     organ: Organ = "none"
     """The organ in a user's images, see ``FolderOptions``."""
     label: str = ""

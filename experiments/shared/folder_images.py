@@ -25,9 +25,9 @@ _BY_IMAGE = (
 _FAINT = 1 / 8
 """Images without a value beyond this are faint."""
 USERS_KINDS = ("folder", "csv")
-"""What ``--data`` begins with for a user's own images."""
+"""The beginnings of ``--data`` for a user's own images."""
 Organ: TypeAlias = Literal["none", "found", "only", "removed"]
-"""What is done with the organ in a user's images: nothing; found; all else black; itself black."""
+"""The use of the organ in a user's images: none; found; all else black; the organ black."""
 _PRINTED = 5  # files that are skipped and named on the console
 
 

@@ -19,7 +19,7 @@ COPIES, PATIENTS = "different images", "patients"
 _PART_NAMES = {"training": "train", "testing": "test"} | dict.fromkeys(
     ("val", "valid", "dev"), "validation"
 )
-"""What the parts of a split are called elsewhere -> here."""
+"""Other names of the parts of a split -> the names here."""
 _AT_ONCE = 1024  # images read before they are classified: 0.6 GB at 224 x 224 x 3
 _BATCH = 256
 _PICTURES = ("image", "counterfactual")

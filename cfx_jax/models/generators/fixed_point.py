@@ -40,7 +40,7 @@ from cfx_jax.models.views import in_inference_mode, unit_clip
 _FILTERS = 64
 
 LimitName = Literal["tanh", "clip"]
-"""What leads the sum of image and change back to [0, 1]."""
+"""The function that leads the sum of image and change back to [0, 1]."""
 
 
 def unit_tanh(x: Float[Array, "*b"]) -> Float[Array, "*b"]:

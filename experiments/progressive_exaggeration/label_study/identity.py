@@ -45,7 +45,7 @@ class Pairs(NamedTuple):
 
 
 class Verifier(NamedTuple):
-    """When two images count as one person.
+    """The rule by which two images count as one person.
 
     Attributes:
         features: the vectors that are compared.
