@@ -148,12 +148,15 @@ def smooth(
     check_choice(border, tuple(_PADDING), name="border")
     radius = _kernel_radius(sigma, radius)
     values = jnp.asarray(saliency, jnp.result_type(saliency, jnp.float32))
-    slices, size, _ = _axes(values)
+    _, size, _ = _axes(values)
     down, across = (_blur_matrix(side, sigma, radius, border).astype(values.dtype) for side in size)
-    axes = "s" * len(slices)
-    return jnp.einsum(
-        f"ih,jw,{axes}hw...->{axes}ij...", down, across, values, precision=lax.Precision.HIGHEST
-    )
+
+    def blur(plane: Float[Array, "h w *c"]) -> Float[Array, "h w *c"]:
+        return jnp.einsum(
+            "ih,jw,hw...->ij...", down, across, plane, precision=lax.Precision.HIGHEST
+        )
+
+    return jax.vmap(blur)(values) if values.ndim == 4 else blur(values)
 
 
 def upsample(
@@ -220,11 +223,11 @@ def _blur_matrix(
 ) -> Float[Array, "size size"]:
     """The matrix that blurs a column of ``size`` pixels.
 
-    It slides the taps over the identity, padded as the column would be.
+    A blur pads the column, then averages it by the taps around each pixel. Both are linear, so the
+    matrix is their product.
     """
-    tap = jnp.arange(size + 2 * radius) - jnp.arange(size)[:, None] - radius
-    taps = jnp.where(abs(tap) <= radius, jnp.exp(-0.5 * (tap / sigma) ** 2), 0)
-    padded = jnp.pad(jnp.eye(size), ((radius, radius), (0, 0)), mode=_PADDING[border])
-    return jnp.matmul(
-        taps / taps.sum(axis=1, keepdims=True), padded, precision=lax.Precision.HIGHEST
-    )
+    pad = jnp.pad(jnp.eye(size), ((radius, radius), (0, 0)), mode=_PADDING[border])
+    offset = jnp.arange(size + 2 * radius) - jnp.arange(size)[:, None] - radius
+    taps = jnp.where(abs(offset) <= radius, jnp.exp(-0.5 * (offset / sigma) ** 2), 0)
+    average = taps / taps.sum(axis=1, keepdims=True)  # (size, size + 2 * radius)
+    return jnp.matmul(average, pad, precision=lax.Precision.HIGHEST)

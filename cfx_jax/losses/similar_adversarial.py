@@ -3,11 +3,11 @@
 Charachon et al. 2020, "Combining Similarity and Adversarial Learning to Generate Visual
 Explanation", equations 5 to 10.
 
-Similarity of three images, the classifier's answers, closeness of the two generators' weights,
-smoothness of what the images differ in. The paper's norms of images are read as means over their
-values (mean square, mean magnitude), total variation as a mean over pixels: with the paper's
-weights and its reported peak signal-to-noise ratios only means leave the classifier a say. Its
-norms of weights are kept as printed, one root for each array of weights.
+The terms are the similarity of three images, the classifier's answers, the closeness of the two
+generators' weights, and the smoothness of the differences. The paper's norms of images are read as
+means over their values (mean square, mean magnitude), total variation as a mean over pixels: with
+the paper's weights and its reported peak signal-to-noise ratios only means leave the classifier a
+say. Its norms of weights are kept as printed, one root for each array of weights.
 """
 
 from collections.abc import Mapping

@@ -154,7 +154,7 @@ def fit_temperature(
 
 
 def temperature_at_edge(temperature: float, *, method: Method = _METHOD) -> bool:
-    """Tells whether a fitted temperature is the smallest or the largest one that is searched.
+    """Whether a fitted temperature is the smallest or the largest one that is searched.
 
     The images on which it was fitted then do not determine it.
 

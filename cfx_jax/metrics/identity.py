@@ -18,7 +18,7 @@ _ROWS_AT_ONCE = 1024
 def latent_space_closeness(
     queries: Float[np.ndarray, "n d"], explanations: Float[np.ndarray, "n d"]
 ) -> Bool[np.ndarray, " n"]:
-    """Tells whether each explanation is nearer to its query than to every other explanation.
+    """Whether each explanation is nearer to its query than to every other explanation.
 
     A query succeeds where its distance to its own explanation is strictly less than the least
     distance between that explanation and the explanations of all other queries for the same δ. The
@@ -62,7 +62,7 @@ def latent_space_closeness_released(
     *,
     num_components: int = 300,
 ) -> Bool[np.ndarray, "k n"]:
-    """Tells whether each explanation is nearer to its query than to all of other queries.
+    """Whether each explanation is nearer to its query than to all of other queries.
 
     The rule comes from the authors' notebook. All queries and all explanations, of every bin, are
     pooled and reduced to their principal components. An explanation succeeds where its query comes
@@ -139,7 +139,7 @@ def cosine_distance(
 def same_identity(
     first: Float[np.ndarray, "n d"], second: Float[np.ndarray, "n d"], *, threshold: float = 0.5
 ) -> Bool[np.ndarray, " n"]:
-    """Tells whether a network takes each pair of images for one person.
+    """Whether a network takes each pair of images for one person.
 
     The mean is the face verification accuracy. Report it on pairs of different people too. The
     threshold belongs to a network trained on VGGFace2: find another one for another network, on

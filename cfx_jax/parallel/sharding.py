@@ -28,7 +28,7 @@ def data_mesh(*, devices: Sequence[jax.Device] | None = None) -> Mesh:
 
 
 def is_local(mesh: Mesh | None) -> bool:
-    """Tells whether all devices are of this process.
+    """Whether all devices are of this process.
 
     Args:
         mesh: the devices, from ``data_mesh``; None is all devices.
@@ -132,7 +132,7 @@ def num_examples(examples: Any) -> int:
 
 
 def is_key(leaf: Any) -> bool:
-    """Tells whether a leaf holds random keys of JAX, which NumPy cannot take."""
+    """Whether a leaf holds random keys of JAX, which NumPy cannot take."""
     return isinstance(leaf, Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 

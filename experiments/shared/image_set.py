@@ -87,7 +87,7 @@ class ImageSet:
 
     @property
     def copies(self) -> np.ndarray | None:
-        """The groups of equal images; None where the source does not know, or no two are equal.
+        """The groups of equal images; None where the source has none, or no two are equal.
 
         Copies of one picture say nothing of persons: two pictures may show one person.
         """
