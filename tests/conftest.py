@@ -15,8 +15,8 @@ from cfx_jax.compilation import let_go_of_programs, use_compilation_cache
 
 _MANY_MAPPINGS = 25_000
 _RARELY = (20_000, 20, 20)
-"""How many new objects, and rounds over the younger ones, make Python look for garbage: JAX keeps
-millions of objects, and with the usual (700, 10, 10) a fifth of the time went to looking at them.
+"""How many new objects, and rounds over the younger ones, make Python look for garbage: with the
+usual (700, 10, 10) that takes a sixth of the time to collect the tests and a twelfth to run them.
 """
 _QUICK_TO_COMPILE = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
 """Without them XLA makes a compiler of its own for each fused operation, and threads for each
