@@ -10,6 +10,7 @@ Images may be pictures ``(h, w, c)`` or volumes ``(s, h, w, c)``; a map has no c
 import dataclasses
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -263,7 +264,8 @@ def find_level(
         return None
     leads = sign * np.stack([scores[method] - scores[name] for name in known], axis=1)
     best = known[int(leads.mean(axis=0).argmin())]
-    interval = bootstrap_interval(leads, statistic=_least_mean, groups=groups)
+    images = None if groups is None else tuple(groups.tolist())
+    interval = _interval_of_least_mean(leads.dtype.str, leads.shape, leads.tobytes(), images)
     return Level(method, best, float(scores[method].mean()), float(scores[best].mean()), interval)
 
 
@@ -304,6 +306,19 @@ def add_levels(claim: Claim, levels: Iterable[Level | None]) -> Claim:
     """The claim, with a sentence for each of its methods that is not above the controls."""
     sentences = [level.sentence for level in levels if level is not None and not level.is_above]
     return dataclasses.replace(claim, note=" ".join(filter(None, [claim.note, *sentences])))
+
+
+@lru_cache
+def _interval_of_least_mean(
+    kind: str, shape: tuple[int, int], leads: bytes, groups: tuple[Any, ...] | None
+) -> Interval:
+    """The interval of the smallest of several mean leads.
+
+    It is kept for the next call: every claim and every table about a method asks for it.
+    """
+    values = np.frombuffer(leads, kind).reshape(shape)
+    names = None if groups is None else np.asarray(groups)
+    return bootstrap_interval(values, statistic=_least_mean, groups=names)
 
 
 def _least_mean(leads: Float[np.ndarray, "n m"]) -> float:
