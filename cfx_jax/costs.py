@@ -73,8 +73,8 @@ def describe_stage(name: str, names: Sequence[str], *, done: float | None = None
     """A line for the beginning of a stage: a bar for the whole, the stage's number and its name.
 
     Args:
-        name: of the stage.
-        names: of all stages, in their order.
+        name: the name of the stage.
+        names: the names of all stages, in their order.
         done: the share of the whole that is done, in [0, 1]; None counts the stages before.
 
     >>> describe_stage("maps", ["images", "maps"])

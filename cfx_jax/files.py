@@ -34,7 +34,7 @@ _BARRED = ("permission denied", "operation not permitted", "read-only file syste
 
 @contextmanager
 def replacing(path: str | os.PathLike[str], *, durable: bool = False) -> Iterator[Path]:
-    """Gives a temporary path beside ``path``, and moves it onto ``path`` when the block succeeds.
+    """Yields a temporary path beside ``path``, and moves it onto ``path`` when the block succeeds.
 
     Args:
         path: the file to write; folders that are missing are made.
@@ -161,7 +161,7 @@ def writing(
         what: what is being written, e.g. ``"the metrics"``.
         path: where.
         advice: what to do about it, the end of the message.
-        barred: the same where nothing may be written: a missing permission, a read-only disk.
+        barred: the message where nothing may be written: a missing permission, a read-only disk.
 
     Raises:
         InputError: the file system refused; other exceptions pass through.
@@ -182,7 +182,8 @@ def sweep(folder: str | os.PathLike[str]) -> None:
     """Removes what writers that were killed have left in a folder and those inside of it.
 
     These are temporary files of ``replacing``, and folders of such names, whose process has ended
-    on this host. Those of processes on other hosts, of which nothing is known here, stay.
+    on this host. Files of processes on other hosts stay, since nothing is known of these processes
+    here.
 
     Args:
         folder: in which this process is the only one to write (see ``locks.locked``), but for

@@ -19,7 +19,8 @@ from cfx_jax.errors import InputError
 
 
 class Coder(Protocol):
-    """A generator in two parts, ``decode(encode(image))``, as ``models.generator_of`` gives."""
+    """A generator in two parts, ``decode(encode(image))``, as ``models.generator_of`` returns
+    it."""
 
     @property
     def encode(self) -> Callable[[Float[Array, "*s h w c"]], Any]:
@@ -53,7 +54,7 @@ class Exaggerator:
 def check_generated(
     generate: Callable[[Array], Any], image: Float[Array, "*s h w c"], count: int
 ) -> None:
-    """Checks the shapes of what a generator gives, without computing it.
+    """Checks the shapes of a generator's output, without computing it.
 
     Args:
         generate: one image -> one image, or a tuple of images.
@@ -61,7 +62,7 @@ def check_generated(
         count: how many images the generator has to give, each of the shape of ``image``.
 
     Raises:
-        InputError: naming the shapes that the generator gives.
+        InputError: naming the shapes that the generator returns.
     """
     check_callable(generate, name="generate", gives="one image -> images")
     generated = shape_of(generate, image)

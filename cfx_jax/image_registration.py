@@ -31,7 +31,7 @@ from cfx_jax.optimise import from_optax, run
 class _Cosines(NamedTuple):
     """The cosines along each axis, ``down`` and ``across``.
 
-    ``frequency`` is that of their products, in radians per side.
+    ``frequency`` is the frequency of their products, in radians per side.
     """
 
     down: Float[Array, "h f"]
@@ -64,9 +64,9 @@ def register(
             image's sides, above 0.
         blurs: standard deviations of the Gaussians, in units of the longer side, above 0; from wide
             to narrow.
-        num_steps: of each blur, at least 1.
-        step_size: of the first step of each blur, above 0; a slope of the displacement, in pixels
-            per pixel.
+        num_steps: the number of steps of each blur, at least 1.
+        step_size: the size of the first step of each blur, above 0; a slope of the displacement, in
+            pixels per pixel.
 
     Returns:
         The displacement in pixels; all 0 for an image and itself. It may fold where images have

@@ -1,8 +1,8 @@
 """Classifiers that show the value of a layer, which class activation maps read.
 
 A tap is a function of an image, and of a shift that is added to the layer's value on its way. It
-gives the logits and the shifted value. The gradient by the shift is the gradient at the layer, and
-another value is a shift too, so that one function is all that a method needs.
+returns the logits and the shifted value. The gradient by the shift is the gradient at the layer,
+and another value is a shift too, so that one function is all that a method needs.
 """
 
 from collections.abc import Callable
@@ -24,8 +24,8 @@ class Tapped(NamedTuple):
 
     Attributes:
         logits: ``(k,)``.
-        value: of the layer, the shift included; of one with spatial axes feature maps
-            ``(fh, fw, f)``.
+        value: the layer's output, the shift included; feature maps ``(fh, fw, f)`` where the layer
+            has spatial axes.
     """
 
     logits: Float[Array, " k"]
@@ -46,8 +46,7 @@ class Parts(NamedTuple):
     It is the tap between the two.
 
     Attributes:
-        features: image (h, w, c) -> feature maps (fh, fw, f), usually those of the last
-            convolution.
+        features: image (h, w, c) -> feature maps (fh, fw, f), usually of the last convolution.
         head: feature maps -> logits (k,).
 
     >>> means = Parts(lambda image: image[::2, ::2], lambda maps: maps.mean((0, 1)))

@@ -13,6 +13,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, Int
 
+from cfx_jax.array_types import at_least_float32
 from cfx_jax.checks import check_callable, check_choice, check_target, number_of_logits
 from cfx_jax.errors import InputError
 
@@ -26,8 +27,8 @@ def log_odds(logits: Float[Array, " k"], target: Int[Array, ""] | int) -> Float[
 
     Args:
         logits: one image's.
-        target: a class index; may be traced: one that names no class then gives NaN, and a gradient
-            of NaN.
+        target: a class index; may be traced: one that names no class then returns NaN, and a
+            gradient of NaN.
 
     Raises:
         InputError: fewer than two logits, or a target that is no class.
@@ -37,7 +38,7 @@ def log_odds(logits: Float[Array, " k"], target: Int[Array, ""] | int) -> Float[
         2.0
     """
     target_logit = value_of_class(logits, target)
-    others = jnp.where(jnp.arange(logits.shape[0]) == target, -jnp.inf, logits)
+    others = jnp.where(jnp.arange(logits.shape[0]) == target, -jnp.inf, at_least_float32(logits))
     return target_logit - jax.nn.logsumexp(others)
 
 
@@ -50,9 +51,9 @@ def value_of_class(
 
     Args:
         values: one image's logits, or other values of the classes.
-        target: a class index; may be traced: one that names no class then gives NaN, and a gradient
-            of NaN.
-        name: what a message calls it.
+        target: a class index; may be traced: one that names no class then returns NaN, and a
+            gradient of NaN.
+        name: the argument's name in messages.
 
     Raises:
         InputError: fewer than two values, or a target that is no class.
@@ -66,7 +67,8 @@ def value_of_class(
     check_target(target, count, name=name)
     # A factor, so that the derivative is NaN too.
     exists = jnp.where((jnp.asarray(target) >= 0) & (jnp.asarray(target) < count), 1, jnp.nan)
-    return values[target] * exists.astype(values.dtype)
+    entry = at_least_float32(values[target])
+    return entry * exists.astype(entry.dtype)
 
 
 def decision(logits: Float[_A, "*b k"]) -> Int[_A, "*b"]:
@@ -75,7 +77,7 @@ def decision(logits: Float[_A, "*b k"]) -> Int[_A, "*b"]:
     Of two classes it is class 1 from a probability of one half, of more the most probable class.
 
     Args:
-        logits: of one image, or of many; probabilities give the same.
+        logits: the logits of one image, or of many; probabilities give the same.
 
     Returns:
         A class index for each; of equal logits of three and more classes the first.
@@ -110,7 +112,7 @@ def class_score(
 
     Args:
         classifier: one image -> logits ``(k,)``.
-        target: the class; may be traced, and one that the classifier has not then gives NaN.
+        target: the class; may be traced, and one that the classifier has not then returns NaN.
             Attributions compile once for each ``int``, but once for all JAX arrays.
         of: ``"log_odds"``, ``log p - log(1 - p)``, does not saturate; ``"logit"``, the class's own,
             which says nothing of the others; ``"probability"``, in [0, 1], whose gradient vanishes
@@ -136,7 +138,9 @@ def class_score(
 _SCORES: dict[str, Callable[[Array, Any], Array]] = {
     "log_odds": log_odds,
     "logit": value_of_class,
-    "probability": lambda logits, target: value_of_class(jax.nn.softmax(logits), target),
+    "probability": lambda logits, target: value_of_class(
+        jax.nn.softmax(at_least_float32(logits)), target
+    ),
     "log_probability": lambda logits, target: -jax.nn.softplus(-log_odds(logits, target)),
 }
 
@@ -152,7 +156,7 @@ def negative_log_probability(
 
     Args:
         classifier: one image -> logits ``(k,)``.
-        target: a class index; may be traced, and one that the classifier has not then gives NaN.
+        target: a class index; may be traced, and one that the classifier has not then returns NaN.
 
     Returns:
         A function of one image, at least 0; it raises ``InputError`` as ``log_odds``.
@@ -170,14 +174,14 @@ def negative_margin(
 ) -> Callable[[Float[Array, "h w c"]], Float[Array, ""]]:
     """The margin ``logit[label] - max(other logits)``, below 0 where the image is misclassified.
 
-    To minimise it is to attack. For two classes its gradient is a positive multiple of that of
-    ``log p(label)``, so attacks whose steps are normalised follow the same path as with the
+    To minimise it is to attack. For two classes its gradient is a positive multiple of the gradient
+    of ``log p(label)``. Attacks with normalised steps then follow the same path as with the
     log-probability, for every temperature.
 
     Args:
         classifier: one image -> logits ``(k,)``.
         label: the class to move away from; may be traced, and one that the classifier has not then
-            gives NaN.
+            returns NaN.
 
     Returns:
         A function of one image; it raises ``InputError`` as ``log_odds``.
@@ -192,6 +196,6 @@ def negative_margin(
         logits = classifier(image)
         label_logit = value_of_class(logits, label, name="label")
         others = jnp.where(jnp.arange(logits.shape[0]) == label, -jnp.inf, logits)
-        return label_logit - others.max()
+        return label_logit - at_least_float32(others.max())
 
     return margin

@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cfx_jax.errors import InputError
 from cfx_jax.files import write_text
 from cfx_jax.report import markdown_table
-from experiments.shared import command_line, level_sentences
+from experiments.shared import InputError, command_line, level_sentences
 
 PAPERS: Mapping[str, str] = {
     "fundus_vce": "Boreiko et al. 2022, visual counterfactuals of fundus images",
@@ -179,8 +178,8 @@ def make_page(runs: Sequence[Run], reasons: Mapping[str, Mapping[str, str]]) -> 
     """The whole page, in Markdown.
 
     Args:
-        runs: in the order of the page.
-        reasons: by experiment and the beginning of a claim's name.
+        runs: the runs, in the order of the page.
+        reasons: the reasons by experiment and by the beginning of a claim's name.
     """
     parts = [_INTRODUCTION, *_summarise(runs)]
     for name, title in PAPERS.items():
@@ -285,7 +284,7 @@ def _end(value: float) -> str:
 
 
 def _fill(text: str, *, indent: str = "", first: str = "") -> str:
-    """A paragraph in lines that fit a page, none of which is broken within code."""
+    """A paragraph in lines that fit a page. No line breaks within code."""
     spaces = "\0"  # codes and links stay on one line
     kept = re.sub(r"`[^`]*`|\[[^\]]*\]\([^)]*\)", lambda code: code[0].replace(" ", spaces), text)
     lines = textwrap.wrap(

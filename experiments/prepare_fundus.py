@@ -14,8 +14,7 @@ from cfx_jax.data.sources.file_survey import describe
 from cfx_jax.data.sources.folder_or_zip import FileTree
 from cfx_jax.data.sources.picture_headers import SUFFIXES
 from cfx_jax.data.user_files import is_folder
-from cfx_jax.errors import InputError
-from experiments.shared import command_line
+from experiments.shared import InputError, command_line
 
 _NAMED = 10  # dropped photographs that are printed
 

@@ -11,10 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cfx_jax.errors import InputError
 from cfx_jax.metrics import count_votes, majority_vote, score_votes
 from cfx_jax.report import (
-    Claim,
     Key,
     Votes,
     format_claims,
@@ -25,7 +23,7 @@ from cfx_jax.report import (
     write_table,
 )
 from experiments.progressive_exaggeration import published
-from experiments.shared import AT_LEAST, MORE, Statement, Table, command_line
+from experiments.shared import AT_LEAST, MORE, Claim, InputError, Statement, Table, command_line
 
 _COLUMNS = [
     "items",

@@ -1,8 +1,10 @@
 """How tests compile: with few optimisations unless they are slow ones, kept between runs, and let
-go when there are many.
+go when there are many. And how rarely Python looks for garbage.
 """
 
+import gc
 import os
+from collections.abc import Generator
 
 import hypothesis
 import jax
@@ -11,6 +13,10 @@ import pytest
 from cfx_jax.compilation import let_go_of_programs, use_compilation_cache
 
 _MANY_MAPPINGS = 10_000
+_RARELY = (20_000, 20, 20)
+"""How many new objects, and rounds over the younger ones, make Python look for garbage: JAX keeps
+millions of objects, and with the usual (700, 10, 10) a fifth of the time went to looking at them.
+"""
 _QUICK_TO_COMPILE = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
 """Without them XLA makes a compiler of its own for each fused operation, and threads for each
 program: a small program takes three times as long to compile.
@@ -41,6 +47,17 @@ def pytest_configure(config: pytest.Config) -> None:
         "JAX_DISABLE_MOST_OPTIMIZATIONS": str(quick),
         "KERAS_BACKEND": "jax",  # Keras reads it when it is imported
     }
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is imported and collected stays to the end: Python need not look for garbage in it."""
+    gc.disable()
+    result = yield
+    gc.enable()
+    gc.freeze()
+    gc.set_threshold(*_RARELY)
+    return result
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -7,6 +7,7 @@ import pytest
 from small_classifiers import convolutional_classifier, images
 
 from cfx_jax.errors import InputError
+from cfx_jax.models import ensemble
 from cfx_jax.objectives import (
     class_score,
     decision,
@@ -79,3 +80,24 @@ def test_of_two_classes_the_second_is_decided_from_one_half():
         decision(jnp.asarray([[1.0, 1.0], [1.0, 0.9], [0.0, 3.0]])), [1, 0, 1]
     )
     np.testing.assert_array_equal(decision(jnp.asarray([[1.0, 1.0, 0.0], [0.0, 1.0, 2.0]])), [0, 2])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_values_of_logits_in_half_precision_are_of_float32(dtype):
+    """A margin of 10 has the probability 1 - 4.5e-5, which half precision rounds to 1."""
+    logits = jnp.array([0.0, 10.0, -3.0], dtype)
+
+    def classifier(image):
+        return logits * image.mean().astype(dtype)
+
+    image, exact = jnp.ones((2, 2, 1)), np.array([0.0, 10.0, -3.0])
+    odds = exact[1] - np.logaddexp(exact[0], exact[2])
+    for of, expected in {"log_odds": odds, "probability": 1 / (1 + np.exp(-odds))}.items():
+        value = class_score(classifier, 1, of=of)(image)
+        assert value.dtype == jnp.float32
+        assert float(value) == pytest.approx(expected, rel=1e-6)
+    surprise = negative_log_probability(classifier, 1)(image)
+    assert float(surprise) == pytest.approx(np.log1p(np.exp(-odds)), rel=1e-5)
+    assert negative_margin(classifier, 1)(image).dtype == jnp.float32
+    averaged = ensemble([classifier, classifier])(image)
+    assert float(averaged[0]) == pytest.approx(-np.log(np.exp(exact).sum()), rel=1e-6)

@@ -10,9 +10,9 @@ For slices x, an encoder E and a decoder D::
         gradients = grad(loss)          # in training mode: batch statistics move
         parameters = Adam(parameters, gradients)
 
-The schedule is that of ``alessandro-f/Dif-fuse``, by the same first author, since the paper prints
-none. The labels of the data play no part; ``SliceSource`` gives the slices of volumes. ``train``
-gives the network in evaluation mode, for ``models.residual_autoencoder.coder_of``.
+The paper prints no schedule: this one is from ``alessandro-f/Dif-fuse``, by the same first author.
+The labels of the data play no part; ``SliceSource`` returns the slices of volumes. ``train``
+returns the network in evaluation mode, for ``models.residual_autoencoder.coder_of``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,11 +25,9 @@ from flax import nnx
 from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray
 
-from cfx_jax.checks import check_images
 from cfx_jax.data import labels_of
 from cfx_jax.errors import InputError
 from cfx_jax.models import ResidualAutoencoder
-from cfx_jax.parallel import map_examples
 
 from .shared import (
     Batch,
@@ -46,8 +44,10 @@ from .shared import (
     first_state,
     graph_of,
     make_optimiser,
+    measure_validation,
     trained_network,
     unlabelled_batches,
+    validation_images,
 )
 
 _SMALLEST = float(np.finfo(np.float32).tiny)
@@ -188,13 +188,12 @@ def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
     Raises:
         InputError: images outside [0, 1].
     """
-    images = np.asarray(inputs.validation["image"])
-    check_images(images, name="validation images")
-    graphdef, size = graph_of(inputs.choose(build, config)), config.run.eval_batch_size
+    images = validation_images(inputs)
+    graphdef = graph_of(inputs.choose(build, config))
 
     def evaluate(state: State) -> dict[str, float]:
         network = evaluation_view(graphdef, state.params, state.rest)
-        errors = map_examples(_error_of_one, network, images, batch_size=size, mesh=inputs.mesh)
+        errors = measure_validation(config.run, inputs, _error_of_one, network, images)
         loss = float(errors.mean())
         psnr = float(-10 * np.log10(max(loss, _SMALLEST)))
         return {"validation_loss": loss, "validation_psnr": psnr}

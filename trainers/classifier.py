@@ -14,7 +14,7 @@ oversampling, the weights of highest balanced validation accuracy. The fine-tuni
 ``FINE_TUNING``, started from the model of stage 1: three epochs with one triangle of the learning
 rate, the weights chosen alike (the released code takes the last).
 
-The source has ``image`` and ``label``, the validation too. ``train`` gives the network in
+The source has ``image`` and ``label``, the validation too. ``train`` returns the network in
 evaluation mode, images -> logits.
 """
 
@@ -27,7 +27,7 @@ from jaxtyping import PRNGKeyArray
 
 from cfx_jax.errors import InputError
 from cfx_jax.losses import cross_entropy, inverse_frequency
-from cfx_jax.models.views import at_least_float32
+from cfx_jax.models import at_least_float32
 from cfx_jax.objectives import decision
 
 from .shared import (
@@ -57,7 +57,7 @@ class Config(SupervisedConfig):
     """A plain classifier. Defaults: stage 1 of Boreiko et al. 2022."""
 
     select: Literal["balanced_accuracy", "accuracy", "none"] = "balanced_accuracy"
-    """Validation metric of which the best weights are kept (paper: balanced accuracy); none for the
+    """Validation metric by which the best weights are kept (paper: balanced accuracy); none for the
     last weights."""
     weighted: bool = False
     """Whether classes weigh inversely to their frequency in the loss (Charachon et al. 2021),
@@ -95,8 +95,8 @@ def make_step(config: Config, inputs: Inputs) -> Step:
 
     Returns:
         Pure ``step(state, key, batch) -> (state, {"loss", "accuracy"})``; a batch has ``image``
-        ``(b, h, w, c)`` and ``label`` ``(b,)``. Batch statistics are those of the whole batch, over
-        however many devices it is split.
+        ``(b, h, w, c)`` and ``label`` ``(b,)``. Batch statistics are computed over the whole batch,
+        on any number of devices.
 
     Raises:
         InputError: an unknown model, optimiser or schedule; ``weighted`` without images of some

@@ -23,7 +23,7 @@ extended by random duplicates, where the released code stops an epoch at its end
 not end early where the learning rate has reached its smallest; images are not rescaled to their own
 range; pixels that a generator draws outside of [0, 1] are led back (``unit_clip_leading_back``).
 
-``train`` needs ``classifier``, one image -> two logits, and gives g_0 and g_1;
+``train`` needs ``classifier``, one image -> two logits, and returns g_0 and g_1;
 ``tuple(map(models.generator_of, ...))`` makes them generators of one image.
 """
 
@@ -40,14 +40,10 @@ from jax import Array
 from jax.tree_util import Partial
 from jaxtyping import Float, PRNGKeyArray
 
-from cfx_jax.checks import check_choice
-from cfx_jax.compilation import as_pytree
-from cfx_jax.errors import InputError
+from cfx_jax.checks import InputError, check_choice
 from cfx_jax.losses import CYCE, SYCE, CycleWeights, cycle_terms, discriminator_terms
-from cfx_jax.models import PUBLISHED_FILTERS, Discriminator, UNetGenerator
-from cfx_jax.models.views import unit_clip_leading_back
+from cfx_jax.models import PUBLISHED_FILTERS, Discriminator, UNetGenerator, unit_clip_leading_back
 from cfx_jax.objectives import Classifier, decision
-from cfx_jax.parallel import map_examples
 
 from .shared import (
     Batch,
@@ -68,6 +64,7 @@ from .shared import (
     first_state,
     graph_of,
     join_parts,
+    measure_validation,
     trained_network,
 )
 
@@ -134,7 +131,7 @@ CYCE_CONFIG = Config(method="cyce", weights=CYCE, update="together")
 
 
 class Networks(nnx.Module):
-    """The trained networks: each list has the network of class 0 and that of class 1.
+    """The trained networks: each list has the network of class 0 and the network of class 1.
 
     Args:
         generators: g_0 and g_1; g_c turns over what is decided c.
@@ -274,7 +271,7 @@ def make_step(config: Config, inputs: Inputs) -> Step:
         metrics |= {f"discriminator_{name}": value for name, value in verdicts.items()}
         return State(join_parts(parts), state.rest, moments), metrics
 
-    return Partial(step, as_pytree(inputs.classifier))
+    return Partial(step, inputs.frozen_classifier)
 
 
 def measure_answers(
@@ -287,15 +284,16 @@ def measure_answers(
 
     Args:
         decided: the decision, 0 or 1.
-        images: in [0, 1].
+        images: the images, values in [0, 1].
         adversarial: x_a and the classifier's logits of it.
         returned: the image that the training brings back to x, x_s in SyCE and x_cy in CyCE, and
             its logits.
 
     Returns:
-        ``turned``, the share of adversaries with the other decision; ``kept``, that of returned
-        images with the images' own; ``psnr``, the mean peak signal-to-noise ratio of returned
-        images in dB, at most 100; ``saturated``, the share of the adversaries' values at 0 or 1.
+        ``turned``, the share of adversaries with the other decision; ``kept``, the share of
+        returned images with the image's own decision; ``psnr``, the mean peak signal-to-noise ratio
+        of returned images in dB, at most 100; ``saturated``, the share of the adversaries' values
+        at 0 or 1.
     """
     error = jnp.square(images - returned[0]).mean(axis=(1, 2, 3))  # (b,)
     return {
@@ -318,13 +316,15 @@ def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
         InputError: images outside [0, 1], or all of one decision.
     """
     images, decisions = decide_validation(config.run, inputs)
-    graphdef, frozen = graph_of(inputs.choose(build, config)), as_pytree(inputs.classifier)
+    graphdef, frozen = graph_of(inputs.choose(build, config)), inputs.frozen_classifier
     groups = [(_MeasureOne(config, c), images[decisions == c]) for c in (0, 1)]
-    options: dict[str, Any] = {"batch_size": config.run.eval_batch_size, "mesh": inputs.mesh}
 
     def evaluate(state: State) -> dict[str, float]:
         shared = (evaluation_view(graphdef, state.params, state.rest), frozen)
-        values = [map_examples(measure, shared, group, **options) for measure, group in groups]
+        values = [
+            measure_validation(config.run, inputs, measure, shared, group)
+            for measure, group in groups
+        ]
         both = [{name: float(of.mean()) for name, of in group.items()} for group in values]
         means = {f"validation_{name}": value for name, value in _average(both).items()}
         lowest = min(group[name] for group in both for name in ("turned", "kept"))

@@ -19,8 +19,8 @@ The networks are in evaluation mode. Deviations: each batch has as many images o
 the learning rate falls at every step of the second half of the training, where the released code
 lowers it every 1000 updates.
 
-``train`` needs ``classifier``, one image -> two logits. It gives the translator,
-``(images, domain) -> images``, for ``models.translation_of`` and ``counterfactuals.fixed_point``.
+``train`` needs ``classifier``, one image -> two logits. It returns the translator, ``(images,
+domain) -> images``, for ``models.translation_of`` and ``counterfactuals.fixed_point``.
 """
 
 from collections.abc import Mapping
@@ -36,14 +36,10 @@ from jax.tree_util import Partial
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from cfx_jax.backend import short_scan
-from cfx_jax.checks import check_count
-from cfx_jax.compilation import as_pytree
-from cfx_jax.errors import InputError
+from cfx_jax.checks import InputError, check_count
 from cfx_jax.losses import FixedPointWeights, Translations, critic_terms, fixed_point_terms
-from cfx_jax.models import FixedPointTranslator, LimitName, PatchCritic
-from cfx_jax.models.views import unit_clip_leading_back
+from cfx_jax.models import FixedPointTranslator, LimitName, PatchCritic, unit_clip_leading_back
 from cfx_jax.objectives import Classifier, decision
-from cfx_jax.parallel import map_examples
 
 from .shared import (
     Batch,
@@ -63,6 +59,7 @@ from .shared import (
     graph_of,
     join_parts,
     make_optimiser,
+    measure_validation,
     trained_network,
 )
 
@@ -89,7 +86,8 @@ class Config:
     critic_depth: int = 6
     """The critic's convolutions (released: 6)."""
     weights: FixedPointWeights = field(default_factory=FixedPointWeights)
-    """The price of each term of the translator's loss; that of ``domain`` is the critic's too."""
+    """The price of each term of the translator's loss; the price of ``domain`` holds for the critic
+    too."""
     penalty: float = 10.0
     """Weight of the critic's gradient penalty (released: 10)."""
     critic_steps: int = 5
@@ -183,9 +181,9 @@ def make_step(config: Config, inputs: Inputs) -> Step:
     """One step of training.
 
     Returns:
-        Pure ``step(state, key, batch) -> (state, metrics)``; a batch has ``image``
-        ``(2 b critic_steps, h, w, c)``, decided 0, 1, 0, 1 .... Metrics: ``loss`` of the
-        translator, each of its weighted terms and what ``measure_answers`` gives, and the critic's
+        Pure ``step(state, key, batch) -> (state, metrics)``; a batch has ``image`` ``(2 b
+        critic_steps, h, w, c)``, decided 0, 1, 0, 1 .... Metrics: ``loss`` of the translator, each
+        of its weighted terms and the metrics of ``measure_answers``, and the critic's
         ``critic_real``, ``critic_fake``, ``critic_domain`` and ``critic_penalty``, means over its
         updates.
 
@@ -248,7 +246,7 @@ def make_step(config: Config, inputs: Inputs) -> Step:
         params = join_parts({"translator": translator, "critic": critic})
         return State(params, state.rest, moments), metrics
 
-    return Partial(step, as_pytree(inputs.classifier))
+    return Partial(step, inputs.frozen_classifier)
 
 
 def measure_answers(
@@ -260,16 +258,16 @@ def measure_answers(
     """Measures what translations reach.
 
     Args:
-        images: in [0, 1].
-        translations: of these images.
+        images: the images, values in [0, 1].
+        translations: the translations of these images.
         predicted: the class that the classifier decides on for each image.
         logits: the classifier's, of ``crossed`` and of ``same``.
 
     Returns:
-        ``turned``, the share of crossed images with the other decision; ``kept``, that of
-        same-domain ones with the images' own; ``change``, the mean magnitude of what was changed to
-        cross, in units of [0, 1]; ``moved``, the same of images translated into their own domain,
-        which is to be 0.
+        ``turned``, the share of crossed images with the other decision; ``kept``, the share of
+        same-domain images with the image's own decision; ``change``, the mean magnitude of what was
+        changed to cross, in units of [0, 1]; ``moved``, the same of images translated into their
+        own domain, which is to be 0.
     """
     crossed, same = (decision(values) for values in logits)
     return {
@@ -292,13 +290,12 @@ def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
         InputError: images outside [0, 1], or all of one decision.
     """
     images, decisions = decide_validation(config.run, inputs)
-    graphdef, frozen = graph_of(inputs.choose(build, config)), as_pytree(inputs.classifier)
+    graphdef, frozen = graph_of(inputs.choose(build, config)), inputs.frozen_classifier
     examples = {"image": images, "predicted": decisions}
-    options: dict[str, Any] = {"batch_size": config.run.eval_batch_size, "mesh": inputs.mesh}
 
     def evaluate(state: State) -> dict[str, float]:
         shared = (evaluation_view(graphdef, state.params, state.rest), frozen)
-        values = map_examples(_MeasureOne(config), shared, examples, **options)
+        values = measure_validation(config.run, inputs, _MeasureOne(config), shared, examples)
         groups = [
             {name: float(of[decisions == c].mean()) for name, of in values.items()} for c in (0, 1)
         ]

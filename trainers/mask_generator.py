@@ -14,14 +14,14 @@ For an image x that the frozen classifier f decides c, a mask m in [0, 1] and a 
 
 The classifier is frozen, and so is the encoder, the network that classifies: only the decoder is
 trained and stored. f's decisions, not the labels, are what a mask is to keep inside and to destroy
-outside. Terms and settings are those of the authors' released script; deviations: one background
+outside. Terms and settings come from the authors' released script; deviations: one background
 serves both sides of a mask, and a validation, always against the same backgrounds, can select the
 weights.
 
 ``train`` needs ``classifier``, one image -> logits, such as ``models.per_image(encoder)``, and
 ``encoder``, the trained network that classifies, a ``ResNet`` or a ``FindingClassifier`` with one;
-``load`` needs the encoder too. They give the generator; ``models.per_image`` makes it a function of
-one image -> its mask (h, w, 1).
+``load`` needs the encoder too. They return the generator; ``models.per_image`` makes it a function
+of one image -> its mask (h, w, 1).
 """
 
 from dataclasses import dataclass, field
@@ -30,20 +30,16 @@ from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from flax import nnx
 from jax import Array
 from jax.tree_util import Partial
 from jaxtyping import Float, Int, PRNGKeyArray
 
-from cfx_jax.checks import check_images, check_positive
-from cfx_jax.compilation import as_pytree
+from cfx_jax.checks import check_positive
 from cfx_jax.losses import MaskGeneratorWeights, blend, mask_generator_terms, random_backgrounds
-from cfx_jax.models import FindingClassifier, MaskGenerator
-from cfx_jax.models.views import with_remat
+from cfx_jax.models import FindingClassifier, MaskGenerator, with_remat
 from cfx_jax.objectives import Classifier, decision
-from cfx_jax.parallel import map_examples
 
 from .shared import (
     Batch,
@@ -58,6 +54,9 @@ from .shared import (
     decided_batches,
     descend,
     mean_gradients,
+    mean_metrics,
+    measure_validation,
+    validation_images,
 )
 
 _DECODER = nnx.All(nnx.Param, nnx.Not(nnx.PathContains("encoder")))
@@ -122,7 +121,8 @@ def build(
     """The generator of a configuration over the layers of an encoder.
 
     Args:
-        config, encoder, rngs: of the training; both networks compute in the type of its run.
+        config, encoder, rngs: the configuration, the encoder and the random numbers of the
+            training; both networks compute in the number type of its run.
         remat: whether blocks keep their input alone for the gradient.
 
     Raises:
@@ -158,9 +158,9 @@ def make_step(config: Config, inputs: Inputs) -> Step:
     """One step of training.
 
     Returns:
-        Pure ``step(state, key, batch) -> (state, metrics)``; a batch has ``image``
-        ``(b, h, w, c)``. Metrics: ``loss``, its weighted terms ``destroyer``, ``preserver``,
-        ``area`` and ``smoothness``, and those of ``measure_answers``.
+        Pure ``step(state, key, batch) -> (state, metrics)``; a batch has ``image`` ``(b, h, w,
+        c)``. Metrics: ``loss``, its weighted terms ``destroyer``, ``preserver``, ``area`` and
+        ``smoothness``, and the metrics of ``measure_answers``.
 
     Raises:
         InputError: as ``build``.
@@ -181,7 +181,7 @@ def make_step(config: Config, inputs: Inputs) -> Step:
         decoder, opt_state = descend(optimiser, state.params, state.opt_state, gradients)
         return State(decoder, state.rest, opt_state), metrics
 
-    return Partial(step, generator.frozen, as_pytree(inputs.classifier))
+    return Partial(step, generator.frozen, inputs.frozen_classifier)
 
 
 def measure_answers(
@@ -194,13 +194,13 @@ def measure_answers(
 
     Args:
         decided: the classifier's decision on each image.
-        masks: in [0, 1], 1 where the image is kept.
-        preserved_logits: the classifier's, of what is inside of the masks.
-        destroyed_logits: of what is outside.
+        masks: the masks, in [0, 1], 1 where the image is kept.
+        preserved_logits: the classifier's logits of the images inside of the masks.
+        destroyed_logits: the classifier's logits of the images outside of the masks.
 
     Returns:
-        ``preserved``, the share of decisions that stay inside; ``destroyed``, that of decisions
-        that change outside; ``covered``, the mean of the masks.
+        ``preserved``, the share of decisions that stay inside; ``destroyed``, the share of
+        decisions that change outside; ``covered``, the mean of the masks.
     """
     return {
         "preserved": (decision(preserved_logits) == decided).mean(),
@@ -213,23 +213,20 @@ def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
     """The validation of a state on ``image`` ``(n, h, w, c)``, with a fixed background of each.
 
     Returns:
-        ``state -> metrics``, those of the step with ``validation_`` before their names, and
+        ``state -> metrics``: the step's metrics with ``validation_`` before their names, and
         ``validation_score``, the negative loss.
 
     Raises:
         InputError: as ``build``; images outside [0, 1].
     """
-    images = np.asarray(inputs.validation["image"])
-    check_images(images, name="validation images")
+    images = validation_images(inputs)
     keys = jax.random.split(jax.random.key(config.run.seed), len(images))
-    generator, frozen = _split(config, inputs), as_pytree(inputs.classifier)
-    options: dict[str, Any] = {"batch_size": config.run.eval_batch_size, "mesh": inputs.mesh}
+    generator, frozen = _split(config, inputs), inputs.frozen_classifier
 
     def evaluate(state: State) -> dict[str, float]:
         shared, examples = (generator.with_decoder(state.params), frozen), (keys, images)
-        values = map_examples(_MeasureMasks.of(config), shared, examples, **options)
-        means = {f"validation_{name}": float(of.mean()) for name, of in values.items()}
-        return means | {"validation_score": -means["validation_loss"]}
+        measure = _MeasureMasks.of(config)
+        return mean_metrics(measure_validation(config.run, inputs, measure, shared, examples))
 
     return evaluate
 
@@ -254,7 +251,7 @@ TRAINER = Trainer(
 
 
 def _split(config: Config, inputs: Inputs, *, remat: bool = False) -> SplitGenerator:
-    """The generator taken apart; its decoder's weights are not those of the training."""
+    """The generator taken apart; its decoder's weights are not the trained ones."""
     return build(config, inputs.encoder, nnx.Rngs(jax.random.key(0)), remat=remat)
 
 

@@ -13,8 +13,8 @@ For images x with k labels y of 0 or 1 each, and a network f with a sigmoid for 
 
 Deviations: a validation can select the weights; images can be attacked.
 
-``train`` needs ``targets``, 0 or 1 for each label ``(n, k)``; the validation's ``label`` is
-``(m, k)``. It gives the network in evaluation mode, images -> logits ``(b, k)``;
+``train`` needs ``targets``, 0 or 1 for each label ``(n, k)``; the validation's ``label`` is ``(m,
+k)``. It returns the network in evaluation mode, images -> logits ``(b, k)``;
 ``models.one_label(models.per_image(network), label)`` is the classifier of one label.
 """
 
@@ -29,12 +29,9 @@ from flax import nnx
 from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray, Shaped
 
-from cfx_jax.checks import check_at_least, check_count, check_images
-from cfx_jax.compilation import call
-from cfx_jax.errors import InputError
+from cfx_jax.checks import InputError, check_at_least, check_count
 from cfx_jax.metrics import roc_auc
-from cfx_jax.models.views import at_least_float32
-from cfx_jax.parallel import map_examples
+from cfx_jax.models import at_least_float32
 
 from .shared import (
     Batch,
@@ -42,15 +39,13 @@ from .shared import (
     Inputs,
     OptimiserSettings,
     RunSettings,
-    State,
     Step,
     Trainer,
     TrainingBatches,
-    classifier_of,
     descent_step,
-    graph_of,
     make_optimiser,
     target_batches,
+    validation_images,
 )
 from .shared.supervised import (
     SupervisedConfig,
@@ -59,6 +54,7 @@ from .shared.supervised import (
     describe_weights,
     finish,
     init,
+    make_predict,
 )
 
 
@@ -94,7 +90,7 @@ class Config(SupervisedConfig):
     balanced: bool = False
     """Always False: several labels cannot be balanced at once (released: no)."""
     select: Literal["auc", "accuracy", "none"] = "none"
-    """Validation metric of which the best weights are kept; none for the last weights (released).
+    """Validation metric by which the best weights are kept; none for the last weights (released).
     """
     run: RunSettings = field(
         default_factory=lambda: RunSettings(
@@ -195,8 +191,7 @@ def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
         InputError: images outside [0, 1]; labels of another shape or other than 0 and 1; a label
             that all images have, or none has.
     """
-    images, labels = (np.asarray(inputs.validation[name]) for name in ("image", "label"))
-    check_images(images, name="validation images")
+    images, labels = validation_images(inputs), np.asarray(inputs.validation["label"])
     check_labels(labels, len(images), config.num_classes, name="validation labels")
     constant = np.flatnonzero(labels.min(axis=0) == labels.max(axis=0))
     if constant.size:
@@ -204,14 +199,8 @@ def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
             "validation labels: expected images with and without each label, got"
             f" {labels[0, constant[0]]} for all of label {constant[0]}: take more images"
         )
-    graphdef, size = graph_of(choose_model(config, inputs)), config.run.eval_batch_size
-
-    def evaluate(state: State) -> dict[str, float]:
-        classifier = classifier_of(graphdef, state.params, state.rest)
-        logits = map_examples(call, classifier, images, batch_size=size, mesh=inputs.mesh)
-        return score_labels(logits, labels)
-
-    return evaluate
+    predict = make_predict(config, inputs, images)
+    return lambda state: score_labels(predict(state), labels)
 
 
 def score_labels(
@@ -220,7 +209,7 @@ def score_labels(
     """Accuracy and area under the ROC curve of each label, and their means.
 
     Args:
-        logits: of each label; one counts as found at a probability of one half.
+        logits: the logit of each label; one counts as found at a probability of one half.
         labels: 0 or 1, both for each label.
 
     Returns:
@@ -244,10 +233,10 @@ def check_labels(
     """Checks several labels of images.
 
     Args:
-        labels: of each image.
-        number: of images.
+        labels: the labels of each image.
+        number: the number of the images.
         num_labels: k.
-        name: what the message calls them.
+        name: the name of the labels in the message.
 
     Raises:
         InputError: another shape, or values other than 0 and 1.

@@ -28,7 +28,7 @@ testing, the code's other difference, are a matter of how the network is called:
 ``models.exaggerator_of``.
 
 ``train`` needs ``classifier``, one image -> two logits, such as ``models.per_image(model)`` or
-``models.one_label`` of a network of several labels. It gives the selected generator, for
+``models.one_label`` of a network of several labels. It returns the selected generator, for
 ``models.exaggerator_of`` and then ``counterfactuals.progressive``. A ``start`` is a generator whose
 parameters and batch statistics are taken, such as one that explains another classifier; the
 discriminator starts at random.
@@ -45,12 +45,9 @@ from jax import Array
 from jax.tree_util import Partial
 from jaxtyping import Float, Int, PRNGKeyArray
 
-from cfx_jax.array_types import AnyArray
 from cfx_jax.backend import short_scan
-from cfx_jax.checks import check_choice, check_count
-from cfx_jax.compilation import as_pytree
+from cfx_jax.checks import InputError, check_choice, check_count
 from cfx_jax.counterfactuals import Exaggerator, progressive
-from cfx_jax.errors import InputError
 from cfx_jax.losses import (
     ProgressiveWeights,
     compatibility,
@@ -74,7 +71,6 @@ from cfx_jax.models import (
     warm_start,
 )
 from cfx_jax.objectives import Classifier
-from cfx_jax.parallel import map_examples
 
 from .shared import (
     Batch,
@@ -92,6 +88,7 @@ from .shared import (
     first_state,
     graph_of,
     join_parts,
+    measure_validation,
     trained_network,
     training_view,
     variables_of,
@@ -121,7 +118,7 @@ class Config:
     filters: tuple[int, ...] = (64, 128, 256, 512, 1024, 1024)
     """Channels of the generator's first convolution and after each halving (released)."""
     conditional_encoder: bool = False
-    """Whether the encoder is told a bin too, that of x (paper: no; released code: yes, for x_t the
+    """Whether the encoder takes a bin too, the bin of x (paper: no; released code: yes, for x_t the
     desired one)."""
     stem_activation: bool = True
     """Whether the norm of the image is followed by a ReLU, as released, which takes away what is
@@ -145,8 +142,8 @@ class Config:
     reconstruction: ReconstructionName = "pixels"
     """What is to come back: the image (paper), or its latent after x_t (released code)."""
     weights: ProgressiveWeights = field(default_factory=ProgressiveWeights)
-    """The price of each term of the generator's loss; that of ``adversarial`` is the
-    discriminator's too."""
+    """The price of each term of the generator's loss; the price of ``adversarial`` holds for the
+    discriminator too."""
     critic_steps: int = 5
     """Updates of the discriminator in one step (released: 5)."""
     learning_rate: float = 2e-4
@@ -159,7 +156,7 @@ class Config:
     second_moment: float = 0.9
     """Decay rate of Adam's second moment, in [0, 1) (released: 0.9)."""
     sampling: Literal["equal", "none"] = "equal"
-    """As many images of each bin that has any, or images as they come, such as those of
+    """As many images of each bin that has any, or images as they come, such as the images of
     ``data.calibrated_sample``."""
     select: Literal["score", "none"] = "none"
     """Keep the weights of highest ``validation_score``, or none for the last ones (released)."""
@@ -187,8 +184,8 @@ CODE_HEAD = Config(
     reconstruction="latent",
     weights=ProgressiveWeights(returned_class=1.0),
 )
-"""The code that the authors released last, but for the bin that its encoder is told when it encodes
-x for x_t.
+"""The code that the authors released last. One thing differs: the encoder that encodes x for x_t
+takes the bin of x, in the released code the target bin.
 """
 
 
@@ -387,27 +384,26 @@ def make_step(config: Config, inputs: Inputs) -> Step:
         params = join_parts({"generator": generator, "discriminator": discriminator})
         return State(params, rest, moments), metrics
 
-    return Partial(step, as_pytree(inputs.classifier))
+    return Partial(step, inputs.frozen_classifier)
 
 
 def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
     """The validation of a state, by the explanations of each ``image`` for all bins.
 
     Returns:
-        ``state -> metrics``, those of ``score_exaggerations`` with ``validation_`` before their
-        names.
+        ``state -> metrics``: the metrics of ``score_exaggerations`` with ``validation_`` before
+        their names.
 
     Raises:
         InputError: images outside [0, 1], another number of classes, or all images of one decision.
     """
     images, decisions = decide_validation(config.run, inputs)
-    graphdef, frozen = graph_of(inputs.choose(build, config)), as_pytree(inputs.classifier)
-    options: dict[str, Any] = {"batch_size": config.run.eval_batch_size, "mesh": inputs.mesh}
+    graphdef, frozen = graph_of(inputs.choose(build, config)), inputs.frozen_classifier
 
     def evaluate(state: State) -> dict[str, float]:
         networks: Any = evaluation_view(graphdef, state.params, state.rest)
         shared = exaggerator_of(networks.generator), frozen
-        explained = map_examples(_explain, shared, images, **options)
+        explained = measure_validation(config.run, inputs, _explain, shared, images)
         scores = score_exaggerations(explained, decisions)
         return {f"validation_{name}": value for name, value in scores.items()}
 
@@ -437,7 +433,7 @@ TRAINER = Trainer(
 
 def _explain(
     shared: tuple[Exaggerator, Classifier], image: Float[Array, "h w c"]
-) -> dict[str, AnyArray]:
+) -> dict[str, Any]:
     """Explains one image, and measures what ``score_exaggerations`` needs."""
     explained = progressive(*shared, image)
     squared = jnp.square(explained.images[explained.source_bin] - image).mean()

@@ -11,8 +11,8 @@ For images x with the class m of each pixel, and a network f::
         parameters = Adam(parameters, gradients)
 
 ``train`` needs ``targets``, the class of each pixel ``(n, h, w)``, which the augmentation must
-leave true; the validation has ``mask`` ``(m, h, w)``. It gives the network in evaluation mode,
-images -> logits ``(b, h, w, k)``; ``models.per_image`` of it gives the logits of one image.
+leave true; the validation has ``mask`` ``(m, h, w)``. It returns the network in evaluation mode,
+images -> logits ``(b, h, w, k)``; ``models.per_image`` of it returns the logits of one image.
 """
 
 from dataclasses import dataclass, field
@@ -25,13 +25,10 @@ from flax import nnx
 from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray, Shaped
 
-from cfx_jax.checks import check_images, check_positive
-from cfx_jax.errors import InputError
+from cfx_jax.checks import InputError, check_positive
 from cfx_jax.losses import cross_entropy
 from cfx_jax.metrics import dice
-from cfx_jax.models import PUBLISHED_FILTERS, NormName, Segmenter
-from cfx_jax.models.views import at_least_float32
-from cfx_jax.parallel import map_examples
+from cfx_jax.models import PUBLISHED_FILTERS, NormName, Segmenter, at_least_float32
 
 from .shared import (
     Batch,
@@ -46,8 +43,10 @@ from .shared import (
     evaluation_view,
     first_state,
     graph_of,
+    measure_validation,
     target_batches,
     trained_network,
+    validation_images,
 )
 
 
@@ -155,19 +154,18 @@ def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
     Raises:
         InputError: images outside [0, 1], or masks that do not fit; a class that no mask has.
     """
-    images, masks = (np.asarray(inputs.validation[name]) for name in ("image", "mask"))
-    check_images(images, name="validation images")
+    images, masks = validation_images(inputs), np.asarray(inputs.validation["mask"])
     check_masks(masks, images.shape[:3], config.num_classes, name="validation masks")
     missing = sorted(set(range(1, config.num_classes)) - set(np.unique(masks).tolist()))
     if missing:
         raise InputError(
             f"validation masks: expected pixels of each class, got none of class {missing[0]}"
         )
-    graphdef, size = graph_of(inputs.choose(build, config)), config.run.eval_batch_size
+    graphdef = graph_of(inputs.choose(build, config))
 
     def evaluate(state: State) -> dict[str, float]:
         network = evaluation_view(graphdef, state.params, state.rest)
-        classes = map_examples(_segment, network, images, batch_size=size, mesh=inputs.mesh)
+        classes = measure_validation(config.run, inputs, _segment, network, images)
         scores = {
             f"validation_dice_{c}": float(np.nanmean(dice(classes == c, masks == c)))
             for c in range(1, config.num_classes)
@@ -190,10 +188,10 @@ def check_masks(
     """Checks the class of each pixel of images.
 
     Args:
-        masks: of each image.
-        shape: that they are to have.
+        masks: the mask of each image.
+        shape: the shape that the masks must have.
         num_classes: the background among them.
-        name: what the message calls them.
+        name: the name of the masks in the message.
 
     Raises:
         InputError: another shape, or values that are no class.

@@ -17,8 +17,8 @@ is Single AE2 (W,TV) with the filters that suit 224 pixels, which are ours; the 
 (equations 1 and 2) has the adversarial generator alone, and the image itself stands for the similar
 one. Pixels that a generator draws outside of [0, 1] are led back (``unit_clip_leading_back``).
 
-``train`` needs ``classifier``, one image -> logits. It gives the generators in evaluation mode, for
-``models.generator_of`` and then ``counterfactuals.similar_adversarial``, or where naive
+``train`` needs ``classifier``, one image -> logits. It returns the generators in evaluation mode,
+for ``models.generator_of`` and then ``counterfactuals.similar_adversarial``, or where naive
 ``counterfactuals.naive_adversarial``. A ``model`` of one's own is a module that gives the pair and
 has the twins as ``similar`` and ``adversarial``, or where naive one that gives adversarial images.
 """
@@ -36,19 +36,22 @@ from jax import Array
 from jax.tree_util import Partial
 from jaxtyping import Float, PRNGKeyArray
 
-from cfx_jax.checks import check_choice, check_count, check_images
-from cfx_jax.compilation import as_pytree
-from cfx_jax.errors import InputError
+from cfx_jax.checks import InputError, check_choice, check_count
 from cfx_jax.losses import (
     SimilarAdversarialWeights,
     naive_adversarial_terms,
     similar_adversarial_terms,
 )
 from cfx_jax.losses.similar_adversarial import Terms
-from cfx_jax.models import AE2_HEAD, DuoAE, NormName, SingleAE, UNetGenerator
-from cfx_jax.models.views import unit_clip_leading_back
+from cfx_jax.models import (
+    AE2_HEAD,
+    DuoAE,
+    NormName,
+    SingleAE,
+    UNetGenerator,
+    unit_clip_leading_back,
+)
 from cfx_jax.objectives import Classifier, decision
-from cfx_jax.parallel import map_examples
 
 from .shared import (
     Batch,
@@ -66,8 +69,11 @@ from .shared import (
     first_state,
     graph_of,
     mean_gradients,
+    mean_metrics,
+    measure_validation,
     trained_network,
     training_view,
+    validation_images,
     variables_of,
 )
 
@@ -193,9 +199,8 @@ def make_step(config: Config, inputs: Inputs) -> Step:
     """One step of training.
 
     Returns:
-        Pure ``step(state, key, batch) -> (state, metrics)``; a batch has ``image``
-        ``(b, h, w, c)``. Metrics: ``loss``, each of its weighted terms, and those of
-        ``measure_answers``.
+        Pure ``step(state, key, batch) -> (state, metrics)``; a batch has ``image`` ``(b, h, w,
+        c)``. Metrics: ``loss``, each of its weighted terms, and the metrics of ``measure_answers``.
 
     Raises:
         InputError: as ``init``.
@@ -224,7 +229,7 @@ def make_step(config: Config, inputs: Inputs) -> Step:
         params = optax.apply_updates(state.params, updates)
         return State(params, rest, opt_state), metrics
 
-    return Partial(step, as_pytree(inputs.classifier))
+    return Partial(step, inputs.frozen_classifier)
 
 
 def measure_answers(
@@ -237,8 +242,8 @@ def measure_answers(
 
     Args:
         logits: the classifier's, of the images.
-        similar_logits: of the similar images.
-        adversarial_logits: of the adversarial images.
+        similar_logits: the classifier's logits of the similar images.
+        adversarial_logits: the classifier's logits of the adversarial images.
         adversarial: the adversarial images, in [0, 1].
 
     Returns:
@@ -257,22 +262,19 @@ def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
     """The validation of a state on ``image`` ``(n, h, w, c)``, with generators in evaluation mode.
 
     Returns:
-        ``state -> metrics``, those of the step with ``validation_`` before their names, and
+        ``state -> metrics``: the step's metrics with ``validation_`` before their names, and
         ``validation_score``, the negative loss.
 
     Raises:
         InputError: images outside [0, 1].
     """
-    images = inputs.validation["image"]
-    check_images(jnp.asarray(images), name="validation images")
-    graphdef, frozen = graph_of(inputs.choose(build, config)), as_pytree(inputs.classifier)
-    options: dict[str, Any] = {"batch_size": config.run.eval_batch_size, "mesh": inputs.mesh}
+    images = validation_images(inputs)
+    graphdef, frozen = graph_of(inputs.choose(build, config)), inputs.frozen_classifier
 
     def evaluate(state: State) -> dict[str, float]:
         shared = (evaluation_view(graphdef, state.params, state.rest), frozen)
-        values = map_examples(_MeasureOne(config), shared, images, **options)
-        means = {f"validation_{name}": float(of.mean()) for name, of in values.items()}
-        return means | {"validation_score": -means["validation_loss"]}
+        measure = _MeasureOne(config)
+        return mean_metrics(measure_validation(config.run, inputs, measure, shared, images))
 
     return evaluate
 

@@ -14,7 +14,7 @@ For images x with labels y, a network f with probabilities p, and the ball of th
 In the one forward pass clean and adversarial images are interleaved, so that both share their batch
 statistics (the original TRADES code uses two passes).
 
-The source has ``image`` and ``label``, the validation too. ``train`` gives the network in
+The source has ``image`` and ``label``, the validation too. ``train`` returns the network in
 evaluation mode, images -> logits.
 """
 
@@ -27,15 +27,12 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, PRNGKeyArray
 
-from cfx_jax.checks import check_choice, check_positive
-from cfx_jax.errors import InputError
+from cfx_jax.checks import InputError, check_choice, check_positive
 from cfx_jax.geometry import lp_norm
-from cfx_jax.losses import trades_attack, trades_divergence, trades_loss
-from cfx_jax.losses.trades import ORDERS, Order
+from cfx_jax.losses import ORDERS, Order, trades_attack, trades_divergence, trades_loss
 from cfx_jax.losses.trades_attack import check_start
-from cfx_jax.models.views import at_least_float32
+from cfx_jax.models import at_least_float32
 from cfx_jax.objectives import Classifier, decision
-from cfx_jax.parallel import map_examples
 
 from .shared import (
     Batch,
@@ -49,6 +46,7 @@ from .shared import (
     graph_of,
     make_optimiser,
     mean_gradients,
+    measure_validation,
     training_view,
     variables_of,
 )
@@ -101,7 +99,7 @@ class Config(SupervisedConfig):
         "adversarial_balanced_accuracy",
         "none",
     ] = "balanced_accuracy"
-    """Validation metric of which the best weights are kept (paper: balanced accuracy; released
+    """Validation metric by which the best weights are kept (paper: balanced accuracy; released
     code: accuracy under the training's own attack); none for the last weights."""
 
 
@@ -190,8 +188,8 @@ def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
     """The validation of a state, on adversarial images too where ``select`` looks at them.
 
     Returns:
-        ``state -> metrics``: those of ``shared.supervised.make_evaluate``, and those of
-        ``make_robust_evaluate`` where ``select`` names one of them.
+        ``state -> metrics``: the metrics of ``shared.supervised.make_evaluate``, and also the
+        metrics of ``make_robust_evaluate`` where ``select`` names one of them.
 
     Raises:
         InputError: images outside [0, 1], labels that are no class.
@@ -212,7 +210,7 @@ def make_robust_evaluate(config: Config, inputs: Inputs) -> Evaluate:
         ``state -> {"validation_adversarial_accuracy",
         "validation_adversarial_balanced_accuracy"}``.
     """
-    graphdef, size = graph_of(choose_model(config, inputs)), config.run.eval_batch_size
+    graphdef = graph_of(choose_model(config, inputs))
     images, labels = (np.asarray(inputs.validation[name]) for name in ("image", "label"))
     keys = jax.random.split(jax.random.key(config.run.seed), len(images))
 
@@ -223,9 +221,7 @@ def make_robust_evaluate(config: Config, inputs: Inputs) -> Evaluate:
 
     def evaluate(state: State) -> dict[str, float]:
         classifier, examples = classifier_of(graphdef, state.params, state.rest), (keys, images)
-        logits = map_examples(
-            attack_and_classify, classifier, examples, batch_size=size, mesh=inputs.mesh
-        )
+        logits = measure_validation(config.run, inputs, attack_and_classify, classifier, examples)
         return score_logits("validation_adversarial", logits, labels)
 
     return evaluate

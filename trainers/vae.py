@@ -12,7 +12,7 @@ decoder D::
         parameters = Adam(parameters, gradients)
 
 It knows no classifier, and the labels of the data play no part. Deviation: a validation, always
-with the same draws of latents, can select the weights. ``train`` gives the network in evaluation
+with the same draws of latents, can select the weights. ``train`` returns the network in evaluation
 mode, for ``counterfactuals.xgem``.
 """
 
@@ -22,18 +22,15 @@ from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from flax import nnx
 from jax import Array
 from jaxtyping import Float, PRNGKeyArray
 
-from cfx_jax.checks import check_images, check_positive
-from cfx_jax.errors import InputError
+from cfx_jax.checks import InputError, check_positive
 from cfx_jax.losses import sample_latents, vae_terms
 from cfx_jax.models import VAE
 from cfx_jax.models.layers.checks import check_shares
-from cfx_jax.parallel import map_examples
 
 from .shared import (
     Batch,
@@ -48,8 +45,11 @@ from .shared import (
     evaluation_view,
     first_state,
     graph_of,
+    mean_metrics,
+    measure_validation,
     trained_network,
     unlabelled_batches,
+    validation_images,
 )
 
 
@@ -151,28 +151,20 @@ def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
     """The validation of a state on ``image`` ``(n, h, w, c)``, with a fixed draw of each latent.
 
     Returns:
-        ``state -> metrics``, those of the step with ``validation_`` before their names, and
+        ``state -> metrics``: the step's metrics with ``validation_`` before their names, and
         ``validation_score``, the negative loss.
 
     Raises:
         InputError: images outside [0, 1].
     """
-    images = np.asarray(inputs.validation["image"])
-    check_images(images, name="validation images")
+    images = validation_images(inputs)
     keys = jax.random.split(jax.random.key(config.run.seed), len(images))
-    graphdef, size = graph_of(inputs.choose(build, config)), config.run.eval_batch_size
+    graphdef, examples = graph_of(inputs.choose(build, config)), {"image": images, "key": keys}
 
     def evaluate(state: State) -> dict[str, float]:
         network = evaluation_view(graphdef, state.params, state.rest)
-        values = map_examples(
-            _LossOfOne(config),
-            network,
-            {"image": images, "key": keys},
-            batch_size=size,
-            mesh=inputs.mesh,
-        )
-        means = {f"validation_{name}": float(of.mean()) for name, of in values.items()}
-        return means | {"validation_score": -means["validation_loss"]}
+        measure = _LossOfOne(config)
+        return mean_metrics(measure_validation(config.run, inputs, measure, network, examples))
 
     return evaluate
 

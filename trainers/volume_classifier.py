@@ -22,7 +22,7 @@ selected alike.
 The source has ``image`` (s, h, w, c), ``label``, and ``saliency`` (s, h, w, 1) where the network
 takes it (``data.SaliencySource`` puts maps beside volumes); the validation too. A ``start`` gives
 parameters and batch statistics where it has the same names (``models.warm_start``), but for the
-parts named by ``skip``. ``train`` gives the network in evaluation mode: volumes, or volumes and
+parts named by ``skip``. ``train`` returns the network in evaluation mode: volumes, or volumes and
 their maps, -> logits ``(b, k)`` or ``models.HalfBrainLogits``.
 """
 
@@ -40,15 +40,18 @@ from jax import Array
 from jax.sharding import Mesh
 from jaxtyping import Float, Int, PRNGKeyArray
 
-from cfx_jax.checks import check_classes, check_images
+from cfx_jax.checks import InputError, check_classes, check_images
 from cfx_jax.data import check_saliency, random_volume_flip
-from cfx_jax.errors import InputError
 from cfx_jax.losses import inverse_frequency, multi_task_terms, weighted_cross_entropy
 from cfx_jax.metrics import accuracy, balanced_accuracy
-from cfx_jax.models import HalfBrainLogits, build_volume_model, joint_decision, warm_start
-from cfx_jax.models.views import at_least_float32
+from cfx_jax.models import (
+    HalfBrainLogits,
+    at_least_float32,
+    build_volume_model,
+    joint_decision,
+    warm_start,
+)
 from cfx_jax.objectives import decision
-from cfx_jax.parallel import map_examples
 
 from .shared import (
     Batch,
@@ -67,6 +70,7 @@ from .shared import (
     graph_of,
     labelled_batches,
     make_optimiser,
+    measure_validation,
     trained_network,
     training_labels,
     with_run,
@@ -116,7 +120,7 @@ class Config:
     )
     """How weights move."""
     select: Literal["accuracy", "balanced_accuracy", "none"] = "accuracy"
-    """Validation metric of which the best weights are kept, the later ones of equals; none for the
+    """Validation metric by which the best weights are kept, the later ones of equals; none for the
     last weights (released: accuracy for the baseline, the last weights of the others)."""
     run: RunSettings = field(
         default_factory=lambda: RunSettings(
@@ -159,7 +163,7 @@ def build(config: Config, rngs: nnx.Rngs) -> nnx.Module:
 
 
 def check(config: Config, inputs: Inputs) -> None:
-    """Checks that the classes of the data are those of the configuration.
+    """Checks that the data and the configuration have the same classes.
 
     Raises:
         InputError: another number of classes.
@@ -248,7 +252,7 @@ def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
     """The validation of a state on ``image`` ``(n, s, h, w, c)``, ``label`` and ``saliency``.
 
     Returns:
-        ``state -> metrics`` of the network in evaluation mode, as ``score_volumes`` gives them.
+        ``state -> metrics`` of the network in evaluation mode, as ``score_volumes`` returns them.
 
     Raises:
         InputError: volumes outside [0, 1], labels that are no class, or maps that do not fit the
@@ -256,11 +260,11 @@ def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
     """
     examples, labels = _check_validation(config, inputs), np.asarray(inputs.validation["label"])
     graphdef, predict = graph_of(inputs.choose(build, config)), PredictVolume.of(config)
-    options: dict[str, Any] = {"batch_size": config.run.eval_batch_size, "mesh": inputs.mesh}
 
     def evaluate(state: State) -> dict[str, float]:
         network = evaluation_view(graphdef, state.params, state.rest)
-        return score_volumes(map_examples(predict, network, examples, **options), labels)
+        logits = measure_validation(config.run, inputs, predict, network, examples)
+        return score_volumes(logits, labels)
 
     return evaluate
 
@@ -350,9 +354,9 @@ def compute_terms(
     """The terms whose sum is the loss.
 
     Args:
-        logits: of volumes.
+        logits: the logits of volumes.
         labels: their classes.
-        class_weights: of each class; with sides, of none and lesion.
+        class_weights: the weight of each class; with sides, the weights of none and of lesion.
 
     Returns:
         ``cross_entropy``, or ``lesion`` and ``side``, in nats.
@@ -367,14 +371,14 @@ def score_volumes(logits: Logits, labels: Int[np.ndarray, " n"]) -> dict[str, fl
     """How often a classifier of volumes is right, and how sure it is.
 
     Args:
-        logits: of volumes.
+        logits: the logits of volumes.
         labels: their classes.
 
     Returns:
         ``validation_accuracy``, ``validation_balanced_accuracy`` and ``validation_cross_entropy``,
-        in nats and without weights of classes. With sides, accuracies are those of the four
-        classes, ``validation_lesion_accuracy`` is that of lesion or none, and the cross-entropy is
-        the sum of both terms.
+        in nats and without weights of classes. With sides, accuracies count the four classes,
+        ``validation_lesion_accuracy`` counts lesion or none, and the cross-entropy is the sum of
+        both terms.
     """
     decisions, has_sides = np.asarray(decide_classes(logits)), isinstance(logits, HalfBrainLogits)
     num_weights = 2 if isinstance(logits, HalfBrainLogits) else logits.shape[-1]

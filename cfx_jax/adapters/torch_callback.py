@@ -3,12 +3,16 @@
 A *pass* takes tensors with a leading batch axis to tensors with one: images to values, or images
 and a shift to values and a layer's value. The graph of the last passes is kept until the gradient
 asks for it, so that a value with its gradient costs one forward and one backward pass.
+
+A graph holds the values of all layers, of 224 pixels some 100 MB an image, and JAX does not know of
+it. So a batch whose graph would be larger than 4 GiB is computed in parts: its graph is not kept,
+and the gradient computes that of a part anew.
 """
 
 import itertools
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial, wraps
 from typing import Any, NamedTuple
@@ -24,7 +28,10 @@ from cfx_jax.errors import InputError, import_extra, reason_of
 
 _MOST_GRAPHS = 4
 """Graphs kept for gradients that may still be asked for; one that is gone is computed again."""
+_MOST_BYTES = 4 * 2**30
+"""The most memory that the graph of one pass may take."""
 
+_NO_TICKET = -1
 Shape = tuple[int, ...]
 
 
@@ -52,11 +59,19 @@ def _in_one_line(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class _Facts(NamedTuple):
-    """The shapes of one image's results, whether they have a gradient, and of batches too."""
+    """The answers of a network to images of one shape.
+
+    Attributes:
+        shapes: of one image's results.
+        has_gradient: whether the results have one by the images.
+        takes_batches: whether the network takes several images at once.
+        most_images: how many images a pass may have for its graph to stay within the bound.
+    """
 
     shapes: tuple[Shape, ...]
     has_gradient: bool
     takes_batches: bool
+    most_images: int
 
 
 class _Graph(NamedTuple):
@@ -159,7 +174,8 @@ class Network:
         """Looks at the results for inputs of these shapes, by passes of zeros."""
         if samples not in self._facts:
             zeros = [self._torch.zeros((1, *sample)) for sample in samples]
-            results = called(self._run_recorded, zeros, images=f"images {(1, *samples[0])}")
+            with _measured_graph(self._torch, self.module) as size:
+                results = called(self._run_recorded, zeros, images=f"images {(1, *samples[0])}")
             shapes = tuple(tuple(result.shape) for result in results)
             if shapes[0][:1] != (1,):
                 raise InputError(
@@ -170,6 +186,7 @@ class Network:
                 tuple(shape[1:] for shape in shapes),
                 results[0].requires_grad,
                 self._takes_batches(samples, shapes[0][1:]),
+                max(_MOST_BYTES // max(size.bytes, 1), 1),
             )
         return self._facts[samples]
 
@@ -189,16 +206,19 @@ class Network:
     @_in_one_line
     def forward(self, samples: tuple[Shape, ...], _context: Any, out: Any, *arrays: Any) -> None:
         """Writes the results of a batch."""
-        inputs = self._inputs(samples, arrays)
-        with self._torch.no_grad():
-            self._write(out, self._run(*inputs))
+        self._write(out, self._results_in_parts(self._inputs(samples, arrays)))
 
     @_in_one_line
     def forward_for_gradient(
         self, samples: tuple[Shape, ...], _context: Any, out: Any, *arrays: Any
     ) -> None:
         """Writes the results of a batch and a ticket, by which the gradient finds the graph."""
-        graph = self._graph(self._inputs(samples, arrays))
+        inputs = self._inputs(samples, arrays)
+        if len(self._parts(inputs)) > 1:
+            self._write(out[0], self._results_in_parts(inputs))
+            self._torch.from_dlpack(out[1]).fill_(_NO_TICKET)
+            return
+        graph = self._graph(inputs)
         with self._lock:
             ticket = next(self._tickets) % 2**31
             self._graphs[ticket] = graph
@@ -218,17 +238,45 @@ class Network:
         weights: Any,
     ) -> None:
         """Writes the gradients by the inputs of the results' sum, weighted with ``weights``."""
-        torch, inputs = self._torch, self._inputs(samples, arrays)
-        tickets = torch.from_dlpack(ticket).unique().tolist()
+        inputs = self._inputs(samples, arrays)
+        tickets = self._torch.from_dlpack(ticket).unique().tolist()
         with self._lock:
             graph = self._graphs.pop(tickets[0], None) if len(tickets) == 1 else None
-        if graph is None or not all(map(torch.equal, graph.inputs, inputs)):
-            graph = self._graph(inputs)
-        seen = [
-            torch.from_dlpack(weight).to(result.device, result.dtype).reshape(result.shape)
-            for weight, result in zip(weights, graph.results, strict=True)
+        if graph is not None and not all(map(self._torch.equal, graph.inputs, inputs)):
+            graph = None
+        weights = [
+            self._torch.from_dlpack(weight).reshape(len(inputs[0]), *shape)
+            for weight, shape in zip(weights, self._facts[samples].shapes, strict=True)
         ]
-        self._write(out, torch.autograd.grad(graph.results, graph.inputs, seen))
+
+        def gradients(part: slice) -> tuple[Any, ...]:
+            kept = graph or self._graph([tensor[part] for tensor in inputs])
+            seen = [
+                weight[part].to(result.device, result.dtype)
+                for weight, result in zip(weights, kept.results, strict=True)
+            ]
+            return self._torch.autograd.grad(kept.results, kept.inputs, seen)
+
+        self._write(out, self._joined([gradients(part) for part in self._parts(inputs)]))
+
+    def _results_in_parts(self, inputs: list[Any]) -> list[Any]:
+        with self._torch.no_grad():
+            return self._joined(
+                [self._run(*(tensor[part] for tensor in inputs)) for part in self._parts(inputs)]
+            )
+
+    def _parts(self, inputs: list[Any]) -> list[slice]:
+        """The parts of a batch that are computed one after the other."""
+        facts = self._facts.get(tuple(tuple(tensor.shape[1:]) for tensor in inputs))
+        count = len(inputs[0])
+        size = count if facts is None else facts.most_images
+        return [slice(start, start + size) for start in range(0, max(count, 1), max(size, 1))]
+
+    def _joined(self, parts: Sequence[Sequence[Any]]) -> list[Any]:
+        """The results of all parts: of each kind one tensor."""
+        if len(parts) == 1:
+            return list(parts[0])
+        return [self._torch.cat(tensors) for tensors in zip(*parts, strict=True)]
 
     def _graph(self, inputs: list[Any]) -> _Graph:
         with self._torch.inference_mode(False):  # whatever the caller has set
@@ -251,8 +299,9 @@ class Network:
         if facts is None or facts.takes_batches or len(inputs[0]) == 1:
             return self._results(*inputs)
         images = zip(*inputs, strict=True)
-        rows = [self._results(*(tensor[None] for tensor in image)) for image in images]
-        return [self._torch.cat(parts) for parts in zip(*rows, strict=True)]
+        return self._joined(
+            [self._results(*(tensor[None] for tensor in image)) for image in images]
+        )
 
     def _results(self, *inputs: Any) -> list[Any]:
         return [self._run_module(self.module, *inputs)]
@@ -317,6 +366,30 @@ class _Guided(Network):
                 " got one that runs none (of TorchScript they are not seen): take the gradient"
             )
         return results
+
+
+class _Size:
+    """How many bytes a graph holds."""
+
+    bytes = 0
+
+
+@contextmanager
+def _measured_graph(torch: Any, module: Any) -> Iterator[_Size]:
+    """Counts what a graph keeps beside the network's weights, while the context lasts."""
+    size = _Size()
+    tensors = itertools.chain(module.parameters(), module.buffers())
+    counted = {tensor.untyped_storage().data_ptr() for tensor in tensors}
+
+    def count(tensor: Any) -> Any:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in counted:
+            counted.add(storage.data_ptr())
+            size.bytes += storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+        yield size
 
 
 def convolutions_of(torch: Any, module: Any) -> frozenset[str]:

@@ -1,6 +1,6 @@
 """Geometric moves of an image as matrices: rotation, shift, zoom about the centre, then flips.
 
-The convention is that of Keras' image generator, except that every move can be undone exactly.
+The convention is Keras' image generator's, except that every move can be undone exactly.
 """
 
 import math
@@ -18,16 +18,16 @@ from cfx_jax.errors import InputError
 
 @dataclass(frozen=True)
 class AugmentationRanges:
-    """How far images are moved; the defaults are those of Charachon et al. 2020, for 224 x 224.
+    """How far images are moved; the defaults come from Charachon et al. 2020, for 224 x 224.
 
     Attributes:
         rotation: the angle is uniform in [-rotation, rotation] degrees.
         height_shift: the shift along rows is uniform in [-height_shift, height_shift] pixels.
-        width_shift: the same along columns.
+        width_shift: the shift along columns, in the same units.
         zoom: the range of the zoom, drawn for rows and for columns apart; below 1 magnifies.
         horizontal_flip: whether left and right are swapped in half of the draws. The model should
             have seen it in training.
-        vertical_flip: the same for up and down.
+        vertical_flip: whether images are also mirrored up and down.
 
     Raises:
         InputError: a range below 0, or a zoom that is not ascending from above 0.
@@ -59,7 +59,7 @@ class Move(NamedTuple):
 
     Attributes:
         matrix: the place is ``matrix @ (row, column) + shift``, from the centre of the image.
-        shift: in pixels, rows first.
+        shift: the shift in pixels, rows first.
     """
 
     matrix: Float[Array, "2 2"]
@@ -71,7 +71,7 @@ def draw_move(key: PRNGKeyArray, ranges: AugmentationRanges) -> Move:
 
     Args:
         key: source of randomness.
-        ranges: how far images are moved.
+        ranges: the ranges of the moves.
     """
     angle_key, shift_key, zoom_key, flip_key = jax.random.split(key, 4)
     angle = jnp.deg2rad(ranges.rotation) * jax.random.uniform(angle_key, minval=-1, maxval=1)

@@ -47,7 +47,7 @@ def augment_average(
             package.
         image: values in [0, 1].
         num: number of moved images, at least 0.
-        ranges: how far they are moved.
+        ranges: the ranges of the moves.
         visible_only: whether a map counts only for pixels that its moved image showed. The
             published mean counts all: those that left the frame come back as its border.
         samples_per_batch: how many images are explained at once, which bounds the memory; None

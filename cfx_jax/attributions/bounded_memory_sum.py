@@ -14,7 +14,7 @@ from cfx_jax.compilation import compiled
 def sum_over(
     term: Callable[[Int[Array, ""]], Float[Array, "*shape"]], count: int, *, per_batch: int | None
 ) -> Float[Array, "*shape"]:
-    """``term(0) + ... + term(count - 1)``, of which ``per_batch`` are computed at once.
+    """``term(0) + ... + term(count - 1)``, with ``per_batch`` terms computed at once.
 
     Args:
         term: an index, traced -> an array, always of the same shape and dtype.

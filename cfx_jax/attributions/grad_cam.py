@@ -3,10 +3,10 @@
 Selvaraju et al. 2017, Chattopadhay et al. 2018, and Jiang et al. 2021 ("LayerCAM: exploring
 hierarchical class activation maps for localization").
 
-All see a layer of the classifier through a tap (``layer_taps``): ``models.parts(model)`` gives
-that of a network of this library, ``classifier.tap(name)`` that of a layer of a model from
-``adapters``. Of two classes explain the predicted one: the logit of the other class falls with what
-the network has seen, and its map may be empty.
+All see a layer of the classifier through a tap (``layer_taps``): ``models.parts(model)`` makes one
+of a network of this library, ``classifier.tap(name)`` one of a layer of a model from ``adapters``.
+Of two classes explain the predicted one: the logit of the other class falls with what the network
+has seen, and its map may be empty.
 
 Deviation: Grad-CAM++ counts a channel's sum as at least 0. After a ReLU, as published, it is; of
 other activations the formula would divide by zero or a negative number.
@@ -30,8 +30,8 @@ def grad_cam(
     The weight of a map is the mean gradient of the target's logit by it.
 
     Args:
-        tap: a classifier of one image that shows feature maps ``(fh, fw, f)``, usually those of the
-            last convolution, no larger than the image.
+        tap: a classifier of one image that shows feature maps ``(fh, fw, f)``, usually of the last
+            convolution, no larger than the image.
         image: values in [0, 1].
         target: the class to explain; may be traced.
 
@@ -66,7 +66,7 @@ def grad_cam_plus_plus(
 ) -> Float[Array, "h w"]:
     """Grad-CAM whose weights count each positive gradient g by ``g^2 / (2 g^2 + sum(maps) g^3)``.
 
-    For several objects of one class, of which Grad-CAM favours the largest. Published for the
+    For several objects of one class: Grad-CAM favours the largest of them. Published for the
     exponential of the logit, by which the ratio of g^2 and g^3 follows from the gradient alone.
     Arguments and errors as ``grad_cam``.
 
@@ -101,7 +101,7 @@ def layer_cam(
     The weight of a value is the positive part of the gradient of the target's logit by it (Jiang et
     al. 2021, equations 6 and 7). So early layers, whose maps are fine, show the places that count.
     Arguments and errors as ``grad_cam``. Deviation: where the paper joins maps of several layers,
-    it scales those of early ones by tanh; this is the map of one layer, unscaled.
+    it scales the maps of early layers by tanh; this is the map of one layer, unscaled.
 
     Example:
         >>> from cfx_jax.layer_taps import Parts

@@ -42,7 +42,7 @@ def check_score(score: Score, image: Float[Array, "*s h w c"]) -> None:
     """Checks that a score of an image or volume is a scalar, without computing it.
 
     Raises:
-        InputError: the score is no function, or gives no scalar.
+        InputError: the score is no function, or returns no scalar.
     """
     check_callable(score, name="score", gives="one image or volume -> scalar")
     _check_scalar(shape_of(score, image), image)

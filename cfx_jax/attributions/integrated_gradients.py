@@ -3,7 +3,7 @@
 Sundararajan et al. 2017, "Axiomatic attribution for deep networks", equation 1.
 
 The class released with Boreiko et al. 2022 leaves out the factor ``image - baseline`` and keeps the
-mean gradient: ``multiply_by_inputs=False``. The mean over several baselines is that of Erion et al.
+mean gradient: ``multiply_by_inputs=False``. The mean over several baselines comes from Erion et al.
 2021 ("Improving performance of deep learning models with axiomatic attribution priors and expected
 gradients"), with every baseline integrated by the same nodes rather than by random ones.
 """

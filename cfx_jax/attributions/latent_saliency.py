@@ -1,12 +1,13 @@
 """Saliency maps of counterfactuals from a latent.
 
-ACAT: Fontanella et al. 2023, section 3.2, with the code released for it, and that of Fontanella et
-al. 2023, "Diffusion Models for Counterfactual Generation and Anomaly Detection in Brain Images".
+ACAT: Fontanella et al. 2023, section 3.2, with the code released for it, and the saliency of
+Fontanella et al. 2023, "Diffusion Models for Counterfactual Generation and Anomaly Detection in
+Brain Images".
 
 A map is where the counterfactual differs from what the decoder makes of the image itself, in
-magnitude. The class-agnostic map is the mean of those of both target classes, so that it does not
-take knowing the class; each is scaled before, since the target that the classifier has decided
-already takes a much smaller change.
+magnitude. The class-agnostic map is the mean of the maps of both target classes, so that no class
+must be known; each is scaled before, since the target that the classifier has decided already takes
+a much smaller change.
 """
 
 from typing import NamedTuple
@@ -26,7 +27,7 @@ class LatentSaliency(NamedTuple):
     """A map in [0, 1] and what it hides.
 
     Attributes:
-        map: of the image's shape, channels included.
+        map: the saliency, an array of the image's shape, channels included.
         flat: whether a counterfactual differs nowhere, so that its map is 0; of the class-agnostic
             map one for each target, positive first. Count them: a flat map says nothing of the
             image.
@@ -45,7 +46,7 @@ def difference_saliency(
         reference: the reconstruction of an image (h, w, c) or a volume (s, h, w, c), as released;
             or the original (the paper's text), whose difference also holds what the autoencoder
             could not draw.
-        counterfactual: of the same shape.
+        counterfactual: the counterfactual, of the same shape.
 
     Returns:
         ``|reference - counterfactual|``, divided by its maximum over the whole volume.
@@ -74,7 +75,7 @@ def latent_saliency(
     Args:
         reference: as in ``difference_saliency``.
         positive: the counterfactual whose target is the positive class, of the same shape.
-        negative: that of the negative class.
+        negative: the counterfactual of the negative class.
         scaling: ``"each"`` divides each difference by its own maximum over the whole volume;
             ``"released"`` leaves the negative one as it is, as the released code does against its
             intention: its size then tells the classifier's decision; ``"dif_fuse"``, the later

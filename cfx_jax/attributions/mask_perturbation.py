@@ -3,9 +3,9 @@
 Fong & Vedaldi 2017, "Interpretable explanations of black boxes", deletion game.
 
 Settings of Charachon et al. 2020 and 2021: a mask of 56 x 56 for an image of 224 x 224, filtered
-after upsampling (sigma 3), a blurred image behind it (sigma 5), 150 steps. Weights, power and step
-size, which they do not give, are those of the code that Fong & Vedaldi released. Its jitter of the
-image is left out: it would make the objective random.
+after upsampling (sigma 3), a blurred image behind it (sigma 5), 150 steps. They print no weights,
+power and step size: these come from the code that Fong & Vedaldi released. Its jitter of the image
+is left out: it would make the objective random.
 """
 
 from dataclasses import dataclass
@@ -113,8 +113,8 @@ def mask_perturbation(
         mask_shape: rows and columns of the mask; None takes a quarter of the image's, rounded up.
         blur_sigma: standard deviation of the blur behind the mask, in pixels, above 0.
         mask_sigma: standard deviation of the filter on the upsampled mask, in pixels, above 0.
-        num_steps: at least 1; costs ``num_steps + 1`` gradients.
-        step_size: of Adam, in units of the mask, above 0.
+        num_steps: the number of steps, at least 1; costs ``num_steps + 1`` gradients.
+        step_size: the step size of Adam, in units of the mask, above 0.
         area_weight: price of hiding one mask pixel, at least 0.
         variation_weight: price of the mask's differences between neighbours in rows and in columns,
             at least 0.

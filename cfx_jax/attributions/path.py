@@ -50,7 +50,7 @@ class PathAttribution(NamedTuple):
     """A map and how far its path integral is from exact.
 
     Attributes:
-        map: at least 0, of the image's shape.
+        map: the attribution, at least 0, of the image's shape.
         residual: the summed integral of gradient times velocity less
             ``score(path's end) - score(path's start)``; it approaches 0 as ``num_steps`` grows.
     """
@@ -137,14 +137,14 @@ def path_attribution_along(
         score: one image, or volume, -> scalar.
         decode: a latent -> image or volume; differentiable in forward mode.
         latent_start: any pytree of float arrays, such as a bottleneck with all its skip tensors.
-        latent_end: of the same structure, shapes and dtypes.
+        latent_end: the latent at the end, of the same structure, shapes and dtypes.
         variant, num_steps, sigma, nodes_per_batch: as in ``path_attribution``.
 
     Returns:
         The map and the completeness residual, between the decoded ends.
 
     Raises:
-        InputError: latents of different structure or no float arrays, a decoder that gives no
+        InputError: latents of different structure or no float arrays, a decoder that returns no
             image, or an option outside its range.
 
     Example:

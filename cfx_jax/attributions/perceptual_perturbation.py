@@ -4,9 +4,9 @@ Elliott, Law & Russell 2021, "Explaining classifiers using adversarial perturbat
 perceptual ball".
 
 The smallest change that turns the decision and hardly moves the network's inner features. Weights
-and margin are those of the released code, which also uses L-BFGS, though without a line search.
-Charachon et al. 2020 compare with it on a binary classifier, with the features after the first ReLU
-of each convolution block of a ResNet-50.
+and margin come from the released code. It also uses L-BFGS, though without a line search. Charachon
+et al. 2020 compare with it on a binary classifier, with the features after the first ReLU of each
+convolution block of a ResNet-50.
 """
 
 from collections.abc import Callable
@@ -53,8 +53,8 @@ def perceptual_perturbation(
         target_margin: the lead sought, in logits; below 0 where the decision is to turn.
         feature_weight: price of the features' change, at least 0.
         image_weight: price of the image's change, at least 0.
-        num_steps: at least 1; costs as many gradients or, with a line search, several times as
-            many.
+        num_steps: the number of steps, at least 1; costs as many gradients or, with a line search,
+            several times as many.
         optimiser: any optax transformation, such as ``optax.adam(1e-3)``; None takes
             ``optax.lbfgs()``.
 

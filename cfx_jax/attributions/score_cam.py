@@ -30,8 +30,8 @@ def score_cam(
     a forward pass for each channel. A constant map becomes 0 and masks the whole image.
 
     Args:
-        tap: a classifier of one image that shows feature maps ``(fh, fw, f)``, usually those of the
-            last convolution, no larger than the image.
+        tap: a classifier of one image that shows feature maps ``(fh, fw, f)``, usually of the last
+            convolution, no larger than the image.
         image: values in [0, 1].
         target: the class to explain; may be traced.
         channels_per_batch: how many masked images are classified at once, which bounds the memory;

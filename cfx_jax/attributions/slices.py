@@ -46,7 +46,7 @@ def over_slices(
             all.
 
     Returns:
-        What ``explain`` gives, stacked along a leading axis over slices.
+        The results of ``explain``, stacked along a leading axis over slices.
 
     Raises:
         InputError: no valid volume, or ``slices_per_batch`` below 1.
@@ -82,10 +82,10 @@ def of_slice(
     Args:
         function: one volume -> anything: a score, or a classifier's logits.
         volume: values in [0, 1].
-        index: of the slice, from 0; may be traced.
+        index: the index of the slice, from 0; may be traced.
 
     Returns:
-        One image, in the slice's place -> what ``function`` gives.
+        One image, in the slice's place -> the result of ``function``.
 
     Raises:
         InputError: no valid volume, or an index outside of the volume.

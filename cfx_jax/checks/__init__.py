@@ -1,7 +1,8 @@
 """Checks of what a user hands in, made before anything is traced.
 
 Shapes, ranks and dtypes are checked always; values (range, NaN) only where they are known, that is
-outside of ``jit``, ``vmap`` and ``grad``. Every check raises ``InputError`` with one line.
+outside of ``jit``, ``vmap`` and ``grad``. Every check raises ``InputError``, which this package
+exports too, with one line.
 """
 
 from cfx_jax.checks.classifiers import check_classes as check_classes
@@ -31,6 +32,7 @@ from cfx_jax.checks.options import check_number_or_one_each as check_number_or_o
 from cfx_jax.checks.options import check_positive as check_positive
 from cfx_jax.checks.options import check_real as check_real
 from cfx_jax.checks.options import is_concrete as is_concrete
+from cfx_jax.errors import InputError as InputError
 from cfx_jax.public_names import public as _public
 
 __all__, __dir__ = _public(globals())

@@ -21,7 +21,7 @@ def check_target(target: int | AnyArray, num_classes: int, *, name: str = "targe
     Args:
         target: an integer; may be traced, then only its dtype and shape are checked.
         num_classes: how many classes there are.
-        name: what the message calls it.
+        name: the argument's name in messages.
 
     Raises:
         InputError: the index is no integer, not one alone, or names no class.
@@ -44,7 +44,7 @@ def check_targets(
         targets: integers; may be traced, then only their dtype and shape are checked.
         num_classes: how many classes there are.
         count: how many images there are.
-        name: what the message calls them.
+        name: the arguments' name in messages.
 
     Returns:
         The indices as an array.
@@ -67,7 +67,7 @@ def check_classes(classes: int | Sequence[int] | AnyArray, num_classes: int, *, 
     Args:
         classes: integers; may be traced, then only their dtype is checked.
         num_classes: how many classes there are.
-        name: what the message calls them.
+        name: the arguments' name in messages.
 
     Raises:
         InputError: they are no integers, or one names no class.
@@ -90,7 +90,7 @@ def check_classes(classes: int | Sequence[int] | AnyArray, num_classes: int, *, 
 
 
 def num_classes(classifier: Callable[[Array], Array], image: AnyArray) -> int:
-    """The number of logits that ``classifier`` gives for one image, found without computing them.
+    """The number of logits that ``classifier`` returns for one image, found without computing them.
 
     Args:
         classifier: one image ``(h, w, c)`` -> logits ``(k,)``.
@@ -107,7 +107,8 @@ def number_of_logits(logits: Any) -> int:
     """The number k of one image's logits, after a check that they are logits of k >= 2 classes.
 
     Args:
-        logits: what a classifier gave for one image, or only its shape and dtype; may be traced.
+        logits: the output of a classifier for one image, or only its shape and dtype; may be
+            traced.
 
     Raises:
         InputError: anything but a vector of at least two floating-point numbers.
@@ -133,7 +134,7 @@ def number_of_logits(logits: Any) -> int:
 
 
 def _logits_of(classifier: Callable[[Array], Array], image: jax.ShapeDtypeStruct) -> Any:
-    """The shape and dtype of what a classifier gives."""
+    """The shape and dtype of a classifier's output."""
     return shape_of(classifier, image)
 
 

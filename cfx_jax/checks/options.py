@@ -24,8 +24,8 @@ def check_callable(function: object, *, name: str, gives: str) -> None:
     """Checks for a function.
 
     Args:
-        function: what was given.
-        name: what the message calls it.
+        function: the function to check.
+        name: the argument's name in messages.
         gives: what it takes and gives, completing "expected a function of ...".
 
     Raises:
@@ -39,9 +39,9 @@ def check_choice(value: object, choices: Sequence[object], *, name: str) -> None
     """Checks that an option is one of its valid choices.
 
     Args:
-        value: what was given.
+        value: the value to check.
         choices: what may be given.
-        name: what the message calls it.
+        name: the argument's name in messages.
 
     Raises:
         InputError: listing the valid choices, of many the first.
@@ -66,8 +66,8 @@ def check_count(value: int | None, *, name: str, or_none: bool = False) -> None:
     """Checks that a number of steps, nodes or samples is an integer of at least 1.
 
     Args:
-        value: what was given.
-        name: what the message calls it.
+        value: the value to check.
+        name: the argument's name in messages.
         or_none: whether None, for all of them, is valid too.
 
     Raises:
@@ -82,8 +82,8 @@ def check_integer(value: object, *, name: str, at_least: int) -> None:
     """Checks that an option is an integer, of Python or NumPy, and not too small.
 
     Args:
-        value: what was given.
-        name: what the message calls it.
+        value: the value to check.
+        name: the argument's name in messages.
         at_least: the smallest that is valid.
 
     Raises:
@@ -120,8 +120,8 @@ def check_between_0_and_1(value: object, *, name: str) -> None:
     """Checks that a number lies between 0 and 1, which are no valid values themselves.
 
     Args:
-        value: what was given, a Python or NumPy number.
-        name: what the message calls it.
+        value: the value to check, a Python or NumPy number.
+        name: the argument's name in messages.
 
     Raises:
         InputError: no real number, or one out of that range.
@@ -137,9 +137,9 @@ def check_at_least(
     """Checks that one number is finite and in a range, where its value is known.
 
     Args:
-        value: what was given.
+        value: the value to check.
         least: the smallest that is valid.
-        name: what the message calls it.
+        name: the argument's name in messages.
         below: all valid ones are less than this.
 
     Raises:
@@ -157,9 +157,9 @@ def check_number_or_one_each(value: float | AnyArray, count: int, *, name: str) 
     """Checks for a finite number above zero for all of several images, or one for each.
 
     Args:
-        value: what was given.
+        value: the value to check.
         count: how many images there are.
-        name: what the message calls it.
+        name: the argument's name in messages.
 
     Raises:
         InputError: giving the value or the shape.
@@ -197,7 +197,7 @@ def check_key(key: object, *, or_none: bool = False) -> None:
     """Checks for one random key of JAX, new-style or old-style; may be traced.
 
     Args:
-        key: what was given.
+        key: the key to check.
         or_none: whether None, for no randomness, is valid too.
 
     Raises:

@@ -45,8 +45,8 @@ def surrogates_of(classifier: Callable[..., Any]) -> tuple[Callable[..., Any], .
     The gradients of a saturated ensemble do so.
 
     Args:
-        classifier: any callable; those that have an attribute ``surrogates``, such as
-            ``models.ensemble`` gives, name them.
+        classifier: any callable; one with an attribute ``surrogates``, such as the result of
+            ``models.ensemble``, names them.
 
     Returns:
         None or more classifiers of the same classes.
@@ -58,14 +58,14 @@ def call(function: Callable[[Any], Any], example: Any) -> Any:
     """``function(example)``, for ``parallel.map_examples`` where the function itself is shared.
 
     Args:
-        function: from ``as_pytree``.
+        function: a function from ``as_pytree``.
         example: its one argument.
     """
     return function(example)
 
 
 def shape_of(function: Callable[..., Any], *examples: Any) -> Any:
-    """The shapes and dtypes of what a function gives, without computing it.
+    """The shapes and dtypes of a function's result, without computing it.
 
     A function is traced once.
 

@@ -106,8 +106,8 @@ def fingerprint(value: Any, *, lengths: dict[int, int] | None = None) -> Fingerp
 
     Args:
         value: anything. It is looked at as it is now.
-        lengths: of lists, by their identities: of these only so many items are read. Other lists
-            are added to it.
+        lengths: for each list, by its identity, how many of its items are read. Other lists are
+            added to it.
 
     >>> def multiplied(factor):
     ...     return lambda x: factor * x

@@ -99,7 +99,7 @@ def arguments(
     """A call as one pytree: NumPy arrays in ``args`` are data, Python numbers are not.
 
     Args:
-        function: what is to be called.
+        function: the function that is to be called.
         args: its arguments.
         options: its options, compared by value.
     """
@@ -374,7 +374,7 @@ def _is_ours(value: Any) -> bool:
 
 @functools.cache
 def _is_beside_this_package(package: str) -> bool:
-    """Whether a package is that of this project, and not a user's of the same name."""
+    """Whether a package belongs to this project, and is not a user's of the same name."""
     file = getattr(sys.modules.get(package), "__file__", None)
     return file is not None and Path(file).parents[1] == Path(__file__).parents[1]
 

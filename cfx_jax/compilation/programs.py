@@ -1,7 +1,7 @@
 """The programs of functions that are called outside of ``jit``, compiled once for equal arguments.
 
-Compiled programs are kept by JAX until the process ends, and each takes some 20 memory mappings, of
-which Linux allows a process 65,530 (``vm.max_map_count``); at the next one it dies. Nothing is
+Compiled programs are kept by JAX until the process ends, and each takes some 20 memory mappings.
+Linux allows a process 65,530 of them (``vm.max_map_count``); at the next one it dies. Nothing is
 compiled anew for other images of one shape; but each new shape, and each function of new code,
 makes new programs, so old ones are let go in time.
 """

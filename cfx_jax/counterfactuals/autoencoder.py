@@ -47,7 +47,7 @@ def as_search_models(
     *,
     slices_per_batch: int | None,
 ) -> SearchModels:
-    """The autoencoder and the classifier as one pytree, after a check of what they give.
+    """The autoencoder and the classifier as one pytree, after a check of their outputs.
 
     Args:
         coder, slices_per_batch: as in ``as_autoencoder``.
@@ -55,7 +55,7 @@ def as_search_models(
         images: a few images or volumes, on which the classifier is tried.
 
     Raises:
-        InputError: as ``as_autoencoder``; or a classifier that gives probabilities or NaN.
+        InputError: as ``as_autoencoder``; or a classifier that returns probabilities or NaN.
 
     Example:
         >>> def classifier(image):
@@ -76,7 +76,7 @@ def as_search_models(
 def as_autoencoder(
     coder: Coder, image: Float[Array, "*s h w c"], *, slices_per_batch: int | None = None
 ) -> Autoencoder:
-    """The two parts of an autoencoder as a pytree, after a check of what they give.
+    """The two parts of an autoencoder as a pytree, after a check of their outputs.
 
     Args:
         coder: ``encode``, image or volume -> latent, one array of any shape, and ``decode``, latent
@@ -89,7 +89,7 @@ def as_autoencoder(
         The parts; results and derivatives do not depend on ``slices_per_batch``.
 
     Raises:
-        InputError: a latent that is no array, a decoder that does not give one image of the
+        InputError: a latent that is no array, a decoder that does not return one image of the
             image's shape, ``slices_per_batch`` below 1, or ``slices_per_batch`` for an image or for
             a coder whose latents do not have the slices in front.
     """

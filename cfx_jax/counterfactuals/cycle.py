@@ -58,8 +58,8 @@ def cyce(
         Under ``vmap`` both generators are computed.
 
     Raises:
-        InputError: no valid image, a classifier that has not two classes or gives probabilities or
-            NaN, a number of generators other than two, or a generator that gives no image of
+        InputError: no valid image, a classifier that has not two classes or returns probabilities
+            or NaN, a number of generators other than two, or a generator that returns no image of
             the image's shape.
 
     Example:

@@ -2,8 +2,8 @@
 Siddiquee et al. 2019, "Learning Fixed Points in Generative Adversarial Networks").
 
 Charachon et al. 2021 ("Visual explanation by unifying adversarial generation and feature importance
-attributions") replace the regions of an image by those of such a translation when they measure how
-well a map ranks them: it is trained apart from every explanation, so it favours none.
+attributions") replace the regions of an image by the regions of such a translation when they
+measure how well a map ranks them: it is trained apart from every explanation, so it favours none.
 """
 
 from collections.abc import Callable
@@ -38,8 +38,8 @@ def fixed_point(
         The pair (x, x~); composes with jit, vmap and pmap.
 
     Raises:
-        InputError: no valid image, a classifier that has not two classes or gives probabilities or
-            NaN, or a translation that is no image of the image's shape.
+        InputError: no valid image, a classifier that has not two classes or returns probabilities
+            or NaN, or a translation that is no image of the image's shape.
 
     Example:
         >>> translate = lambda image, domain: jnp.where(domain == 1, image + 0.25, image / 2)

@@ -41,7 +41,7 @@ from cfx_jax.checks import (
     check_targets,
     num_classes,
 )
-from cfx_jax.compilation import call, compiled
+from cfx_jax.compilation import compiled
 from cfx_jax.counterfactuals.autoencoder import SearchModels, as_search_models
 from cfx_jax.generator_interfaces import Coder
 from cfx_jax.losses.subgradients import safe_abs
@@ -57,19 +57,19 @@ from cfx_jax.optimise import (
     solve,
 )
 from cfx_jax.optimise.algorithm import Objective, State
-from cfx_jax.parallel import map_examples
+from cfx_jax.parallel import apply_to_examples
 
 
 class LatentCounterfactual(NamedTuple):
     """The counterfactual of one image or volume (or, with a leading axis, of several).
 
     Attributes:
-        image: what the decoder draws of ``latent``, of the image's shape; as it comes, neither
-            clipped to [0, 1] nor otherwise bounded.
-        latent: where the search ended.
-        reconstruction: what the decoder draws of the image's own latent.
-        probability: of the target class at ``image``.
-        initial_probability: of the target class at the original.
+        image: the decoder's image of ``latent``, of the image's shape; as it comes, neither clipped
+            to [0, 1] nor otherwise bounded.
+        latent: the latent at the end of the search.
+        reconstruction: the decoder's image of the original's own latent.
+        probability: the probability of the target class at ``image``.
+        initial_probability: the probability of the target class at the original.
         trace: the target's probability at the reconstruction and after each step.
         objective: the whole objective there.
     """
@@ -167,7 +167,7 @@ def _without_last_evaluation(
     from the image that it draws of it.
 
     Args:
-        descent: the algorithm, whose values are those of the whole objective.
+        descent: the algorithm, whose values are the values of the whole objective.
         penalty: the second part of the objective.
         move: state -> next iterate.
 
@@ -213,10 +213,12 @@ def latent_counterfactual(
         image: an image (h, w, c) or a volume (s, h, w, c), values in [0, 1].
         target: the class whose probability is to rise; may be traced. The published maps take two
             runs, one for each class.
-        penalty: of the mean absolute change of the latent (published: 100), at least 0; 0 is the
-            search without a bound (NoRec in table 5).
-        num_steps: at least 1 (published: 20); costs as many gradients, and one more evaluation.
-        step_size: of the latent against the gradient, above 0 (released: 0.1; figure 5: 1).
+        penalty: the weight of the mean absolute change of the latent (published: 100), at least 0;
+            0 is the search without a bound (NoRec in table 5).
+        num_steps: the number of steps, at least 1 (published: 20); costs as many gradients, and one
+            more evaluation.
+        step_size: the factor on the gradient in each step of the latent, above 0 (released: 0.1;
+            figure 5: 1).
         proximal: whether the penalty is treated exactly (ours), instead of by its gradient as
             published.
         slices_per_batch: how many slices of a volume the coder takes at once, and keeps in memory
@@ -226,9 +228,9 @@ def latent_counterfactual(
         The counterfactual, and the way to it.
 
     Raises:
-        InputError: no valid image, a target that is no class, a classifier that gives probabilities
-            or NaN, a latent that is no array, a decoder that gives no image of the image's shape,
-            or an option out of its range.
+        InputError: no valid image, a target that is no class, a classifier that returns
+            probabilities or NaN, a latent that is no array, a decoder that returns no image of the
+            image's shape, or an option out of its range.
 
     Example:
         >>> def classifier(image):
@@ -285,8 +287,8 @@ def latent_counterfactual_batch(
     Args:
         coder, penalty, num_steps, step_size, proximal, slices_per_batch: as in
             ``latent_counterfactual``.
-        classifier: as there; best a pytree (``models.per_image(model)``), so that weights are not
-            compiled in.
+        classifier: the explained classifier; best a pytree (``models.per_image(model)``), so that
+            weights are not compiled in.
         images: images (n, h, w, c) or volumes (n, s, h, w, c), values in [0, 1].
         targets: a class for each.
         loop, batch_size, mesh, progress: as in ``optimise.solve``.
@@ -314,7 +316,7 @@ def latent_counterfactual_batch(
     models = as_search_models(
         coder, classifier, jnp.asarray(images[:1]), slices_per_batch=slices_per_batch
     )
-    latents = map_examples(call, models.encode, images, batch_size=batch_size, mesh=mesh)
+    latents = apply_to_examples(models.encode, images, batch_size=batch_size, mesh=mesh)
     fields: Any = (images, latents, targets)
     return solve(
         problem,

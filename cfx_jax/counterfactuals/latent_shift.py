@@ -6,10 +6,10 @@ Generation for Chest X-rays".
 ``z_lambda = z0 + lambda * dp/dz`` at the latent z0 of the image, with p the probability of the
 target class for what the decoder draws, and a factor lambda found by search for each image.
 
-Deviations: probabilities are the softmax's, those of a sigmoid where there are two classes; the
-target is the class to be raised, where the released code lowers the class that it explains.
-Fontanella et al. 2023 do not publish their search beyond its start and its doublings (appendix F):
-``"doubling"`` ends it after 31 sizes and tries both signs.
+Deviations: probabilities are the softmax's, which equal a sigmoid's for two classes; the target is
+the class to be raised, where the released code lowers the class that it explains. Fontanella et al.
+2023 do not publish their search beyond its start and its doublings (appendix F): ``"doubling"``
+ends it after 31 sizes and tries both signs.
 """
 
 from collections.abc import Callable
@@ -44,14 +44,14 @@ class LatentShift(NamedTuple):
     """The shifted image or volume, and the sweep of factors (or, with a leading axis, several).
 
     Attributes:
-        image: what the decoder draws of ``latent``, of the image's shape and not clipped.
+        image: the decoder's image of ``latent``, of the image's shape and not clipped.
         latent: the image's own latent plus ``factor`` times the gradient.
-        reconstruction: what the decoder draws of the image's own latent.
-        probability: of the target class at ``image``.
-        initial_probability: of the target class at the original.
+        reconstruction: the decoder's image of the original's own latent.
+        probability: the probability of the target class at ``image``.
+        initial_probability: the probability of the target class at the original.
         factor: the lambda that was taken.
-        lambdas: those of the search's final sweep: 62 for ``"doubling"``, else ten.
-        probabilities: of the target class at each of them.
+        lambdas: the factors λ of the search's final sweep: 62 for ``"doubling"``, else ten.
+        probabilities: the probability of the target class at each of the ``lambdas``.
     """
 
     image: Float[AnyArray, "*batch h w c"]
@@ -175,8 +175,8 @@ def latent_shift_batch(
 
     Args:
         coder, search, slices_per_batch: as in ``latent_shift``.
-        classifier: as there; best a pytree (``models.per_image(model)``), so that weights are not
-            compiled in.
+        classifier: the explained classifier; best a pytree (``models.per_image(model)``), so that
+            weights are not compiled in.
         images: images (n, h, w, c) or volumes (n, s, h, w, c), values in [0, 1].
         targets: a class for each.
         batch_size, mesh, progress: as in ``parallel.map_examples``.
@@ -211,7 +211,7 @@ class Shifted(NamedTuple):
     """The effect of one factor.
 
     Attributes:
-        probability: of the target class at the shifted image.
+        probability: the probability of the target class at the shifted image.
         change: the sum of the image's absolute changes, as a share of the reconstruction's sum.
     """
 
@@ -224,7 +224,7 @@ class Sweep(NamedTuple):
 
     Attributes:
         lambdas: the factors.
-        probabilities: of the target class at each factor.
+        probabilities: the probability of the target class at each factor.
         chosen: the index of the factor to take.
     """
 
@@ -239,9 +239,9 @@ Shift = Callable[[Float[Array, ""]], Shifted]
 class Search(Protocol):
     """Searches for the factor: from the effect of a factor to the sweep and its choice.
 
-    Factors are those of the gradient of the target's own probability, which a positive factor
-    raises at first. The released searches lower the probability of a class by negative factors of
-    its gradient; for two classes, with the other one as target, they take the same steps.
+    Factors multiply the gradient of the target's own probability, so a positive factor raises it at
+    first. The released searches lower the probability of a class by negative factors of its
+    gradient; for two classes, with the other one as target, they take the same steps.
     """
 
     def __call__(self, shift: Shift) -> Sweep: ...
@@ -250,7 +250,7 @@ class Search(Protocol):
 def search_by_doubling(shift: Shift) -> Sweep:
     """Tries 1e-5 and its 30 doublings with both signs, and takes the one of the best probability.
 
-    Of equals it takes the smallest. The start and the doubling are those of Fontanella et al. 2023,
+    Of equals it takes the smallest. The start and the doubling come from Fontanella et al. 2023,
     appendix F; where it ends is not published.
 
     Args:
@@ -279,7 +279,7 @@ class SearchOutwards:
 
     Attributes:
         advance: one factor -> the next.
-        rise: bound of the probability, above that of the reconstruction.
+        rise: bound of the probability, above the reconstruction's probability.
         furthest: bound of the factor.
         certain: bound of the probability.
         change: bound of the image's change, as a share.

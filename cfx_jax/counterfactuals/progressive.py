@@ -34,11 +34,11 @@ class Exaggeration(NamedTuple):
 
     Attributes:
         images: ``(k, h, w, c)`` in [0, 1], by rising bin.
-        probabilities: of class 1 at each of them, f(x_δ).
+        probabilities: the probability of class 1 at each of the images, f(x_δ).
         desired: the centre of each bin, f(x) + δ;
             ``metrics.compatibility_curve(desired, probabilities)``.
         source_bin: the bin of the image itself, whose drawing is its reconstruction.
-        probability: of class 1 at the image itself, f(x).
+        probability: the probability of class 1 at the image itself, f(x).
     """
 
     images: Float[AnyArray, "*batch k h w c"]
@@ -59,8 +59,8 @@ class Exaggeration(NamedTuple):
     def extreme(self) -> Float[Array, "*batch h w c"]:
         """The counterfactual of the classifier's decision.
 
-        It is the image of the lowest bin where the classifier decides 1, else that of the highest
-        bin.
+        It is the image of the lowest bin where the classifier decides 1, else the image of the
+        highest bin.
         """
         decides_1 = (self.probability >= 0.5)[..., None, None, None]
         return jnp.where(decides_1, self.images[..., 0, :, :, :], self.images[..., -1, :, :, :])
@@ -77,8 +77,8 @@ def progressive(
 
     It encodes once and decodes once for each bin. It composes with jit, vmap and pmap.
 
-    For many images: ``parallel.map_examples(callables.call, Partial(progressive, explainer,
-    classifier), images)``.
+    For many images: ``parallel.apply_to_examples(Partial(progressive, explainer, classifier),
+    images)``.
 
     Args:
         explainer: such as ``models.exaggerator_of(model)``.
@@ -91,8 +91,8 @@ def progressive(
         The images, what the classifier makes of them, and what was asked for.
 
     Raises:
-        InputError: no valid image, a classifier that has not two classes or gives probabilities or
-            NaN, an explainer that gives no image of the image's shape, or ``bins_per_batch``
+        InputError: no valid image, a classifier that has not two classes or returns probabilities
+            or NaN, an explainer that returns no image of the image's shape, or ``bins_per_batch``
             below 1.
 
     Example:

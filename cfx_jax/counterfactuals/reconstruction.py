@@ -31,7 +31,7 @@ def reconstruction_psnr(
 
     Args:
         image: an image (h, w, c) or a volume (s, h, w, c), values in [0, 1].
-        reconstruction: what the autoencoder makes of it, of the same shape.
+        reconstruction: the autoencoder's image of it, of the same shape.
 
     Returns:
         A scalar; infinity where both are equal.
@@ -60,7 +60,7 @@ def check_reconstruction(
 
     Args:
         image: an image (h, w, c) or a volume (s, h, w, c), values at hand, not traced.
-        reconstruction: what the autoencoder makes of it, of the same shape.
+        reconstruction: the autoencoder's image of it, of the same shape.
         minimum_psnr: in decibels.
 
     Raises:

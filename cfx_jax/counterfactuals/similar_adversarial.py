@@ -56,7 +56,7 @@ def similar_adversarial(
         The pair; composes with jit, vmap and pmap.
 
     Raises:
-        InputError: no valid image, or a generator that does not give two images of the image's
+        InputError: no valid image, or a generator that does not return two images of the image's
             shape.
 
     Example:
@@ -83,7 +83,7 @@ def naive_adversarial(
         The pair, its first the image; composes with jit, vmap and pmap.
 
     Raises:
-        InputError: no valid image, or a generator that does not give one image of the image's
+        InputError: no valid image, or a generator that does not return one image of the image's
             shape.
 
     Example:

@@ -14,8 +14,9 @@ it, with one search of equation 3 at each radius::
 A search ends once it reaches the probability, which takes few steps where the radius is generous.
 It is given up where the pace of its last quarter would not lead there. Until a radius fails, the
 next one is where a straight line of log-odds over the norm of the change would reach the wanted
-one, at least half of the last and at most ``1 - tolerance`` of it: as log-odds rise ever more
-slowly, this seldom fails early, and a radius that fails costs the most.
+one, at least half of the last. It is at most ``1 - tolerance`` of the last: a radius that fails
+costs the most. Where the line asks for small reductions again and again, this bound is squared
+every time. A radius that failed is forgotten once a smaller change reaches the probability.
 
 Shortening a change towards the image keeps it within the ball and the box, for both are convex. The
 first step of a search follows the gradient before the shortening, so that every evaluation is a
@@ -59,8 +60,8 @@ TOLERANCE = 0.05
 _MOST_SEARCHES = 40
 _UNKNOWN = 1e30
 """The value of a start that is not evaluated; any other is less."""
-_LEAST_SHARE, _EASY_SHARE, _EASY_STEPS = 0.5, 0.8, 3
-"""Of the last radius: the least next one, and the largest after a search of few steps."""
+_LEAST_SHARE, _SMALL_REDUCTION = 0.5, 0.8
+"""The next radius as a share of the last: the least, and the least that is a small reduction."""
 
 
 class SmallestCounterfactual(NamedTuple):
@@ -70,8 +71,8 @@ class SmallestCounterfactual(NamedTuple):
         image: the changed image ``(h, w, c)``, in [0, 1]; where the probability is not reached, the
             most confident one within the largest radius.
         radius: the lp norm of the change; 0 where the image reaches the probability by itself.
-        probability: of the target class at ``image``.
-        initial_probability: of the target class at the original.
+        probability: the probability of the target class at ``image``.
+        initial_probability: the probability of the target class at the original.
         reached: whether ``probability`` is the wanted one or more.
         lower_bound: the largest radius at which the search did not reach it.
     """
@@ -97,11 +98,13 @@ class _Bracket(NamedTuple):
 class _Progress(NamedTuple):
     """The bracket, and the search that runs within ``radius``.
 
-    ``value_at_check`` is the search's best value a quarter of a search ago, or a large number.
+    ``most`` bounds the share of the radius that the next one may be. ``value_at_check`` is the
+    search's best value a quarter of a search ago, or a large number.
     """
 
     bracket: _Bracket
     radius: Float[Array, ""]
+    most: Float[Array, ""]
     search: Any
     num_steps: Int[Array, ""]
     value_at_check: Float[Array, ""]
@@ -114,6 +117,11 @@ class _Wanted(NamedTuple):
 
     value: Float[Array, ""]
     tolerance: Float[Array, ""]
+
+    @property
+    def most(self) -> Float[Array, ""]:
+        """The largest share of a radius that leaves the bracket, with room for rounding."""
+        return 1 - 0.99 * self.tolerance
 
 
 def smallest_counterfactual(
@@ -141,8 +149,8 @@ def smallest_counterfactual(
         tolerance: the bisection ends when the bracket is narrower than this share of the radius;
             between 0 and 1.
         mask: True where the image may change.
-        num_steps: of each search at most; the first takes all of them where the probability is out
-            of reach. An image costs about twice as many gradients.
+        num_steps: the largest number of steps of each search; the first takes all of them where the
+            probability is out of reach. An image costs about twice as many gradients.
         key: draws the random start within the largest radius; None starts at the image itself.
 
     Returns:
@@ -246,7 +254,8 @@ def _search(
 ) -> SmallestCounterfactual:
     initial = negative_log_probability(classifier, example.target)(example.image)
     by_itself = initial <= wanted.value
-    first = varying_like(_begin(problem, classifier, example, by_itself), jax.typeof(example.image))
+    begun = _begin(problem, classifier, wanted, example, by_itself)
+    first = varying_like(begun, jax.typeof(example.image))
     step = loop_body(partial(_advance, problem, classifier, wanted, example, initial))
     last = lax.while_loop(lambda progress: ~progress.is_done, step, first).bracket
     reached = last.value <= wanted.value
@@ -267,13 +276,19 @@ def _search(
 
 
 def _begin(
-    problem: VCEProblem, classifier: Classifier, example: VCEExample, is_done: Bool[Array, ""]
+    problem: VCEProblem,
+    classifier: Classifier,
+    wanted: _Wanted,
+    example: VCEExample,
+    is_done: Bool[Array, ""],
 ) -> _Progress:
     algorithm, objective, x0 = problem(classifier, example)
     zero, large = jnp.zeros_like(example.radius), jnp.full_like(example.radius, _UNKNOWN)
     empty = _Bracket(zero, example.radius, example.image, jnp.zeros_like(example.image), large)
     search = algorithm.init(objective, x0)
-    return _Progress(empty, example.radius, search, jnp.array(0), large, jnp.array(0), is_done)
+    return _Progress(
+        empty, example.radius, wanted.most, search, jnp.array(0), large, jnp.array(0), is_done
+    )
 
 
 def _advance(
@@ -297,16 +312,19 @@ def _advance(
     ends = reached | (num_steps >= problem.num_steps) | (is_hopeless & ~first)
 
     norm = jnp.minimum(lp_norm(solution - example.image, problem.p), radius)
-    here = _Bracket(progress.bracket.low, norm, solution, search.search.best_gradient, value)
+    low = jnp.where(progress.bracket.low < norm, progress.bracket.low, 0)
+    here = _Bracket(low, norm, solution, search.search.best_gradient, value)
     failed = progress.bracket._replace(low=jnp.where(first, 0, radius))
     bracket = _where(ends, _where(reached | first, here, failed), progress.bracket)
     is_narrow = bracket.high - bracket.low <= wanted.tolerance * bracket.high
     num_searches = progress.num_searches + ends
     is_done = is_narrow | (first & ~reached) | (num_searches >= _MOST_SEARCHES)
-    radius = jnp.where(ends, _next_radius(bracket, wanted, initial, num_steps), radius)
+    next_radius, most = _next_radius(bracket, wanted, initial, progress.most)
+    radius = jnp.where(ends, next_radius, radius)
     return _Progress(
         bracket,
         radius,
+        jnp.where(ends, most, progress.most),
         _where(ends, _restarted(problem, classifier, example, bracket, radius), search),
         jnp.where(ends, 0, num_steps),
         jnp.where(ends, _UNKNOWN, jnp.where(is_check, value, progress.value_at_check)),
@@ -316,15 +334,18 @@ def _advance(
 
 
 def _next_radius(
-    bracket: _Bracket, wanted: _Wanted, initial: Float[Array, ""], num_steps: Int[Array, ""]
-) -> Float[Array, ""]:
+    bracket: _Bracket, wanted: _Wanted, initial: Float[Array, ""], most: Float[Array, ""]
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """The radius of the next search, and the bound of the share after it."""
     missing = _log_odds(wanted.value) - _log_odds(initial)
     share = missing / (_log_odds(bracket.value) - _log_odds(initial))
-    most = 1 - 0.99 * wanted.tolerance  # with room for rounding
-    most = jnp.where(num_steps <= _EASY_STEPS, jnp.minimum(most, _EASY_SHARE), most)
+    is_large = share < _SMALL_REDUCTION  # not where it is NaN
     share = jnp.clip(jnp.where(jnp.isfinite(share), share, most), _LEAST_SHARE, most)
     middle = (bracket.low + bracket.high) / 2
-    return jnp.where(bracket.low > 0, middle, share * bracket.high)
+    return (
+        jnp.where(bracket.low > 0, middle, share * bracket.high),
+        jnp.where(is_large, wanted.most, jnp.maximum(most**2, _LEAST_SHARE)),
+    )
 
 
 def _restarted(

@@ -52,7 +52,7 @@ class XGEM(NamedTuple):
 
     Attributes:
         image: (h, w, c), where the search came to rest.
-        probability: of class 1 there.
+        probability: the probability of class 1 at ``image``.
         num_steps: steps until then; 0 where the image's reconstruction has another decision
             already.
         converged: whether the other class's probability is above ``until``.
@@ -84,7 +84,7 @@ class _Record(NamedTuple):
     Attributes:
         inner: the algorithm's own state.
         latent: the algorithm's iterate.
-        probability: of class 1 at the iterate.
+        probability: the probability of class 1 at the iterate.
         num_steps: how many steps were done.
         nearest: for each bin the latent whose probability is nearest to the bin's centre so far.
         distance: how far the probability of each of these is from the centre.
@@ -201,17 +201,17 @@ def xgem(
         algorithm: how the latent moves, and at most how many steps, such as
             ``gradient_descent(num_steps=200, step_size=0.1)`` or
             ``from_optax(optax.adam(0.05), num_steps=200)``.
-        weight: of the cross-entropy against the mean squared error, above 0.
+        weight: the weight of the cross-entropy against the mean squared error, above 0.
         until: the search rests once the other class's probability is above it, in (0, 1): 0.5,
             where the decision turns over, or more, for the series to reach further.
-        num_bins: of the series, at least 2.
+        num_bins: the number of bins of the series, at least 2.
 
     Returns:
         The counterfactual, how it came about, and the series.
 
     Raises:
-        InputError: no valid image, a classifier that has not two classes or gives probabilities or
-            NaN, a latent that is no array, a decoder that gives no image of the image's shape,
+        InputError: no valid image, a classifier that has not two classes or returns probabilities
+            or NaN, a latent that is no array, a decoder that returns no image of the image's shape,
             or an option out of its range.
 
     Example:
@@ -341,7 +341,7 @@ def _mean(encode: Callable[[Array], Any], image: Float[Array, "h w c"]) -> Any:
 def _as_search_models(
     coder: Coder, classifier: Classifier, images: Float[Array, "n h w c"]
 ) -> SearchModels:
-    """The autoencoder and the classifier as one pytree, after a check of what they give."""
+    """The autoencoder and the classifier as one pytree, after a check of their outputs."""
     check_two_classes(classifier, images[0])
     encode = Partial(_mean, as_pytree(coder.encode))
     models = SearchModels(encode, as_pytree(coder.decode), as_pytree(classifier))

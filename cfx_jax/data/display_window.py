@@ -1,7 +1,7 @@
 """From the stored values of a grey DICOM image to [0, 1], as a display shows them (PS3.3 C.11).
 
 Stored values become the modality's (Hounsfield units, say) by a table or by rescale slope and
-intercept. A table or a window then chooses those of interest, which become [0, 1]. Enhanced
+intercept. A table or a window then chooses the values of interest, which become [0, 1]. Enhanced
 multi-frame files keep these numbers apart for each frame.
 """
 
@@ -192,7 +192,7 @@ def _look_up(
     Args:
         dataset: the file.
         item: the table.
-        values: what is looked up.
+        values: the values that are looked up.
         domain: the smallest and the largest value that the file can hold.
     """
     implicit, little = dataset.original_encoding

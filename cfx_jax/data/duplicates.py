@@ -20,7 +20,7 @@ def first_copies(fingerprints: Sequence[Hashable]) -> Int[np.ndarray, " n"]:
     """For each image the place of the first one that equals it, its own if there is none before it.
 
     Args:
-        fingerprints: of each image, see :func:`fingerprint`.
+        fingerprints: the fingerprint of each image, see :func:`fingerprint`.
 
     Returns:
         int64; as ``groups`` of :func:`cfx_jax.data.split` it keeps equal images in one part.
@@ -41,8 +41,9 @@ def merge_groups(
     """Joins groups that have an image in common, so that a split divides none of them.
 
     Args:
-        groups: of each image, such as its patient.
-        copies: of each image the place of the first that equals it, see :func:`first_copies`.
+        groups: the group of each image, such as its patient.
+        copies: for each image, the place of the first image that equals it, see
+            :func:`first_copies`.
 
     Returns:
         For each image the number of its group.

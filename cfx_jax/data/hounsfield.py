@@ -24,15 +24,15 @@ def hounsfield_units(
 ) -> Float[np.ndarray, "s h w"]:
     """Checks that values can be Hounsfield units, and gives back signs that were lost in storage.
 
-    Where values of 2^15 or more occur, all values are whole numbers below 2^16, and those of 2^15
+    Where values of 2^15 or more occur, all values are whole numbers below 2^16, and values of 2^15
     or more become possible ones less 2^16, the signs were lost, and this is undone. Every other
     deviation is refused.
 
     Args:
         volume: values as a file gives them, of any real dtype.
-        name: what the message calls it, e.g. the file.
-        has_air: whether the scan must show air, whose HU are negative. False for scans of which
-            nothing but tissue is left, such as heads without the skull on a background of 0.
+        name: the argument's name in messages.
+        has_air: whether the scan must show air, whose HU are negative. False for scans that show
+            nothing but tissue, such as heads without the skull on a background of 0.
 
     Returns:
         float32, HU.
@@ -87,8 +87,8 @@ def unit_window(
 
     Args:
         volume: values in HU.
-        low: what becomes 0, e.g. ``LUNG[0]``.
-        high: what becomes 1.
+        low: the value that becomes 0, e.g. ``LUNG[0]``.
+        high: the value that becomes 1.
 
     Returns:
         float32 in [0, 1].

@@ -235,7 +235,7 @@ def _check_length(image: Any, sequence: int | None) -> None:
 def read_values(
     path: Path, image: Any, *, sequence: int | None, labels: bool
 ) -> Shaped[np.ndarray, "x y z ..."]:
-    """The values in the file's order of axes, those of one sequence only if one is given.
+    """The values in the file's order of axes; of one sequence only if one is given.
 
     Raises:
         InputError: see ``read_nifti``.

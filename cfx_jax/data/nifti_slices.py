@@ -1,8 +1,8 @@
 """The slices of a NIfTI volume along the axis of its stack, and the way back to the file's grid.
 
-The axis of the stack is the one that the header names as that of the slices; else the one along
-which voxels are clearly the longest; else that from the feet to the head. Slices lie as
-radiologists look at them: axial ones from the feet, the nose up; others with the head up.
+The axis of the stack is the axis that the header names for the slices; else the one along which
+voxels are clearly the longest; else that from the feet to the head. Slices lie as radiologists look
+at them: axial ones from the feet, the nose up; others with the head up.
 """
 
 import gzip

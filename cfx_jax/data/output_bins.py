@@ -29,7 +29,8 @@ def probability_bins(
     """The bin of each probability, ``min(floor(K p), K - 1)``.
 
     Args:
-        probabilities: of class 1, in [0, 1]; float32 0.7 is in bin 7, as float64 0.7 is.
+        probabilities: the probability of class 1 at each image, in [0, 1]; float32 0.7 is in bin 7,
+            as float64 0.7 is.
         num_bins: K, at least 1 (paper: 10).
 
     Returns:
@@ -59,7 +60,7 @@ def bin_counts(bins: Int[np.ndarray, " n"], *, num_bins: int = _NUM_BINS) -> Int
     bin; the images of a small one recur often where bins are balanced.
 
     Args:
-        bins: from ``probability_bins``.
+        bins: the bin of each image, from ``probability_bins``.
         num_bins: K, as there.
 
     Returns:
@@ -100,7 +101,7 @@ def calibrated_sample(
     """Chooses as many images of each bin, labelled 1 in the share that the bin's lower edge says.
 
     Of bin i ``(1 - i / K) per_bin`` images, rounded, have the true label 0 and the others label 1.
-    Where images of label 0 run short those of label 1 fill the bin up; where these run short it
+    Where images of label 0 run short, images of label 1 fill the bin up; where these run short it
     stays smaller, and a warning counts such bins.
 
     Args:
@@ -152,7 +153,7 @@ def _choose_of_bin(
     number: int,
     rng: np.random.Generator,
 ) -> Int[np.ndarray, " m"]:
-    """Chooses some items; ``share`` is that of label 0, as numerator and denominator."""
+    """Chooses some items; ``share`` is the share of label 0, as numerator and denominator."""
     part, total = share
     negatives, positives = (rng.permutation(items[labels[items] == label]) for label in (0, 1))
     # In integers, since (1 - 0.9) * 5000 falls short of 500.

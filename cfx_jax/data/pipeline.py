@@ -80,9 +80,9 @@ def training_batches(
             or one in each worker.
         num_workers: worker processes that read ahead, each with ``num_threads`` threads; 0 reads in
             this process. Threads are enough where OpenCV does the work. Workers are for sources
-            whose items are made in Python, as those of DICOM files are: Python runs one thread at a
-            time. Each worker starts Python anew, so a script needs ``if __name__ ==
-            "__main__":``, and the source and ``augment`` must be picklable (by cloudpickle).
+            whose items are made in Python, such as DICOM files: Python runs one thread at a time.
+            Each worker starts Python anew, so a script needs ``if __name__ == "__main__":``, and
+            the source and ``augment`` must be picklable (by cloudpickle).
         prefetch: batches read ahead.
 
     Returns:
@@ -128,7 +128,7 @@ def training_batches(
 
 
 class _ReadAhead(NamedTuple):
-    """How batches are read ahead; the fields are those of ``training_batches``."""
+    """How batches are read ahead; the fields are the arguments of ``training_batches``."""
 
     num_threads: int
     num_workers: int
@@ -166,8 +166,8 @@ def _start_worker(index: int, count: int) -> None:
 class _WorkerBatches:
     """Batches that worker processes read, which start with the first one that is asked for.
 
-    The place in the stream is the number of the next batch, as without workers; that of grain's own
-    iterator would depend on their number.
+    The place in the stream is the number of the next batch, as without workers; the position of
+    grain's own iterator would depend on their number.
     """
 
     def __init__(self, reader: "_BatchReader", read_ahead: _ReadAhead) -> None:

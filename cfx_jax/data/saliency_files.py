@@ -2,9 +2,9 @@
 
 ACAT (Fontanella et al. 2023) and its competitors take a volume together with its map, which stays
 fixed while they train. Each file names the scan that its map is of by a fingerprint of the scan's
-voxels, and how the map was made by a text that the caller gives. So neither maps of other slices,
-sizes or scans, nor those of another classifier can be taken by mistake: the published code reads
-maps that are not aligned with their scans without notice.
+voxels, and how the map was made by a text from the caller. So neither maps of other slices, sizes
+or scans, nor maps of another classifier can be taken by mistake: the published code reads maps that
+are not aligned with their scans without notice.
 """
 
 import hashlib
@@ -35,11 +35,12 @@ def write_saliency(
     """Writes the map of one scan, whole or not at all.
 
     Args:
-        folder: where the maps of one source are kept.
+        folder: the folder of the maps of one source.
         index: the scan's place in the source, which names the file.
         volume: the scan as the classifier sees it.
         saliency: its map.
-        origin: how maps are made, e.g. a fingerprint of the classifier and the options.
+        origin: a description of how the maps are made, e.g. a fingerprint of the classifier and the
+            options.
 
     Returns:
         The file.
@@ -72,10 +73,10 @@ def read_saliency(
     """Reads the map of one scan.
 
     Args:
-        folder: where the maps are kept.
+        folder: the folder of the maps.
         index: the scan's place in the source.
         volume: the scan as the classifier sees it.
-        origin: how the map must have been made, see ``write_saliency``.
+        origin: the description that the map must have, see ``write_saliency``.
 
     Returns:
         The map as it was written.
@@ -123,7 +124,7 @@ def write_saliency_of(
     Args:
         source: volumes ``image``.
         indices: which of them.
-        folder: where the maps are kept; one folder for each source and origin.
+        folder: the folder of the maps; one folder for each source and origin.
         explain: volume (s, h, w, c) -> map (s, h, w).
         origin: see ``write_saliency``.
         progress: whether to show a progress bar.
@@ -152,12 +153,12 @@ class WithSaliency(VolumesWithSaliency):
 
     Args:
         source: volumes ``image`` with labels.
-        folder: where their maps are kept.
+        folder: the folder of the maps.
         origin: see ``write_saliency``.
 
     Attributes:
         source, class_names: the source, and its classes.
-        labels: of each item.
+        labels: the label of each item.
 
     Raises:
         InputError: a label is not one of the classes; and for an item, see ``read_saliency``.

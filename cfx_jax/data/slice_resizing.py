@@ -1,6 +1,6 @@
 """The slices of a volume that a network sees, resized, and the way back to the volume's grid.
 
-The rule that chooses the slices and the resizing are those of ACAT's code (Fontanella et al. 2023).
+The rule that chooses the slices and the resizing come from ACAT's code (Fontanella et al. 2023).
 """
 
 import numpy as np

@@ -71,7 +71,7 @@ def split_patients(
     instead.
 
     Args:
-        patients: whose image each one is.
+        patients: the patient on each image.
         shares: name of each part -> its share of the patients, above 0; at most 1 together.
         seed: fixes the split; 0 or more.
 

@@ -61,7 +61,7 @@ def read_bounded(stream: IO[bytes], *, expected: int | None = None) -> bytes:
     """Reads a stream to its end.
 
     Args:
-        stream: where it stands.
+        stream: an open file, read from its position.
         expected: the number of bytes that it is likely to hold, so that no more memory is asked
             for; None where nothing is known.
 

@@ -19,7 +19,7 @@ class VolumesWithSaliency(abc.ABC):
 
     Attributes:
         source, class_names: the source, and its classes.
-        labels: of each item.
+        labels: the label of each item.
 
     Raises:
         InputError: a label is not one of the classes.
@@ -56,13 +56,13 @@ class SaliencySource(VolumesWithSaliency):
 
     Args:
         source: random-access, the ``image`` of its items (s, h, w, c).
-        maps: of every item, (s, h, w, 1) float32; an array, or anything that reads them by
+        maps: the map of every item, (s, h, w, 1) float32; an array, or anything that reads them by
             position.
 
     Attributes:
         source, class_names: the source, and its classes.
-        labels: of each item.
-        maps: as given.
+        labels: the label of each item.
+        maps: the argument of the same name.
 
     Raises:
         InputError: not as many maps as volumes; and for an item, see ``check_saliency``.
@@ -91,8 +91,8 @@ def check_saliency(maps: Float[np.ndarray, "..."], shape: tuple[int, ...], *, na
 
     Args:
         maps: one map (s, h, w, 1) or several.
-        shape: that of the volume or volumes.
-        name: what the message calls them.
+        shape: the shape of the volume, or of the volumes.
+        name: the arguments' name in messages.
 
     Raises:
         InputError: naming what is wrong.

@@ -6,10 +6,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from cfx_jax.compilation import as_pytree, call
 from cfx_jax.errors import InputError, reason_of
 from cfx_jax.objectives import Classifier
-from cfx_jax.parallel import map_examples
+from cfx_jax.parallel import apply_to_examples
 
 
 class Finding(NamedTuple):
@@ -42,7 +41,7 @@ class Case(NamedTuple):
 
         Batches of one size compile once for the whole diagnosis.
         """
-        return map_examples(call, as_pytree(self.classifier), images).astype(np.float64)
+        return apply_to_examples(self.classifier, images).astype(np.float64)
 
 
 def findings_of(
@@ -53,10 +52,10 @@ def findings_of(
     The result is a list of one finding, or an empty list.
 
     Args:
-        name: of the finding.
+        name: the name of the finding.
         check: may raise ``InputError``.
-        arguments: of the check.
-        images: of the finding.
+        arguments: the arguments of the check.
+        images: the images of the finding.
     """
     try:
         check(*arguments)
@@ -66,7 +65,7 @@ def findings_of(
 
 
 def one_line(error: Exception) -> str:
-    """Gives an exception's class and what it says is wrong (``errors.reason_of``).
+    """Returns an exception's class and what it says is wrong (``errors.reason_of``).
 
     >>> one_line(ValueError("first line"))
     'ValueError (first line)'

@@ -72,7 +72,7 @@ def generator_answers(
         Counts and shares for each of the classifier's classes.
 
     Raises:
-        InputError: images outside [0, 1], a classifier that gives probabilities or NaN, or an
+        InputError: images outside [0, 1], a classifier that returns probabilities or NaN, or an
             explanation that is no pair.
 
     >>> def classifier(image):  # decides on class 1 where the mean is above 0.5
@@ -121,8 +121,8 @@ def diagnose_generators(
         answers: from ``generator_answers``.
         least_turned: share of adversarial images with another decision, in [0, 1] (our bound).
         least_kept: share of similar images with the same decision (0.98).
-        least_spread: of adversarial images, as a share of that of the images; below it a generator
-            has collapsed.
+        least_spread: the least spread of adversarial images, as a share of the images' own spread;
+            a generator below it has collapsed.
 
     Returns:
         ``collapsed``, ``turned`` and ``kept``, errors, and as a warning ``undecided``, a class that

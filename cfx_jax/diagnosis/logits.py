@@ -12,6 +12,8 @@ from cfx_jax.checks import check_classes, check_classifier
 from cfx_jax.diagnosis.finding import Case, Finding, findings_of, indices, share
 from cfx_jax.objectives import decision
 
+_ROUNDING = 0.02
+"""By so much a sum of probabilities that were computed in half precision may differ from 1."""
 _NOISE_SEED = 181003292
 """No seed that the user's own images may be drawn with."""
 
@@ -40,6 +42,7 @@ def diagnose_logits(case: Case) -> Iterator[Finding]:
         )
         yield Finding("constant", "error", message)
     yield from _diagnose_scale(logits, everything)
+    yield from _diagnose_sums(case, logits)
     yield from _diagnose_probabilities(case, logits)
 
 
@@ -77,6 +80,24 @@ def _diagnose_scale(
         yield Finding("log_probabilities", "warning", message)
 
 
+def _diagnose_sums(case: Case, logits: Float[np.ndarray, "n k"]) -> Iterator[Finding]:
+    """Yields a finding where what is said to be probabilities of classes has another sum than 1."""
+    outputs = getattr(case.classifier, "outputs", None)  # of a model that an adapter has wrapped
+    kind = getattr(outputs, "kind", "logits")
+    is_of_one_value = logits.shape[1] == 2 and not logits[:, 0].any()
+    if kind == "logits" or is_of_one_value:
+        return
+    totals = np.exp(np.logaddexp.reduce(logits, axis=1))
+    off = np.abs(totals - 1) > _ROUNDING
+    if off.any():
+        message = (
+            "classifier: expected probabilities with the sum 1, as of classes that exclude each"
+            f" other, got {totals[off][0]:.3g} on {share(off)}: of several labels, each with a"
+            f" sigmoid of its own, choose one with Outputs('{kind}', label=...)"
+        )
+        yield Finding("labels", "error", message, indices(off))
+
+
 def _noise(case: Case) -> Float[np.ndarray, "n h w c"]:
     """Draws as many images of noise as there are images."""
     return (
@@ -85,7 +106,7 @@ def _noise(case: Case) -> Float[np.ndarray, "n h w c"]:
 
 
 def _is_constant(everything: Float[np.ndarray, "n k"]) -> bool:
-    """Tells whether the probabilities of all images, with those of noise, are equal."""
+    """Tells whether the probabilities of all images, noise among them, are equal."""
     differences = everything - everything[:, :1]
     return bool(np.ptp(differences, axis=0).max() <= 1e-6 * (1 + np.abs(everything).max()))
 

@@ -19,6 +19,7 @@ from jax import Array
 from jax.sharding import Mesh
 from jaxtyping import Float, Int, PRNGKeyArray
 
+from cfx_jax.array_types import at_least_float32
 from cfx_jax.explain.explanation import Explanation
 from cfx_jax.explain.generator_methods import ALL_METHODS
 from cfx_jax.explain.images import Images
@@ -76,7 +77,7 @@ def decide(classifier: Classifier, given: tuple[Float[Array, "h w c"], Int[Array
         given: the image, and the wanted class; -1 takes the second most probable.
     """
     image, wanted = given
-    logits = classifier(image)
+    logits = at_least_float32(classifier(image))
     predicted, runner_up = jax.lax.top_k(logits, 2)[1]  # of equal ones the first
     return Decision(logits, predicted, jnp.where(wanted == _RUNNER_UP, runner_up, wanted))
 

@@ -14,6 +14,7 @@ import jax
 from jax.sharding import Mesh
 
 from cfx_jax.adapters import Adapted
+from cfx_jax.allocator import keep_freed_memory
 from cfx_jax.diagnosis import diagnose
 from cfx_jax.errors import InputError
 from cfx_jax.explain.command_options import (
@@ -60,6 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status.
     """
+    if arguments is None:  # the process does nothing else
+        keep_freed_memory()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     further = _further_commands()
     if arguments and arguments[0] in further:

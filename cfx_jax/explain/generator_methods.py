@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from cfx_jax.array_types import at_least_float32
 from cfx_jax.counterfactuals import (
     SimilarAdversarial,
     cyce,
@@ -184,7 +185,8 @@ def _sweep(settings: Settings, drawing: Drawing, example: Example) -> Outcome:
     towards_1 = _is_of_side_1(drawing, example)
     rising = jnp.where(towards_1, images, images[::-1])
     positions = jnp.asarray(explanation.desired)  # their sum with themselves reversed is 1
-    probabilities = jax.vmap(lambda image: jax.nn.softmax(drawing.classifier(image)))(rising)
+    logits = jax.vmap(drawing.classifier)(rising)
+    probabilities = jax.nn.softmax(at_least_float32(logits))
     sweep = Sweep(rising[:-1], positions, probabilities[:, example.target])
     scores = change_scores(drawing.classifier, example, rising[-1], settings.p)
     redrawing = _psnr(images[explanation.source_bin], example.image)

@@ -11,7 +11,7 @@ from jax.tree_util import Partial
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from cfx_jax.adapters import Adapted
-from cfx_jax.array_types import AnyArray
+from cfx_jax.array_types import AnyArray, at_least_float32
 from cfx_jax.attributions import (
     grad_cam,
     grad_cam_plus_plus,
@@ -39,6 +39,8 @@ _NO_LAYERS = (
 )
 _VISIBLE = 1 / 255
 """The least change of a pixel that an 8-bit picture can show."""
+_AT_ONCE = 5
+"""How many copies of an image a map's method computes at once, as ``vce`` has several radii."""
 
 
 class Example(NamedTuple):
@@ -154,7 +156,10 @@ def _smallest(settings: Settings, classifier: Classifier, example: Example) -> O
 
 def _integrated_gradients(settings: Settings, classifier: Classifier, example: Example) -> Outcome:
     result = integrated_gradients_and_residual(
-        class_score(classifier, example.predicted), example.image, num_steps=settings.num_nodes
+        class_score(classifier, example.predicted),
+        example.image,
+        num_steps=settings.num_nodes,
+        nodes_per_batch=_AT_ONCE,
     )
     return Outcome(result.map, {"residual": result.residual})
 
@@ -174,9 +179,14 @@ def _smooth_grad(settings: Settings, classifier: Classifier, example: Example) -
     def slope(image: Float[Array, "h w c"]) -> Float[Array, "h w c"]:
         return jax.grad(score)(image)
 
-    return Outcome(
-        smooth_grad(example.key, slope, example.image, num_samples=settings.num_samples), {}
+    saliency = smooth_grad(
+        example.key,
+        slope,
+        example.image,
+        num_samples=settings.num_samples,
+        samples_per_batch=_AT_ONCE,
     )
+    return Outcome(saliency, {})
 
 
 def _activation_map(
@@ -210,7 +220,8 @@ def _guided_backprop(settings: Settings, classifier: Classifier, example: Exampl
 def _occlusion(settings: Settings, classifier: Classifier, example: Example) -> Outcome:
     score, image = class_score(classifier, example.predicted), example.image
     window = settings.occlusion_window or max(min(image.shape[:2]) // 8, 1)
-    return Outcome(_on_all_channels(occlusion(score, image, window=window), image), {})
+    falls = occlusion(score, image, window=window, windows_per_batch=_AT_ONCE)
+    return Outcome(_on_all_channels(falls, image), {})
 
 
 def _on_all_channels(
@@ -301,7 +312,7 @@ METHODS: dict[str, Method] = {
             False,
             "The feature maps of a layer, each weighted by the logit of the image that it masks"
             " (Wang et al. 2020): a forward pass for each map.",
-            partial(_activation_map, score_cam),
+            partial(_activation_map, partial(score_cam, channels_per_batch=_AT_ONCE)),
             lambda settings: None,
             needs_layer=True,
         ),
@@ -370,7 +381,7 @@ def change_scores(
         share of pixels that change visibly.
     """
     change = changed - example.image
-    logits = classifier(changed)
+    logits = at_least_float32(classifier(changed))
     return {
         "probability": jax.nn.softmax(logits)[example.target],
         "valid": (jnp.argmax(logits) == example.target).astype(change.dtype),

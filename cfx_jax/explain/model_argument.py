@@ -136,10 +136,9 @@ def _made(function: Callable[[], Any], name: str, facts: dict[str, Any]) -> Clas
         framework = sys.modules.get(library)  # a model of it has imported it
         if framework is not None and isinstance(model, attrgetter(kind)(framework)):
             return _adapted(adapt, model, **facts)
-    if not callable(model):
-        raise InputError(
-            f"model: expected {name} to return a classifier, got {type(model).__name__}"
-        )
+    if not callable(model) or inspect.isclass(model):
+        came = f"the class {model.__name__}" if inspect.isclass(model) else type(model).__name__
+        raise InputError(f"model: expected {name} to return a classifier, got {came}")
     if not facts["settings"] and facts["outputs"] is None:
         return model
     raise InputError(

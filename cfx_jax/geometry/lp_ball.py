@@ -41,7 +41,7 @@ def lp_norm(delta: Float[Array, "*shape"], p: float) -> Float[Array, ""]:
 
 
 def _norm_near_1(scaled: Float[Array, "*shape"], p: float) -> Float[Array, ""]:
-    """The lp norm of entries of which the largest is in [1, 2), or of zeros."""
+    """The lp norm of entries whose largest is in [1, 2), or of zeros."""
     largest = jnp.abs(scaled).max()
     return largest * accurate_sum(power(jnp.abs(scaled) / jnp.maximum(largest, 1), p)) ** (1 / p)
 

@@ -77,7 +77,7 @@ def lp_ball_in_box(
 ) -> ConstraintSet:
     """The images within ``radius`` of ``center`` in the lp norm.
 
-    Their values are in [lower, upper], and those outside of a mask are those of ``center``.
+    Their values are in [lower, upper]. Outside of a mask they equal ``center``.
 
     Args:
         center: an image ``(h, w, c)`` (or any float array) with values in [lower, upper].
@@ -234,7 +234,7 @@ def _largest_product(
     Args:
         weights: the bits of w, from ``magnitude_bits``.
         room: the largest magnitudes.
-        radius: of the ball.
+        radius: the radius of the ball.
         p: at least 1.
     """
     room = jnp.where(weights > 0, room, 0)

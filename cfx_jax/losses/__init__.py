@@ -31,6 +31,8 @@ from cfx_jax.losses.similar_adversarial import (
 )
 from cfx_jax.losses.similar_adversarial import total_variation as total_variation
 from cfx_jax.losses.similar_adversarial import weight_proximity as weight_proximity
+from cfx_jax.losses.trades import ORDERS as ORDERS
+from cfx_jax.losses.trades import Order as Order
 from cfx_jax.losses.trades import kl_divergence as kl_divergence
 from cfx_jax.losses.trades import log_trades_divergence as log_trades_divergence
 from cfx_jax.losses.trades import trades_divergence as trades_divergence

@@ -20,7 +20,7 @@ def cross_entropy(
 
     Args:
         logits: any finite scale, the log-softmax is taken in its stable form.
-        labels: class indices in 0..k-1; traced ones that name no class give NaN.
+        labels: class indices in 0..k-1; traced ones that name no class return NaN.
         class_weights: what each image's term is multiplied by, for its label; None for 1. The mean
             is still over the number of images, as in Keras, so that a batch weighs as much as its
             images do.
@@ -50,7 +50,7 @@ def log_probability_of(logits: Float[Array, "b k"], labels: Int[Array, " b"]) ->
 
     Args:
         logits: any finite scale, the log-softmax is taken in its stable form.
-        labels: class indices in 0..k-1; traced ones that name no class give NaN, in value and
+        labels: class indices in 0..k-1; traced ones that name no class return NaN, in value and
             gradient.
 
     Raises:
@@ -69,7 +69,7 @@ def inverse_frequency(labels: Int[np.ndarray, " n"], num_classes: int) -> Float[
     """Computes weights that make each class count alike: ``n / (k n_c)``, with mean 1 over images.
 
     Args:
-        labels: of the training images, in 0..k-1.
+        labels: the labels of the training images, in 0..k-1.
         num_classes: k.
 
     Returns:

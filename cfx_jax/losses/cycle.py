@@ -63,7 +63,7 @@ def cycle_terms(
     The sum of the parts is the loss.
 
     Args:
-        images: in [0, 1].
+        images: the images, values in [0, 1].
         generated: the adversary x_a, the image x_s of symmetry and the image x_cy of the cycle, of
             each.
         predicted: the class that the classifier decides on for each image, 0 or 1.

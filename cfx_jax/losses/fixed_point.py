@@ -90,10 +90,10 @@ def fixed_point_terms(
     """Computes the translator's loss as its weighted parts; their sum is the loss.
 
     Args:
-        images: in [0, 1].
-        translations: of these images.
+        images: the images, values in [0, 1].
+        translations: the translations of these images.
         predicted: the class that the classifier decides on for each image, 0 or 1.
-        verdicts: those of the critic, on ``crossed`` and on ``same``.
+        verdicts: the verdicts of the critic, on ``crossed`` and on ``same``.
         crossed_logits: the classifier's two logits of ``crossed``; it is frozen.
         weights: the price of each term.
 
@@ -155,7 +155,7 @@ def critic_terms(
             for it.
         domain: weight of the cross-entropy of that target (released: 1).
         penalty: weight of the gradient penalty, at least 0 (released: 10). As released, the slope
-            is that of the sum over patches, while the verdicts are means over them.
+            is taken of the sum over patches, while the verdicts are means over them.
 
     Returns:
         The scalars ``"real"``, ``"fake"``, ``"domain"`` and ``"penalty"``, the last two weighted.

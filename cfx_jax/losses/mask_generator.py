@@ -4,7 +4,7 @@ Dabkowski and Gal 2017, "Real time image saliency for black box classifiers".
 
 A mask is to show, at each pixel, how much of the image the classifier needs: what it keeps
 preserves the decision, what it leaves out destroys it, and it is small and smooth. Terms, weights
-and backgrounds are those of the authors' released training script, in our units [0, 1]; the class
+and backgrounds come from the authors' released training script, in our units [0, 1]; the class
 selector is left out, as in Charachon et al. 2020 and 2021. Deviation: without the script's noise on
 the kept part of the image.
 """
@@ -47,8 +47,8 @@ class MaskGeneratorWeights:
     area_power: float = 0.3
     """Power of the mask, above 0; below 1 it prefers masks of 0 and 1 to grey ones."""
     border: float = 0.3
-    """Weight of the mask's squares along the four sides of the image, in units of those of the
-    differences.
+    """Weight of the mask's squares along the four sides of the image, in units of the squares of
+    the differences.
     """
 
 
@@ -63,11 +63,12 @@ def mask_generator_terms(
     """Computes the loss of a generator of masks as its weighted parts; their sum is the loss.
 
     Args:
-        masks: of the images' size, in [0, 1], 1 where the image is kept.
+        masks: a mask of each image's size, in [0, 1], 1 where the image is kept.
         decided: the class that the classifier decides on for each image.
         preserved_logits: the classifier's, of the images inside of the masks,
             ``blend(images, masks, backgrounds)``; it is frozen.
-        destroyed_logits: of the images outside of them, ``blend(images, 1 - masks, backgrounds)``.
+        destroyed_logits: the logits of the images outside of the masks, ``blend(images, 1 - masks,
+            backgrounds)``.
         weights: one for each term.
 
     Returns:
@@ -125,7 +126,7 @@ def blend(images: Images, masks: Masks, backgrounds: Images) -> Images:
     Args:
         images: (b, h, w, c).
         masks: (b, h, w, 1) in [0, 1].
-        backgrounds: (b, h, w, c), as ``random_backgrounds`` gives.
+        backgrounds: (b, h, w, c), as ``random_backgrounds`` returns it.
 
     Returns:
         ``masks * images + (1 - masks) * backgrounds``.

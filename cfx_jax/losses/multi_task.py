@@ -17,14 +17,14 @@ def multi_task_terms(
 ) -> dict[str, Float[Array, ""]]:
     """Computes the two terms of the loss, to be added.
 
-    The paper does not print it: the sum of both cross-entropies, that of the side over images with
-    a lesion alone, is our choice.
+    The paper does not print it: the sum of both cross-entropies, with the side's over images with a
+    lesion alone, is our choice.
 
     Args:
         lesion: logits of no lesion and lesion.
         side: logits of left, right and both.
         labels: 0 none, 1 left, 2 right, 3 both.
-        weights: of each image in the term of the lesion, at least 0.
+        weights: the weight of each image in the term of the lesion, at least 0.
 
     Returns:
         ``lesion`` and ``side``, in nats; ``side`` is 0 where no image of the batch has a lesion.

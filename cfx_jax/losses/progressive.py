@@ -57,7 +57,7 @@ class Exaggerations(NamedTuple):
         exaggerated: x_t, drawn for the target bins.
         same: drawn for the source bins.
         returned: x_t drawn for the source bins.
-        latents: those of the images and of x_t, encoded with the source bins.
+        latents: the latents of the images and of x_t, encoded with the source bins.
     """
 
     exaggerated: Images
@@ -70,9 +70,11 @@ class Compatibility(NamedTuple):
     """The distance of a classifier from desired probabilities; both numbers have the same gradient.
 
     Attributes:
-        cross_entropy: in nats, at least the mean entropy of the desired probabilities (for each of
-            ten bins once: 0.504 of their centres, 0.491 of their lower edges).
-        divergence: that entropy taken off, D_KL(desired ‖ achieved) in nats, 0 where all are met.
+        cross_entropy: the cross-entropy in nats, at least the mean entropy of the desired
+            probabilities (for each of ten bins once: 0.504 of their centres, 0.491 of their lower
+            edges).
+        divergence: the cross-entropy less that entropy, D_KL(desired ‖ achieved) in nats, 0 where
+            all are met.
     """
 
     cross_entropy: Float[Array, ""]
@@ -129,9 +131,9 @@ def discriminator_terms(
     """Computes the discriminator's hinge loss as its two parts; their sum is the loss (equation 7).
 
     Args:
-        real_logits: those of images and the bins that they are in.
-        fake_logits: those of x_t and their target bins; no gradient is to reach the generator,
-            which made them.
+        real_logits: the discriminator's logits of images with their own bins.
+        fake_logits: the discriminator's logits of x_t with the target bins; no gradient is to reach
+            the generator, which made them.
 
     Returns:
         The scalars ``"real"``, mean of max(0, 1 - logit), and ``"fake"``, mean of max(0, 1 +
@@ -190,17 +192,17 @@ def generator_terms(
     The sum of the parts is the loss.
 
     Args:
-        images: in [0, 1].
+        images: the images, values in [0, 1].
         made: the drawings of these images, and their latents.
         realness: logits of the discriminator on x_t and the target bins, above 0 for what seems
             real.
         logits: the classifier's two, of the images, of x_t and of the returned images; it is
             frozen.
         desired: what each x_t is to have as its probability of class 1, as ``desired_probability``
-            gives it.
+            returns it.
         reconstruction: ``"pixels"``, the mean magnitude of the difference of x and its
-            reconstruction (equation 5), or ``"latent"``, the mean square of that of the latents of
-            x and x_t, both with gradient (the code).
+            reconstruction (equation 5), or ``"latent"``, the mean square of the difference of the
+            latents of x and x_t, both with gradient (the code).
         weights: the price of each term.
 
     Returns:
@@ -240,7 +242,7 @@ def generator_terms(
 def pixel_error(images: Images, others: Images) -> Float[Array, ""]:
     """Computes the mean magnitude of the difference of two batches of images in [0, 1].
 
-    The unit is that of images in [-1, 1].
+    The unit is the unit of images in [-1, 1].
     """
     return 2 * safe_abs(images - others).mean()
 

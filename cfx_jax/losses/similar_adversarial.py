@@ -97,8 +97,8 @@ def similar_adversarial_terms(
         pair: the similar and the adversarial image of each.
         logits: the classifier's, of ``images``; it is frozen.
         pair_logits: its logits of the two images in ``pair``.
-        twins: the weights of the two generators, pytrees of equal structure; of a Single AE those
-            of its two heads.
+        twins: the weights of the two generators, pytrees of equal structure; of a Single AE, the
+            parameters of its two heads.
         weights: one for each term.
         margin: None for two classes, which takes cross-entropies with the classifier's own
             probabilities (equation 7); above 0 for any number of classes, which takes
@@ -149,7 +149,7 @@ def naive_adversarial_terms(
 
     It is equation 2, made weak as equation 5 is.
 
-    The paper gives no weights for it; those of the full loss serve.
+    The paper gives no weights for it; the weights of the full loss serve.
 
     Args:
         images: in [0, 1].
@@ -222,7 +222,7 @@ def margin_terms(
         similar_logits: (b, k) of the similar images.
         adversarial_logits: (b, k) of the adversarial images.
         margin: how clear a decision has to be before it is left alone, in units of the logits,
-            above 0 (the paper's kappa, of which it gives no value).
+            above 0 (the paper's kappa, without a value there).
 
     Returns:
         The two means, each at least ``-margin``.
@@ -239,8 +239,8 @@ def margin_terms(
 def total_variation(maps: Images) -> Float[Array, ""]:
     """Computes the mean length of the gradient of maps over pixels and channels (equation 9).
 
-    The gradient is that of differences to the next row and to the next column, 0 behind the last.
-    Where it vanishes its own derivative is taken as 0.
+    The gradient consists of the differences to the next row and to the next column, 0 behind the
+    last. Where it vanishes its own derivative is taken as 0.
 
     Args:
         maps: (b, h, w, c).

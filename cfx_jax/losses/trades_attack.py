@@ -43,7 +43,7 @@ def trades_attack(
     order: Order = "clean_first",
     unroll: int | bool | None = None,
 ) -> Float[Array, "h w c"]:
-    """Finds the image of a ball whose prediction diverges most from that of the ball's centre.
+    """Finds the image of a ball whose prediction diverges most from the prediction at the centre.
 
     Args:
         key: draws the start.
@@ -100,7 +100,7 @@ def check_start(start: tuple[float, float], *, name: str = "start") -> None:
 
     Args:
         start: the least and the largest distance.
-        name: what the message calls it.
+        name: the argument's name in messages.
 
     Raises:
         InputError: they are not in [0, 1] or not in rising order.

@@ -5,8 +5,8 @@ as in the code that xGEM's images come from in Singla et al. 2020, appendix A.2
 (LynnHo/VAE-Tensorflow).
 
 Both terms are means over all elements, and errors are in units of images in [-1, 1], so that the
-released weight keeps its meaning: with sums over elements, of which there are many more pixels than
-latents, beta would be another number.
+released weight keeps its meaning: with sums over elements beta would be another number, since there
+are many more pixels than latents.
 """
 
 import jax
@@ -23,7 +23,7 @@ def sample_latents(key: PRNGKeyArray, mean: Latents, log_variance: Latents) -> L
 
     Args:
         key: source of the draws.
-        mean: of each coordinate.
+        mean: the mean of each coordinate.
         log_variance: natural logarithm of each coordinate's variance.
 
     Returns:
@@ -47,11 +47,11 @@ def vae_terms(
     """Computes the loss as its weighted parts; their sum is the loss.
 
     Args:
-        images: in [0, 1].
+        images: the images, values in [0, 1].
         reconstructions: decoded from latents that were drawn for the images, of the same shape, in
             [0, 1].
-        mean: of the latents.
-        log_variance: of the latents.
+        mean: the mean of the latents.
+        log_variance: the logarithm of the variance of the latents.
         beta: weight of the divergence, at least 0 (released: 0.1).
 
     Returns:

@@ -20,7 +20,7 @@ def weighted_cross_entropy(
     Args:
         logits: any finite scale, the log-softmax is taken in its stable form.
         labels: class indices in 0..k-1.
-        weights: of each image, at least 0.
+        weights: the weight of each image, at least 0.
 
     Returns:
         The sum of weighted terms over the sum of weights, in nats; 0 where no image has a weight.

@@ -31,8 +31,8 @@ def pre_activation_variances(
         (divided by the number of images), in the squared unit of the values.
 
     Raises:
-        InputError: there are fewer than two images, values that are not finite, or a batch
-            whose layers or their shapes differ from those of the first batch.
+        InputError: there are fewer than two images, values that are not finite, or a batch whose
+            layers or shapes differ from the first batch.
 
     >>> pre_activation_variances([{"conv": np.array([[0.0], [2.0]])}])
     {'conv': 1.0}

@@ -6,8 +6,8 @@ al. 2020, section 4.2.
 
 Temperature scaling by the likelihood: Guo et al. 2017; the targets that keep it from running away
 follow Platt 1999, "Probabilistic outputs for support vector machines". Boreiko et al. 2022 minimise
-the calibration error instead, on a grid: log T at 2000 even steps in [-3, 3], then T = 1, of which
-the first minimiser is taken.
+the calibration error instead, on a grid: log T at 2000 even steps in [-3, 3], then T = 1; the first
+minimiser is taken.
 
 Deviation: the likelihood is the default. Where a classifier is right on all calibration images, the
 smallest temperature has the least calibration error and the greatest likelihood. Both rules then
@@ -27,7 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from cfx_jax.array_types import AnyArray
+from cfx_jax.array_types import AnyArray, at_least_float32
 from cfx_jax.checks import check_choice, check_classes, check_count, check_real, is_concrete
 from cfx_jax.errors import InputError
 from cfx_jax.metrics.checks import (
@@ -358,7 +358,7 @@ def _as_scores(name: str, scores: Float[AnyArray, "n k"]) -> Float[Array, "n k"]
             f"{name}: expected floating-point numbers, got dtype {scores.dtype}: give the model's"
             " own"
         )
-    return scores.astype(jnp.promote_types(scores.dtype, jnp.float32))
+    return at_least_float32(scores)
 
 
 def _as_labels(

@@ -1,8 +1,8 @@
 """Checks of the arrays that metrics take, and their conversion to one kind.
 
 The first part is of values: one number, decision, category or row of numbers for each image. The
-second part is of maps and masks, of which the last two axes are one image and the axes before them
-any batch.
+second part is about maps and masks: the last two axes are one image, the axes before them any
+batch.
 """
 
 from numbers import Real
@@ -24,7 +24,7 @@ def as_vector(values: Shaped[np.ndarray, " n"], *, name: str) -> Shaped[np.ndarr
 
     Args:
         values: ``(n,)``, of any kind, for at least one image.
-        name: how an error message calls the values.
+        name: the name of the values in messages.
 
     Raises:
         InputError: the array has not one axis, or no image.
@@ -46,7 +46,7 @@ def as_categories(values: Shaped[np.ndarray, " n"], *, name: str) -> Shaped[np.n
 
     Args:
         values: ``(n,)`` whole numbers (also as floats or booleans) or names, in an array or a list.
-        name: how an error message calls the categories.
+        name: the name of the categories in messages.
 
     Raises:
         InputError: the array has not one axis or no item, numbers stand among names, an item has no
@@ -85,7 +85,7 @@ def check_same_kind(first: np.ndarray, second: np.ndarray, *, names: tuple[str, 
     Args:
         first: an array from ``as_categories``.
         second: the array that it is compared with.
-        names: how an error message calls the two.
+        names: the names of the two in messages.
 
     Raises:
         InputError: one array holds numbers and the other array holds names.
@@ -103,7 +103,7 @@ def as_decisions(values: Shaped[np.ndarray, " n"], *, name: str) -> Bool[np.ndar
 
     Args:
         values: ``(n,)`` booleans, or numbers 0 and 1.
-        name: how an error message calls the decisions.
+        name: the name of the decisions in messages.
 
     Raises:
         InputError: the array has not one axis, no image, or a value other than 0 and 1.
@@ -126,7 +126,7 @@ def as_numbers(values: Shaped[np.ndarray, " n"], *, name: str) -> Float[np.ndarr
 
     Args:
         values: ``(n,)``.
-        name: how an error message calls the numbers.
+        name: the name of the numbers in messages.
 
     Raises:
         InputError: the array has not one axis, no image, or has NaN or infinity.
@@ -143,9 +143,9 @@ def as_probabilities(
     """Converts probabilities of any shape to float64.
 
     Args:
-        values: of any shape, in [0, 1] but for the rounding of ``exp(log p)`` in float32, which is
-            cut off.
-        name: how an error message calls the probabilities.
+        values: an array of any shape, in [0, 1] but for the rounding of ``exp(log p)`` in float32,
+            which is cut off.
+        name: the name of the probabilities in messages.
 
     Raises:
         InputError: a value is not finite or lies outside of [0, 1].
@@ -169,7 +169,7 @@ def as_rows(
 
     Args:
         values: ``(n, d)``.
-        name: how an error message calls the rows.
+        name: the name of the rows in messages.
         at_least: the smallest number of images.
 
     Raises:
@@ -194,7 +194,7 @@ def check_same_shape(first: np.ndarray, second: np.ndarray, *, names: tuple[str,
     Args:
         first: an array.
         second: the array that it is compared with.
-        names: how an error message calls the two.
+        names: the names of the two in messages.
 
     Raises:
         InputError: the shapes differ.
@@ -222,7 +222,7 @@ def as_mask(mask: Shaped[np.ndarray, "*batch h w"], *, name: str) -> Bool[np.nda
 
     Args:
         mask: booleans, or numbers that are all 0 or 1.
-        name: how an error message calls the mask.
+        name: the name of the mask in messages.
 
     Raises:
         InputError: the array has fewer than two axes, no pixel, or a value other than 0 and 1, as a
@@ -249,7 +249,7 @@ def as_map(
 
     Args:
         maps: finite values.
-        name: how an error message calls the maps.
+        name: the name of the maps in messages.
 
     Raises:
         InputError: the array has fewer than two axes, no pixel, no real numbers, NaN or infinity.
@@ -290,8 +290,8 @@ def as_tall(
     A metric that does not look at neighbours then takes the volume as one case.
 
     Args:
-        volumes: of any kind, without channels.
-        name: how an error message calls the volumes.
+        volumes: volumes without channels, of any number type.
+        name: the name of the volumes in messages.
 
     Raises:
         InputError: the array has fewer than three axes, or no voxel.

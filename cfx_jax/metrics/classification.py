@@ -57,7 +57,7 @@ def balanced_weights(labels: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     """Computes a weight for each image, by which a mean becomes the balanced accuracy.
 
     The mean of ``weights * correct`` is the balanced accuracy. Intervals and paired differences of
-    the balanced accuracy follow from those of a mean.
+    the balanced accuracy follow from intervals of a mean.
 
     Args:
         labels: the true classes, numbers or names.
@@ -79,7 +79,8 @@ def balanced_weights(labels: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
 def sensitivity(predicted: Bool[np.ndarray, " n"], labels: Bool[np.ndarray, " n"]) -> float:
     """Computes the share of the positive images that are predicted positive, TP / (TP + FN).
 
-    Its interval is that of a mean: ``bootstrap_interval`` of the positive images' decisions.
+    Its interval is the interval of a mean: ``bootstrap_interval`` of the positive images'
+    decisions.
 
     Args:
         predicted: one decision for each image, 1 (True) for positive.
@@ -155,7 +156,7 @@ def brier_score(
     The mean over images is the Brier score of a set.
 
     Args:
-        probabilities: of the positive class, in [0, 1].
+        probabilities: the probability of the positive class at each image, in [0, 1].
         labels: the truth, 1 (True) for positive.
 
     Returns:
@@ -209,7 +210,7 @@ def decision_counts(
         labels: the truth, 1 (True) for positive.
 
     Returns:
-        Four numbers whose sum is that of the images.
+        Four numbers whose sum is the number of images.
 
     Raises:
         InputError: there is no image, a value other than 0 and 1, or the shapes differ.

@@ -83,8 +83,8 @@ def class_discrimination_matrix(
 
     Args:
         before: the probability of each label for each query, in [0, 1].
-        after: the same for its explanation by each target's explainer, to the opposite decision on
-            the target.
+        after: the probability of each label for each query's explanation by each target's
+            explainer, to the opposite decision on the target.
         threshold: a probability of at least this much is a yes.
 
     Returns:

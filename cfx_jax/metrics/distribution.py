@@ -21,8 +21,8 @@ _ROWS_AT_ONCE = 1024
 def frechet_distance(first: Float[np.ndarray, "n d"], second: Float[np.ndarray, "m d"]) -> float:
     """Computes the squared Fréchet distance of two sets of features.
 
-    It is that of two Gaussians with the sets' means and covariances, ``|mu1 - mu2|^2 + tr(S1 + S2 -
-    2 (S1 S2)^(1/2))``.
+    It is the distance of two Gaussians with the sets' means and covariances, ``|mu1 - mu2|^2 +
+    tr(S1 + S2 - 2 (S1 S2)^(1/2))``.
 
     Args:
         first: the features of each image of one set, at least two images.
@@ -62,9 +62,9 @@ def gaussian_of(
     Compute it once for distances to several other sets, ``gaussian_distance``.
 
     Args:
-        features: of each image, finite.
-        counts: how often each image occurs, at least two in all; None for once. The result is that
-            of ``np.repeat(features, counts)``, without the copies.
+        features: the features of each image, finite.
+        counts: how often each image occurs, at least two in all; None for once. The result is the
+            same as for ``np.repeat(features, counts)``, without the copies.
 
     >>> gaussian_of(np.array([[0.0], [2.0]])).mean
     array([1.])

@@ -18,6 +18,7 @@ import numpy as np
 from jax import Array, lax
 from jaxtyping import Bool, Float, Int, Num
 
+from cfx_jax.array_types import at_least_float32
 from cfx_jax.checks import (
     check_array,
     check_callable,
@@ -142,7 +143,7 @@ def perturbation_curve(
         "regions_per_step": regions_per_step,
         "steps": steps,
     }
-    values = jnp.asarray(image), _at_least_float32(relevance)
+    values = jnp.asarray(image), at_least_float32(jnp.asarray(relevance))
     return compiled(_outputs, output, *values, replace, **options, steps_per_batch=steps_per_batch)
 
 
@@ -152,14 +153,14 @@ def area_over_perturbation_curve(
     """Computes the mean fall of the score up to each step, AOPC (Samek et al. 2017).
 
     Entry L is ``1/(L+1) * sum over k = 0..L of (s_0 - s_k)``. Charachon et al. 2021 plot its mean
-    over images, less that of a random map, against L.
+    over images, less a random map's mean, against L.
 
     Args:
         curves: the score of the explained class at each step, most relevant regions first.
 
     Returns:
         The AOPC of every number of steps, in the unit of the score, higher is better; the first is
-        0, the last that of the whole curve.
+        0, the last the area of the whole curve.
 
     Raises:
         InputError: a curve has no step, NaN or infinity.
@@ -296,12 +297,6 @@ def _outputs(
     )
 
 
-def _at_least_float32(relevance: Float[Array, "h w"]) -> Float[Array, "h w"]:
-    """Converts a map to at least float32: sums of half precision do not keep the regions' order."""
-    relevance = jnp.asarray(relevance)
-    return relevance.astype(jnp.promote_types(relevance.dtype, jnp.float32))
-
-
 def _tile_sums(relevance: Float[Array, "h w"], side: int) -> Float[Array, "rows columns"]:
     height, width = relevance.shape
     padded = jnp.pad(relevance, ((0, -height % side), (0, -width % side)))
@@ -309,7 +304,7 @@ def _tile_sums(relevance: Float[Array, "h w"], side: int) -> Float[Array, "rows 
 
 
 def _fill_tiles(tiles: Int[Array, "rows columns"], side: int) -> Int[Array, "h w"]:
-    """Gives each pixel of a tile the value of the tile."""
+    """Sets each pixel of a tile to the tile's value."""
     return jnp.repeat(jnp.repeat(tiles, side, axis=0), side, axis=1)
 
 

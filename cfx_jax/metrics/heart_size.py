@@ -1,8 +1,8 @@
 """The size of the heart relative to the chest, from masks.
 
-Singla et al. 2020 (section 4.2, cardiomegaly) give no formula of their "normalised heart size".
-Given here are the heart's area over that of the lungs' bounding box, and the cardiothoracic ratio
-that radiologists measure. Neither depends on the image's scale.
+Singla et al. 2020 (section 4.2, cardiomegaly) give no formula of their "normalised heart size". The
+two measures here are the heart's area over the area of the lungs' bounding box, and the
+cardiothoracic ratio that radiologists measure. Neither depends on the image's scale.
 """
 
 from typing import NamedTuple
@@ -19,8 +19,8 @@ class HeartSize(NamedTuple):
     area: Float[np.ndarray, "*batch"]
     """Pixels of the heart over the pixels of the bounding box of the lungs, the thorax."""
     cardiothoracic_ratio: Float[np.ndarray, "*batch"]
-    """Width of the heart over that of the thorax, each from its leftmost to its rightmost column;
-    an adult's heart counts as enlarged above about 0.5.
+    """Width of the heart over the width of the thorax, each from its leftmost to its rightmost
+    column; an adult's heart counts as enlarged above about 0.5.
     """
 
 
@@ -57,7 +57,7 @@ def heart_size(
 def _extent(mask: Bool[np.ndarray, "*batch h w"], *, axis: int) -> Int[np.ndarray, "*batch"]:
     """Counts the rows or columns from the first to the last one that a mask touches; 0 for none.
 
-    Axis -2 is that of rows, axis -1 that of columns.
+    Axis -2 counts rows, axis -1 columns.
     """
     touched = np.asarray(mask.any(axis=-1 if axis == -2 else -2))
     first, behind_last = (

@@ -64,7 +64,7 @@ def latent_space_closeness_released(
 ) -> Bool[np.ndarray, "k n"]:
     """Tells whether each explanation is nearer to its query than to all of other queries.
 
-    The rule is that of the authors' notebook. All queries and all explanations, of every bin, are
+    The rule comes from the authors' notebook. All queries and all explanations, of every bin, are
     pooled and reduced to their principal components. An explanation succeeds where its query comes
     before all other queries and their explanations among its neighbours; explanations of its own
     query may come before. It is stricter than ``latent_space_closeness``, whose competitors are

@@ -318,7 +318,7 @@ def relevance_mass(maps: Maps, truth: Masks) -> PerImage:
     ``precision(top_pixels(maps, truth.sum(axis=(-2, -1))), truth)``.
 
     Args:
-        maps: finite and at least 0, without channels, such as ``maps.channel_sum`` gives.
+        maps: finite and at least 0, without channels, such as ``maps.channel_sum`` returns them.
         truth: the true regions.
 
     Returns:

@@ -62,7 +62,7 @@ def parameter_randomisation(
     The groups are replaced from the last to the first.
 
     Args:
-        key: source of the new parameters; those of leaf i depend on the key and i only.
+        key: source of the new parameters; the values of leaf i depend on the key and i only.
         attribution: ``(parameters, image) -> map``, or ``(parameters, image, target) -> map`` with
             targets; signed or not, with or without channels, traceable. Let it explain the same
             class at every stage.

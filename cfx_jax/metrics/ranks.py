@@ -29,7 +29,8 @@ def midranks(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
 
 
 def rank_correlation(first: Float[np.ndarray, " n"], second: Float[np.ndarray, " n"]) -> float:
-    """Computes Spearman's correlation, that of the ranks; equal values share their mean rank.
+    """Computes Spearman's correlation, the correlation of the ranks; equal values share their mean
+    rank.
 
     Args:
         first: ``(n,)``, finite.

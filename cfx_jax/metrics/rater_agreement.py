@@ -98,8 +98,8 @@ def fleiss_kappa(counts: Int[np.ndarray, "n k"]) -> float:
     """Measures the agreement of several raters beyond chance, ``(p - e) / (1 - e)``.
 
     ``p`` is the mean over items of the share of pairs of raters that agree, ``e`` the sum of
-    squared frequencies of the categories over all votes (Fleiss 1971). The raters of one item need
-    not be those of another item.
+    squared frequencies of the categories over all votes (Fleiss 1971). Different items may have
+    different raters.
 
     Args:
         counts: how many raters chose each category of each item; the same number of raters, at
@@ -223,7 +223,7 @@ def score_votes_by_category(
         A score for each category, in their sorted order.
 
     Raises:
-        InputError: as ``score_votes``, or the number of categories is not that of the items.
+        InputError: as ``score_votes``, or the number of categories is not the number of items.
 
     >>> votes, truth = np.array([[0, 0], [0, 0]]), np.array([0, 1])
     >>> scores = score_votes_by_category(votes, truth, ["easy", "hard"], num_options=2)

@@ -29,12 +29,12 @@ from cfx_jax.checks import (
     check_targets,
 )
 from cfx_jax.checks import num_classes as count_classes
-from cfx_jax.compilation import as_pytree, call, surrogates_of
+from cfx_jax.compilation import as_pytree, surrogates_of
 from cfx_jax.errors import InputError
 from cfx_jax.geometry import lp_ball_in_box
 from cfx_jax.objectives import Classifier, log_odds, negative_margin
 from cfx_jax.optimise import Problem, Result, apgd, solve
-from cfx_jax.parallel import example_keys, map_examples
+from cfx_jax.parallel import apply_to_examples, example_keys
 
 _MARGIN, _LOG_ODDS = -2, -1
 """Aims that name no class: to lower the margin, and the log-odds of the label."""
@@ -72,9 +72,9 @@ class Attacked(NamedTuple):
 class Attack:
     """APGD that lowers a loss of the true class until the classifier is wrong.
 
-    The loss is the label's logit less that of the class ``aim``, or, for an aim below 0, less the
-    largest other logit, or the log-odds of the label, whose descent is that of its log-probability.
-    All are scalars of the same logits, so one compiled program serves every aim.
+    The loss is the label's logit less the logit of the class ``aim``, or, for an aim below 0, less
+    the largest other logit, or the log-odds of the label, which descend as its log-probability
+    does. All are scalars of the same logits, so one compiled program serves every aim.
     """
 
     p: float
@@ -141,7 +141,8 @@ def robustly_correct(
         radius: above 0; the paper's 0.1 at 224 x 224 x 3 with p = 2.
         p: 1, 2 or inf.
         num_steps: gradient steps of each restart, at least 1; the paper's 100.
-        num_restarts: of each attack but those on a single class, at least 1; the paper's 9.
+        num_restarts: the number of restarts of each attack but those on a single class, at least 1;
+            the paper's 9.
         surrogates: classifiers whose gradients are followed too, each judged by ``classifier``
             itself; None takes those that it names (``models.ensemble``: its members and their
             average, at temperature 1), an empty list none.
@@ -178,7 +179,7 @@ def robustly_correct(
     surrogates = surrogates_of(classifier) if surrogates is None else surrogates
     _check_surrogates(surrogates, classes, images[0])
     pytree, largest = as_pytree(classifier), min(batch_size or len(images), len(images))
-    logits = map_examples(call, pytree, images, batch_size=batch_size, mesh=mesh)
+    logits = apply_to_examples(pytree, images, batch_size=batch_size, mesh=mesh)
     standing = np.asarray(_margins(logits, labels)) > 0
     rounds = list(_rounds(logits, labels, num_restarts))
     for surrogate in (None, *surrogates):

@@ -33,7 +33,7 @@ from cfx_jax.metrics.checks import as_decisions, as_numbers, as_vector, check_sa
 from cfx_jax.metrics.ranks import midranks
 
 _MOST_ENUMERATED = 20
-"""The largest number of differences of which all sign patterns are tried."""
+"""The largest number of differences for which all sign patterns are tried."""
 
 
 class PairedTest(NamedTuple):
@@ -138,7 +138,7 @@ class TTest(NamedTuple):
     p_value: float
     """Two-sided, in [0, 1]."""
     cohen_d: float
-    """The effect: the difference of means over a standard deviation, that of the differences or the
+    """The effect: the difference of means over a standard deviation: the differences' own, or the
     pooled one.
     """
     num_images: tuple[int, int]
@@ -179,7 +179,7 @@ def independent_t_test(
 
     Args:
         first: one number for each image of one sample, at least two.
-        second: the same for other images.
+        second: the values of other images.
         equal_variances: False for Welch's test, True for Student's, which pools the variances of
             both.
 

@@ -56,11 +56,13 @@ from cfx_jax.models.images import resnet34 as resnet34
 from cfx_jax.models.images import resnet50 as resnet50
 from cfx_jax.models.images import resnet_small as resnet_small
 from cfx_jax.models.views import Calibrated as Calibrated
+from cfx_jax.models.views import ComputeDtype as ComputeDtype
 from cfx_jax.models.views import Ensemble as Ensemble
 from cfx_jax.models.views import Parts as Parts
 from cfx_jax.models.views import PreActivations as PreActivations
 from cfx_jax.models.views import Thresholded as Thresholded
 from cfx_jax.models.views import TwoSides as TwoSides
+from cfx_jax.models.views import at_least_float32 as at_least_float32
 from cfx_jax.models.views import calibrated as calibrated
 from cfx_jax.models.views import computing_in as computing_in
 from cfx_jax.models.views import ensemble as ensemble
@@ -74,6 +76,8 @@ from cfx_jax.models.views import pre_activations as pre_activations
 from cfx_jax.models.views import thresholded as thresholded
 from cfx_jax.models.views import two_logits as two_logits
 from cfx_jax.models.views import two_sides as two_sides
+from cfx_jax.models.views import unit_clip_leading_back as unit_clip_leading_back
+from cfx_jax.models.views import with_remat as with_remat
 from cfx_jax.models.volumes import ACAT as ACAT
 from cfx_jax.models.volumes import HSM as HSM
 from cfx_jax.models.volumes import SMIC as SMIC

@@ -18,13 +18,12 @@ from jaxtyping import Array, Float
 
 from cfx_jax.array_types import AnyArray
 from cfx_jax.checks import check_images
-from cfx_jax.compilation import as_pytree, call
 from cfx_jax.errors import InputError
 from cfx_jax.models.images import InceptionV3
 from cfx_jax.models.images.inception import Network
 from cfx_jax.models.views import parts
 from cfx_jax.models.weights import import_weights, read_tensors
-from cfx_jax.parallel import map_examples
+from cfx_jax.parallel import apply_to_examples
 
 _SIDE = 299
 _OUTPUTS_OF_2015 = 1008
@@ -80,7 +79,8 @@ def inception_extractor(weights_file: str | os.PathLike[str]) -> FeatureExtracto
     whose poolings differ.
 
     Args:
-        weights_file: those weights or torchvision's, as ``read_tensors`` takes them.
+        weights_file: a file with those weights or with torchvision's, as ``read_tensors`` takes
+            them.
 
     Returns:
         The extractor, whose name has the network and the file's name.
@@ -120,7 +120,8 @@ def extract_features(
     """Computes the features of each image, over all devices.
 
     Args:
-        extractor: from ``inception_extractor``, ``classifier_extractor``, or of one's own.
+        extractor: the network, from ``inception_extractor`` or ``classifier_extractor``, or one's
+            own.
         images: values in [0, 1].
         batch_size: images at once; None takes all. Changes nothing but memory and speed.
         progress: shows a bar over batches; a text is its label.
@@ -137,8 +138,7 @@ def extract_features(
     (2, 3)
     """
     check_images(images)
-    extract = as_pytree(extractor.extract)
-    return map_examples(call, extract, images, batch_size=batch_size, progress=progress)
+    return apply_to_examples(extractor.extract, images, batch_size=batch_size, progress=progress)
 
 
 def _pooled(features: Callable[[Array], Array], image: Float[Array, "h w c"]) -> Float[Array, " d"]:

@@ -29,7 +29,7 @@ class Search(NamedTuple):
 
     Attributes:
         x, gradient: where the next step starts: the iterate, or the best point after a restart.
-        value: of the last iterate, with which C1 compares the next, restart or not.
+        value: the value of the last iterate, with which C1 compares the next, restart or not.
         best_x, best_gradient, best_value: the iterate of smallest value so far, the start included.
         step_size: relative or absolute, as the algorithm defines it.
         iteration: steps done.
@@ -134,7 +134,7 @@ def adapt(search: Search, *, num_steps: int, oscillation: float) -> Search:
 
     Args:
         search: after a step.
-        num_steps: of the whole search, on which the checkpoints depend.
+        num_steps: the number of steps of the whole search, on which the checkpoints depend.
         oscillation: a share of the period's steps.
     """
     is_check, period = checkpoints(num_steps)

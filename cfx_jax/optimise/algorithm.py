@@ -87,7 +87,8 @@ def run(
     It is compiled once for equal arguments (see ``cfx_jax.compilation``).
 
     Args:
-        algorithm: from a factory such as ``apgd``. A new one for each example costs nothing.
+        algorithm: an algorithm from a factory such as ``apgd``. A new one for each example costs
+            nothing.
         objective: maps an array of the shape of ``x0`` to a scalar. A new one costs nothing either.
         x0: the start.
         unroll: as in ``lax.scan``; True removes the loop, which on a CPU makes convolutions fast

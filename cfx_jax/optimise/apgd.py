@@ -43,7 +43,7 @@ def apgd(
 
     Args:
         constraint: the set, from ``lp_ball_in_box`` with p = 1, 2 or inf.
-        num_steps: at least 1; the checkpoints depend on it.
+        num_steps: the number of steps, at least 1; the checkpoints depend on it.
         momentum: weight of the new point against the last move, from the second step on; not used
             for l1.
         oscillation: the share of improving steps at or below which the step is halved (C1); not

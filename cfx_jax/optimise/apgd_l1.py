@@ -1,4 +1,4 @@
-"""Auto-PGD in l1: sparse sign steps whose sparsity follows that of the best point found.
+"""Auto-PGD in l1: sparse sign steps whose sparsity follows the best point so far.
 
 Croce and Hein 2021, "Mind the box: l1-APGD for sparse adversarial attacks on image classifiers".
 """
@@ -46,7 +46,7 @@ def apgd_l1(constraint: ConstraintSet, *, num_steps: int) -> Algorithm:
 
     Args:
         constraint: the set, from ``lp_ball_in_box`` with p = 1.
-        num_steps: at least 1.
+        num_steps: the number of steps, at least 1.
 
     Returns:
         The algorithm; its solution is the best iterate, the start included.

@@ -4,7 +4,7 @@ Boreiko et al. 2022, "Sparse Visual Counterfactual Explanations in Image Space".
 
     v = argmin_{v in set} <gradient, v>,    x <- x + step_size * (v - x),
 
-and its size adapts as that of APGD does (see ``adaptive_step``). Between checkpoints the size is
+and its size adapts as APGD's step does (see ``adaptive_step``). Between checkpoints the size is
 constant; there is no 2 / (t + 2) decay.
 """
 
@@ -44,7 +44,7 @@ def auto_frank_wolfe(
     Args:
         constraint: the set; its mask, if any, is obeyed before the oracle solves, as the paper's
             equation 3 asks.
-        num_steps: at least 1.
+        num_steps: the number of steps, at least 1.
         step_size: the first step, a fraction in (0, 1] of the way to the oracle's answer.
         momentum: weight of older gradients in the average that the oracle sees; 0 in every
             published setting.

@@ -32,7 +32,7 @@ def from_optax(
     Args:
         transformation: any optax transformation; those that need the value or a line search get
             ``value``, ``grad`` and ``value_fn``.
-        num_steps: at least 1.
+        num_steps: the number of steps, at least 1.
         project: applied to every new iterate, such as ``constraint.project``.
 
     Returns:

@@ -33,7 +33,7 @@ def gradient_descent(
     """Moves against the gradient by a fixed step; the solution is the last iterate.
 
     Args:
-        num_steps: at least 1.
+        num_steps: the number of steps, at least 1.
         step_size: above 0; in units of x where ``normalise`` is given, else of x per gradient.
         project: applied to every new iterate, such as ``constraint.project``.
         normalise: ``"l2"`` for steps of that l2 length, ``"sign"`` for steps of that size in every
@@ -85,7 +85,7 @@ def proximal_gradient(
     Args:
         proximal: ``(x, step_size) -> argmin_u penalty(u) + ||u - x||^2 / (2 step_size)``.
         penalty: the convex part that is not differentiated; it enters the reported values.
-        num_steps: at least 1.
+        num_steps: the number of steps, at least 1.
         step_size: above 0.
 
     Returns:
@@ -119,14 +119,14 @@ def proximal_gradient(
 def soft_threshold(
     x: Float[Array, "*shape"], center: Float[Array, "*shape"], threshold: float | Float[Array, ""]
 ) -> Float[Array, "*shape"]:
-    """Moves each entry of ``x`` towards that of ``center`` by the threshold, at most to it.
+    """Moves each entry of ``x`` towards the entry of ``center`` by the threshold, at most to it.
 
     This is the proximal map ``argmin_u threshold * ||u - center||_1 + ||u - x||^2 / 2``.
 
     Args:
         x: any shape.
-        center: of the same shape.
-        threshold: at least 0.
+        center: an array of the same shape.
+        threshold: the threshold, at least 0.
 
     Example:
         >>> soft_threshold(jnp.array([-3.0, 0.5, 2.0]), jnp.zeros(3), 1.0).tolist()

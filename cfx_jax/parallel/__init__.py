@@ -7,10 +7,12 @@ from cfx_jax.parallel.consensus import first_process_locks as first_process_lock
 from cfx_jax.parallel.consensus import first_then_others as first_then_others
 from cfx_jax.parallel.consensus import wait_for_all as wait_for_all
 from cfx_jax.parallel.consensus import wait_for_file as wait_for_file
+from cfx_jax.parallel.exit_status import CAN_GO_ON as CAN_GO_ON
 from cfx_jax.parallel.exit_status import status_of as status_of
 from cfx_jax.parallel.map_examples import Batch as Batch
 from cfx_jax.parallel.map_examples import Batches as Batches
 from cfx_jax.parallel.map_examples import ExampleMap as ExampleMap
+from cfx_jax.parallel.map_examples import apply_to_examples as apply_to_examples
 from cfx_jax.parallel.map_examples import batches as batches
 from cfx_jax.parallel.map_examples import concatenate as concatenate
 from cfx_jax.parallel.map_examples import example_keys as example_keys

@@ -35,11 +35,11 @@ _PAUSE_S = 0.05
 
 
 def first_decides(what: str, value: T) -> T:
-    """Gives the first process's value in every process.
+    """Returns the first process's value in every process.
 
     Args:
         what: the decision, in words; processes that decide different things do not go on.
-        value: of this process, of types that JSON knows; only that of the first counts.
+        value: this process's value, of types that JSON has; only the first process's value counts.
 
     Returns:
         The value of the first process.
@@ -131,7 +131,7 @@ def wait_for_all(what: str, *, each_works: bool = False) -> None:
     """Waits until every process has come here.
 
     Args:
-        what: what they have come to, in words.
+        what: the point that the processes have reached, in words.
         each_works: whether each has worked by itself before, so that they come at different times;
             they are waited for a day then, and else an hour.
 
@@ -198,7 +198,7 @@ def first_process_locks(
 
     Args:
         folder: the folder.
-        doing: what the process does there.
+        doing: what the process does in the folder, in words.
     """
     return locked(folder, doing=doing) if is_first_process() else nullcontext()
 

@@ -16,6 +16,10 @@ _BROKEN_PIPE = 141
 """The status with which a shell's own commands end when nobody reads what they print."""
 
 
+CAN_GO_ON = "stopped: start the same command again to go on"
+"""The line of a command that the user stops and whose next start goes on, for ``stopped``."""
+
+
 def status_of(
     run: Callable[[list[str]], None],
     arguments: Sequence[str] | None,
@@ -32,8 +36,8 @@ def status_of(
 
     Args:
         run: the command, a function of its arguments.
-        arguments: of the command line; None takes the process's.
-        program: what the line of a mistake begins with.
+        arguments: the arguments of the command line; None takes the process's.
+        program: the first word of the line of a mistake.
         stopped: the line where the user stops the command; empty for none.
         wording: says a mistake in the words of the command line.
 
@@ -77,7 +81,7 @@ def _by_option(arguments: Sequence[str]) -> dict[str, str]:
 
 
 def _ended(status: int, line: str) -> int:
-    """The exit status of a failure, of which the other processes of this run are told."""
+    """The exit status of a failure, after the other processes of this run are told of it."""
     if line:
         print(line, file=sys.stderr)
     if not is_alone():

@@ -33,8 +33,8 @@ class Heartbeat:
         """Takes what the thread needs, and does not start it.
 
         Args:
-            client: of the coordination service.
-            index: of this process.
+            client: the client of the coordination service.
+            index: the index of this process.
             num_processes: how many there are.
             end: ends this process with a status.
         """

@@ -17,14 +17,20 @@ from jaxtyping import Int, PRNGKeyArray
 
 from cfx_jax.array_types import AnyArray
 from cfx_jax.checks import check_count
-from cfx_jax.compilation import as_pytree, compiled_in, let_go_of_programs, needs_values
+from cfx_jax.compilation import (
+    as_pytree,
+    call,
+    compiled_in,
+    let_go_of_programs,
+    needs_values,
+)
 from cfx_jax.costs import program_memory
 from cfx_jax.parallel.progress import progress_bar, tell_memory
 from cfx_jax.parallel.sharding import data_mesh, gather, is_key, num_examples, replicate, shard
 
 
 class Batch(NamedTuple):
-    """A padded batch on the devices, ``examples``, of which the first ``num_real`` are real."""
+    """A padded batch on the devices, ``examples``; the first ``num_real`` of them are real."""
 
     examples: Any
     num_real: int
@@ -61,7 +67,7 @@ def batches(examples: Any, *, batch_size: int | None, mesh: Mesh) -> Batches:
     Args:
         examples: a pytree whose leaves have a leading axis over examples.
         batch_size: at least 1, rounded up to a multiple of the mesh's size; None makes one batch.
-        mesh: from ``data_mesh``.
+        mesh: the devices, from ``data_mesh``.
 
     Raises:
         InputError: a batch size below 1, no examples, or leaves of different lengths.
@@ -109,6 +115,38 @@ def map_examples(
     return concatenate(results)
 
 
+def apply_to_examples(
+    function: Callable[[Any], Any],
+    examples: Any,
+    *,
+    batch_size: int | None = None,
+    mesh: Mesh | None = None,
+    progress: bool | str = False,
+) -> Any:
+    """``jax.vmap(function)(examples)`` in compiled micro-batches over all devices.
+
+    Args:
+        function: ``example -> result`` of ONE example, such as a classifier. Its arrays are
+            arguments of the program: equal functions with other arrays share one.
+        examples: a pytree whose leaves have a leading axis over examples.
+        batch_size: examples computed at once; None takes all. Changes nothing but memory and speed.
+        mesh: the devices; None takes all.
+        progress: prints the memory of a batch, and shows a bar over batches; a text is its label.
+
+    Returns:
+        The results as NumPy arrays with a leading axis over examples.
+
+    Raises:
+        InputError: a batch size below 1, no examples, or leaves of different lengths.
+
+    Example:
+        >>> apply_to_examples(lambda image: image.sum(), np.ones((3, 2, 2, 1)), batch_size=2)
+        array([4., 4., 4.], dtype=float32)
+    """
+    options: dict[str, Any] = {"batch_size": batch_size, "mesh": mesh, "progress": progress}
+    return map_examples(call, as_pytree(function), examples, **options)
+
+
 class ExampleMap:
     """``jax.vmap(fn, (None, 0))`` over all devices, for examples that come batch by batch.
 
@@ -121,7 +159,7 @@ class ExampleMap:
         Args:
             fn: ``(shared, example) -> result`` of ONE example.
             shared: a pytree that all examples share, such as a classifier.
-            mesh: from ``data_mesh``.
+            mesh: the devices, from ``data_mesh``.
         """
         let_go_of_programs()
         self._mesh, self._asked = mesh, (as_pytree(fn), shared)
@@ -141,7 +179,7 @@ class ExampleMap:
         """The memory that a batch takes on each device, in words; the program is compiled for it.
 
         Args:
-            examples: as in a call.
+            examples: a batch, as in a call.
         """
         return self._call(partial(program_memory, _map_batch), examples)
 
@@ -164,8 +202,8 @@ def example_keys(key: PRNGKeyArray, indices: Int[AnyArray, " n"]) -> PRNGKeyArra
     """The keys of examples, each from the key and the example's index alone, whatever the batch.
 
     Args:
-        key: of all examples.
-        indices: of the examples.
+        key: the key from which all keys are drawn.
+        indices: the indices of the examples.
 
     Returns:
         One key for each index, ``(n,)``.

@@ -24,10 +24,10 @@ class Run(NamedTuple):
     """One process of a run of several.
 
     Attributes:
-        client: of JAX's coordination service, whose store of keys and values all share.
+        client: the client of JAX's coordination service, whose store of keys and values all share.
         process: the number of this one, from 0.
         num_processes: how many there are, at least 2.
-        numbers: of the agreements, the same in every process.
+        numbers: the numbers of the agreements, the same in every process.
         heartbeat: looks after the others.
         close: ends the coordination service where this process has started it, ``DONE`` at once and
             ``FAILED`` when the others have heard of it.
@@ -74,8 +74,8 @@ def join_run(client: Any, index: int, num_processes: int, close: Callable[[str],
     """Starts to look after the others, and makes a failure of this process known to them.
 
     Args:
-        client: of the coordination service.
-        index: of this process.
+        client: the client of the coordination service.
+        index: the index of this process.
         num_processes: how many there are.
         close: as of ``Run``.
     """
@@ -99,8 +99,8 @@ def end_run(status: int, reason: str) -> NoReturn:
     """Ends this process for a failure, and with it all others of its run, if there are any.
 
     Args:
-        status: of the process's end.
-        reason: in one line, for the others to print.
+        status: the status of the process's end.
+        reason: the reason in one line, which the others print.
     """
     run = next(filter(None, _runs), None)
     if run is None:
@@ -110,12 +110,12 @@ def end_run(status: int, reason: str) -> NoReturn:
 
 
 def wait_for_verdict(error: BaseException) -> None:
-    """Waits, where an error looks like that of a lost process, until it is known which one it is.
+    """Waits, where an error looks as if a process were lost, until it is known which one is lost.
 
     If one is, this process ends meanwhile. Otherwise the error is this process's own.
 
     Args:
-        error: what the main thread has met.
+        error: the exception of the main thread.
     """
     if this_run() is not None and any(word in str(error) for word in _BROKEN):
         time.sleep((SILENCE_S + 10) * BEAT_S)

@@ -23,8 +23,8 @@ def progress_bar(
     Args:
         total: number of steps.
         progress: whether to show it; a text is its label.
-        unit: of steps that are done in parts, such as ``"images"``: the bar then shows how many are
-            done, and the time that is left.
+        unit: the unit of steps that are done in parts, such as ``"images"``: the bar then shows how
+            many are done, and the time that is left.
     """
     if not progress or jax.process_index() > 0:
         return nullcontext(SimpleNamespace(update=lambda count: None))
@@ -41,7 +41,7 @@ def tell(bar: Any, text: str) -> None:
     """Prints a line above a bar, to the standard error; nothing where the bar is not shown.
 
     Args:
-        bar: from ``progress_bar``, or tqdm's own.
+        bar: a bar from ``progress_bar``, or one of tqdm.
         text: the line; nothing is printed of an empty one.
     """
     if text and not getattr(bar, "disable", True):
@@ -52,8 +52,8 @@ def tell_memory(bar: Any, label: bool | str, memory: str) -> None:
     """Prints above a bar what memory a batch takes.
 
     Args:
-        bar: as in ``tell``.
-        label: of the bar, if it is a text.
+        bar: a bar, as in ``tell``.
+        label: the label of the bar, if it is a text.
         memory: as ``costs.describe_memory`` says it.
     """
     if memory:
@@ -65,8 +65,8 @@ def tell_stage(name: str, names: Sequence[str]) -> None:
     """Prints that a stage of a command begins, and before the first one which are ahead.
 
     Args:
-        name: of the stage.
-        names: of all stages, in their order.
+        name: the name of the stage.
+        names: the names of all stages, in their order.
     """
     if name == names[0]:
         print_note(f"{len(names)} stages: {', '.join(names)}")

@@ -30,7 +30,7 @@ def is_local(mesh: Mesh | None) -> bool:
     """Tells whether all devices are of this process.
 
     Args:
-        mesh: from ``data_mesh``; None is all devices.
+        mesh: the devices, from ``data_mesh``; None is all devices.
     """
     devices = jax.devices() if mesh is None else mesh.devices.flat
     return all(device.process_index == jax.process_index() for device in devices)
@@ -57,7 +57,7 @@ def shard(tree: Any, mesh: Mesh) -> Any:
 
     Args:
         tree: the whole batch, the same in every process.
-        mesh: from ``data_mesh``.
+        mesh: the devices, from ``data_mesh``.
 
     Raises:
         InputError: a leading axis that the devices cannot share evenly.

@@ -98,7 +98,7 @@ def start_from_arguments(arguments: Sequence[str]) -> list[str]:
     All processes but the first print nothing from here on but errors.
 
     Args:
-        arguments: of the command line, with ``--distributed.coordinator``,
+        arguments: the arguments of the command line, with ``--distributed.coordinator``,
             ``--distributed.num-processes`` and ``--distributed.index`` or without.
 
     Returns:

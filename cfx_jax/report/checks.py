@@ -18,7 +18,7 @@ def check_image(image: Any, name: str) -> Float[np.ndarray, "h w c"]:
 
     Args:
         image: ``(h, w, 1)`` or ``(h, w, 3)`` in [0, 1].
-        name: what the caller calls it, for the message.
+        name: the argument's name in the caller's messages.
 
     Returns:
         The image as float32, clipped to [0, 1].
@@ -37,7 +37,7 @@ def check_images(images: Any, name: str) -> Float[np.ndarray, "n h w c"]:
 
     Args:
         images: ``(n, h, w, 1)`` or ``(n, h, w, 3)`` in [0, 1].
-        name: what the caller calls it, for the message.
+        name: the argument's name in the caller's messages.
 
     Returns:
         The images as float32, clipped to [0, 1].
@@ -59,7 +59,7 @@ def check_map(
     Args:
         values: ``(h, w)``, finite.
         size: ``(h, w)`` of the image.
-        name: what the caller calls it, for the message.
+        name: the argument's name in the caller's messages.
         signed: whether negative values are allowed.
 
     Returns:
@@ -87,7 +87,7 @@ def check_mask(mask: Any, size: tuple[int, ...], name: str) -> Bool[np.ndarray, 
     Args:
         mask: ``(h, w)``, boolean or made of 0 and 1.
         size: ``(h, w)`` of the image.
-        name: what the caller calls it, for the message.
+        name: the argument's name in the caller's messages.
 
     Returns:
         The mask as boolean.
@@ -110,7 +110,7 @@ def check_share(value: Any, name: str) -> float:
 
     Args:
         value: the number.
-        name: what the caller calls it, for the message.
+        name: the argument's name in the caller's messages.
 
     Returns:
         The number as a float.
@@ -130,7 +130,7 @@ def check_choice(value: str, choices: Sequence[str], name: str) -> str:
     Args:
         value: the name.
         choices: the names that exist.
-        name: what the option is called, for the message.
+        name: the option's name in the message.
 
     Returns:
         The name.
@@ -148,7 +148,7 @@ def check_filled(items: Sequence[Any], name: str) -> None:
 
     Args:
         items: the sequence.
-        name: what it holds, for the message.
+        name: the name of the contents in the message.
 
     Raises:
         InputError: it is empty.

@@ -28,7 +28,7 @@ _LEAST_SCALE = 1 / 255
 
 @dataclass(frozen=True, kw_only=True)
 class Sweep:
-    """A query and its progressive series, such as ``counterfactuals.progressive`` gives it."""
+    """A query and its progressive series, such as ``counterfactuals.progressive`` returns it."""
 
     images: Float[np.ndarray, "k h w c"]
     """``(k, h, w, c)`` in [0, 1], k >= 2, c = 1 or 3: the query exaggerated to each desired
@@ -77,7 +77,7 @@ def write_knob(
     note: str = "",
     smooth: bool = False,
 ) -> Path:
-    """Writes the page of one or several sweeps, of which the reader picks one by its thumbnail.
+    """Writes the page of one or several sweeps; the reader picks a sweep by its thumbnail.
 
     The map of the change from the query is signed and averaged over the channels, and all maps of a
     sweep share one scale, so that they can be compared. Images are compressed without loss: a sweep
@@ -87,7 +87,7 @@ def write_knob(
         path: the file, usually ``knob.html``; written in one move.
         sweeps: one or more.
         title: the page's title.
-        class_names: what classes 0 and 1 are called, e.g. ``("not smiling", "smiling")``.
+        class_names: the names of classes 0 and 1, e.g. ``("not smiling", "smiling")``.
         note: set in a frame below the title, such as "synthetic data".
         smooth: enlarge the images by interpolation; otherwise pixels stay square.
 

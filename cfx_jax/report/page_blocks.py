@@ -72,7 +72,7 @@ def table_block(
         columns: names of the columns, all different.
         rows: one cell per column in each.
         number: its number on the page.
-        caption: what it shows.
+        caption: the sentence below it.
         digits: decimals.
 
     Returns:
@@ -101,8 +101,8 @@ def image_block(
     Args:
         path: the file: PNG, JPEG or WebP, or GIF where ``moving``.
         number: its number on the page.
-        caption: what it shows.
-        alt: what is to be seen, in words.
+        caption: the sentence below it.
+        alt: a description in words.
         moving: whether it is an animation; its first frame is embedded beside it.
 
     Returns:

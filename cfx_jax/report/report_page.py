@@ -106,7 +106,7 @@ class Report:
         Args:
             columns: names of the columns, all different.
             rows: one cell per column in each, as in ``cfx_jax.report.table_cells``.
-            caption: what it shows.
+            caption: the sentence below it.
             digits: decimals, one number or one per column name.
 
         Returns:
@@ -124,8 +124,8 @@ class Report:
 
         Args:
             path: a PNG, JPEG or WebP file.
-            caption: what it shows.
-            alt: what is to be seen in it, in words, for readers who cannot see it.
+            caption: the sentence below it.
+            alt: a description in words, for readers who cannot see it.
 
         Returns:
             The report.
@@ -144,8 +144,8 @@ class Report:
 
         Args:
             path: a GIF file.
-            caption: what it shows.
-            alt: what is to be seen in it, in words, for readers who cannot see it.
+            caption: the sentence below it.
+            alt: a description in words, for readers who cannot see it.
 
         Returns:
             The report.

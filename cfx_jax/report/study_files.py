@@ -19,7 +19,7 @@ def read_document(
 
     Args:
         path: the file.
-        kind: what its ``format`` must be.
+        kind: the value that its ``format`` must have.
         fields: the entries that it must have, and their types.
         advice: where such a file comes from, the end of messages.
 

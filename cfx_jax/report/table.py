@@ -1,7 +1,7 @@
 """Tables of results, as CSV for machines and as Markdown and text for readers.
 
-CSV has full precision. Cells are those of ``cfx_jax.report.table_cells``. In the CSV file their
-parts get columns of their own: ``iou``, ``iou_std``, ``iou_low``, ``iou_high``.
+CSV has full precision. Cells follow ``cfx_jax.report.table_cells``. In the CSV file their parts get
+columns of their own: ``iou``, ``iou_std``, ``iou_low``, ``iou_high``.
 """
 
 import csv
@@ -154,7 +154,7 @@ def _column_parts(cells: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _csv_parts(cell: Any) -> dict[str, Any]:
-    """Gives the parts of a cell by the ending of their column; an unmeasured part stays empty."""
+    """Returns the parts of a cell by the ending of their column; an unmeasured part stays empty."""
     if cell is None or isinstance(cell, str | bool | np.bool_):
         return {"": "" if cell is None else cell}
     parts = numbers(cell)

@@ -48,11 +48,11 @@ def read_votes(paths: Sequence[str | os.PathLike[str]], *, key: Key | None = Non
             that it does not offer.
 
     Returns:
-        The votes, items in the questionnaire's order, raters in that of the files.
+        The votes, items in the questionnaire's order, raters in the files' order.
 
     Raises:
         InputError: naming the file that is missing, damaged, incomplete, of another questionnaire
-            than the first one, or by a rater of whom there is one already.
+            than the first one, or by a rater who has a file already.
 
     >>> import json, tempfile
     >>> votes = [{"id": "q1", "choice": 1}]

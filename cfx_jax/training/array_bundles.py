@@ -15,7 +15,7 @@ from cfx_jax.training.named_arrays import Arrays
 
 
 def split_over_devices(arrays: Arrays) -> list[str]:
-    """Lists the names of the arrays of which a device holds a part only."""
+    """Lists the names of the arrays that a device holds in part only."""
     return [
         name
         for name, array in arrays.items()
@@ -41,9 +41,9 @@ def bundle(arrays: Arrays, split: Collection[str]) -> Arrays:
 
 
 def bundle_like(arrays: Arrays, split: Collection[str]) -> Arrays:
-    """Makes arrays of the shapes and types that ``bundle`` gives, for reading them.
+    """Makes arrays of the shapes and types that ``bundle`` returns, for reading them.
 
-    The arguments are those of ``bundle``.
+    Arguments as ``bundle``.
     """
     vectors: Arrays = {
         vector: np.zeros(sum(arrays[name].size for name in names), arrays[names[0]].dtype)
@@ -60,8 +60,8 @@ def unbundle(
     Args:
         template: arrays of the same names, shapes and types in the same order; they say on which
             devices each is to be.
-        stored: what ``bundle`` gave.
-        split: as there.
+        stored: the arrays that ``bundle`` returned.
+        split: the same names as in ``bundle``.
 
     Returns:
         The arrays by name.

@@ -87,11 +87,11 @@ class CheckpointStore:
                     shutil.rmtree(leftover, ignore_errors=True)
 
     def steps(self) -> list[int]:
-        """Lists the steps of which there is a checkpoint, oldest first."""
+        """Lists the steps that have a checkpoint, oldest first."""
         return _steps(self._folder)
 
     def latest(self) -> str:
-        """Gives a phrase for messages that says where the last good checkpoint is."""
+        """Returns a phrase for messages that says where the last good checkpoint is."""
         steps = self.steps()
         return (
             f"the last good checkpoint is {self._path(steps[-1])}"
@@ -222,7 +222,7 @@ class CheckpointStore:
             )
 
     def _rename_damaged(self, step: int) -> Path | None:
-        """Gives a damaged checkpoint another name, and returns that name.
+        """Renames a damaged checkpoint, and returns the new name.
 
         Returns None where another process trains or nothing can be written.
         """

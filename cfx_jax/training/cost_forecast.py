@@ -16,7 +16,7 @@ class Forecast:
 
     Args:
         first: the step at which it starts or goes on.
-        num_steps: of the whole training.
+        num_steps: the number of steps of the whole training.
     """
 
     def __init__(self, first: int, num_steps: int) -> None:
@@ -28,7 +28,7 @@ class Forecast:
 
         Args:
             done: steps done.
-            metrics: of the newest step, whose end is waited for where time is taken.
+            metrics: the metrics of the newest step, whose end is waited for where time is taken.
         """
         measured = done - self._first - 1
         if measured not in (0, _MEASURED_STEPS) or self._num_steps - done < _MEASURED_STEPS:

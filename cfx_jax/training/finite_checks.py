@@ -23,7 +23,7 @@ class MetricsWindow:
     They are fetched one step late, so that the device does not wait for the host.
 
     Args:
-        last_good: gives the phrase that names the last good checkpoint.
+        last_good: returns the phrase that names the last good checkpoint.
     """
 
     def __init__(self, last_good: Callable[[], str]) -> None:
@@ -35,7 +35,7 @@ class MetricsWindow:
         """Takes the metrics of a step, and fetches the metrics of the step before.
 
         Raises:
-            InputError: there is no metric called ``loss``, or that of the step before is not
+            InputError: there is no metric called ``loss``, or the loss of the step before is not
                 finite.
         """
         if "loss" not in metrics:
@@ -47,7 +47,7 @@ class MetricsWindow:
         self._pending = step, metrics
 
     def latest(self) -> dict[str, float]:
-        """Gives the newest metrics that have been fetched."""
+        """Returns the newest metrics that have been fetched."""
         return self._values[-1] if self._values else {}
 
     def mean(self) -> dict[str, float]:
@@ -80,7 +80,7 @@ class FiniteGuard:
     Args:
         state: the initial state; a leaf that is not finite there (such as a best value that starts
             at infinity) is not watched.
-        last_good: gives the phrase that names the last good checkpoint.
+        last_good: returns the phrase that names the last good checkpoint.
     """
 
     def __init__(self, state: Any, last_good: Callable[[], str]) -> None:

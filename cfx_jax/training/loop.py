@@ -2,8 +2,8 @@
 
 The loop owns what is the same in every training; what is trained lives in ``step``. Step ``i`` gets
 the key ``fold_in(key, i)``, so a training that goes on from a checkpoint draws the numbers it would
-have drawn. Metrics are fetched one step late: while the host reads those of a step, the device
-works on the next one.
+have drawn. Metrics are fetched one step late: while the host reads the metrics of a step, the
+device works on the next step.
 """
 
 import sys
@@ -38,13 +38,13 @@ class Batches(Protocol):
     """An iterator over batches whose position can be read and set, as grain's are."""
 
     def __next__(self) -> Any:
-        """Gives the next batch, a pytree of arrays with the examples along the first axis."""
+        """Returns the next batch, a pytree of arrays with the examples along the first axis."""
 
     def get_state(self) -> Any:
-        """Gives the position, of values that JSON knows."""
+        """Returns the position, of values that JSON knows."""
 
     def set_state(self, state: Any) -> None:
-        """Moves to a position that ``get_state`` gave."""
+        """Moves to a position that ``get_state`` returns."""
 
 
 class FitResult(NamedTuple):
@@ -55,7 +55,7 @@ class FitResult(NamedTuple):
         best: the state with the highest value of the metric of selection; ``state`` where nothing
             was selected.
         history: the lines of ``metrics.jsonl``: ``step``, training metrics (means since the line
-            before) and those of ``evaluate``.
+            before) and the metrics of ``evaluate``.
         durations: where the time of this call went; 0 everywhere if the training was finished
             before.
     """
@@ -104,8 +104,8 @@ def fit(
         key: base key of the training.
         num_steps: number of optimiser steps in all.
         workdir: folder of this training: configuration, checkpoints, metrics.
-        config: what the training depends on, a dataclass or mapping; a ``workdir`` of another one
-            is refused.
+        config: all that the training depends on, a dataclass or mapping; a ``workdir`` of another
+            one is refused.
         evaluate: state -> metrics by name, e.g. on a validation set.
         evaluate_every: steps between evaluations; the last step is always evaluated. Default: only
             the last step.
@@ -125,7 +125,7 @@ def fit(
 
     Raises:
         InputError: impossible options; a workdir of something else, or in which another process
-            trains; a step that gives a state of another structure; a loss, a state or a metric of
+            trains; a step that returns a state of another structure; a loss, a state or a metric of
             selection that is not finite; batches that ended; a full disk.
     """
     _check_options(num_steps, evaluate, evaluate_every, select, checkpoint_every, log_every)
@@ -222,7 +222,7 @@ def _check_options(
 def _start(
     store: CheckpointStore, state: Any, batches: Batches, selection: Selection, num_steps: int
 ) -> tuple[Any, int]:
-    """Gives the state to begin with and the number of steps that it has behind it."""
+    """Returns the state to begin with and the number of steps that it has behind it."""
     checkpoint = store.restore(state)
     if checkpoint is None:
         return state, 0
@@ -273,7 +273,7 @@ def _kind(state: Any) -> _Kind:
 
 
 def _check_kept(before: _Kind, after: _Kind) -> None:
-    """Checks that a step gives a state of the kind that it takes.
+    """Checks that a step returns a state of the kind that it takes.
 
     A state of another kind would be compiled for anew at the next step, or fit no checkpoint.
     """

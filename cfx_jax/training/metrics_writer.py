@@ -1,9 +1,9 @@
 """The metrics of a training: one JSON line per logged step, and the same numbers for TensorBoard.
 
 ``metrics.jsonl`` holds nothing that differs between two runs of the same training (no times), and
-lines after the step at which a stopped training goes on are dropped, so the file of a resumed
-training equals that of an uninterrupted one. TensorBoard's files are written in this process,
-without tensorboardX's background thread: a full disk is noticed.
+lines after the step at which a stopped training goes on are dropped, so a resumed training leaves
+the same file as an uninterrupted one. TensorBoard's files are written in this process, without
+tensorboardX's background thread: a full disk is noticed.
 """
 
 import contextlib

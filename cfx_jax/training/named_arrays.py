@@ -32,7 +32,7 @@ def from_arrays(template: Any, arrays: Mapping[str, Array | np.ndarray]) -> Any:
     Args:
         template: a pytree of the same structure, shapes and types; only its arrays of size 0 give
             their values.
-        arrays: what ``to_arrays`` returned.
+        arrays: the arrays that ``to_arrays`` returned.
 
     Returns:
         A pytree like ``template`` with the values of ``arrays``.
@@ -48,7 +48,7 @@ def from_arrays(template: Any, arrays: Mapping[str, Array | np.ndarray]) -> Any:
 
 
 def describe(arrays: Mapping[str, Array | np.ndarray]) -> dict[str, str]:
-    """Gives shape and type of each array, such as ``float32(3, 3, 1, 16)``.
+    """Returns shape and type of each array, such as ``float32(3, 3, 1, 16)``.
 
     >>> describe({"kernel": np.zeros((3, 2), np.float32)})
     {'kernel': 'float32(3, 2)'}

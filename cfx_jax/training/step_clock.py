@@ -21,7 +21,7 @@ from jax import Array
 class Durations(NamedTuple):
     """The times of a training, from the end of its first step to its end, in seconds.
 
-    The end is that of the last step or evaluation.
+    The end is the end of the last step or evaluation.
 
     Attributes:
         steps: the device was busy with a step, its call included.

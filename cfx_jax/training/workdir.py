@@ -68,7 +68,7 @@ def training_alone(workdir: str | Path, config: Any) -> Iterator[None]:
 
     Args:
         workdir: the folder. The first of several processes holds its lock.
-        config: of the training, see ``prepare_workdir``.
+        config: the configuration of the training, see ``prepare_workdir``.
 
     Raises:
         InputError: another training runs there, see ``locks.locked``; or, of several processes of

@@ -14,7 +14,7 @@ paper: a GPU. The paper prints 0.7255 for ACAT and 0.7139 for the baseline on he
 0.6771 on chests, and a hit score of 0.6505.
 """
 
-import experiments.acat
+from experiments import acat
 from experiments.acat.claims import make_claims
 from experiments.acat.config import Config
 from experiments.acat.presets import PRESETS
@@ -35,7 +35,7 @@ def main(config: Config) -> None:
         claims=make_claims,
         write_report=write_report,
         tables=summary_tables,
-        code=[experiments.acat],
+        code=[acat],
     )
 
 

@@ -7,9 +7,9 @@ by patient.
 
 import dataclasses
 
-from cfx_jax.report import Claim
 from experiments.acat import map_claims, network_claims
 from experiments.acat.study import KindStudy, Study
+from experiments.shared import Claim
 
 
 def make_claims(study: Study) -> list[Claim]:

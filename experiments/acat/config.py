@@ -4,9 +4,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from experiments.shared import ExperimentConfig
-from trainers.autoencoder import Config as AutoencoderConfig
-from trainers.volume_classifier import FROM_BASELINE
-from trainers.volume_classifier import Config as ClassifierConfig
+from trainers import autoencoder as autoencoder_trainer
+from trainers import volume_classifier
 
 
 @dataclass(frozen=True)
@@ -17,8 +16,8 @@ class SearchConfig:
     """Weight of the mean absolute change of a latent's entries (published: 100)."""
     quotient: float | None = None
     """For small scans, the penalty over the number of entries instead. This is what an entry's
-    slope of the cross-entropy must exceed to be followed: 5.5e-4 for 11 slices of 128 pixels, of
-    which the released autoencoder makes 180,224 entries. Slopes depend on the classifier and fall
+    slope of the cross-entropy must exceed to be followed: 5.5e-4 for 11 slices of 128 pixels, whose
+    latent in the released autoencoder has 180,224 entries. Slopes depend on the classifier and fall
     with the number of entries as well, so equal quotients bound a search equally only where both
     are alike: compare the quotient with the slopes at hand."""
     reference: Literal["reconstruction", "original"] = "reconstruction"
@@ -81,11 +80,11 @@ class Config(ExperimentConfig):
     training_sizes: tuple[int, ...] = ()
     """Numbers of training scans for Table 4, on heads alone as there: each trains the networks
     anew, for as many epochs (paper: 50, 100, 200, 300, 500)."""
-    baseline: ClassifierConfig = field(default_factory=ClassifierConfig)
+    baseline: volume_classifier.Config = field(default_factory=volume_classifier.Config)
     """Training of the baseline; what the scans say (classes, slices) is set by them."""
-    from_baseline: ClassifierConfig = FROM_BASELINE
+    from_baseline: volume_classifier.Config = volume_classifier.FROM_BASELINE
     """Training of everything that starts from the baseline's weights."""
-    autoencoder: AutoencoderConfig = field(default_factory=AutoencoderConfig)
+    autoencoder: autoencoder_trainer.Config = field(default_factory=autoencoder_trainer.Config)
     """Training of the autoencoder, on the slices of all scans, without labels."""
     search: SearchConfig = field(default_factory=SearchConfig)
     """The search of counterfactuals."""

@@ -8,11 +8,11 @@ from jaxtyping import Bool, Float, Int, UInt8
 
 from cfx_jax.data import SyntheticCT, load_arrays, split, to_native_grid
 from cfx_jax.data.sets import IST3, MosMed
-from cfx_jax.errors import InputError
 from experiments.acat.config import Config
 from experiments.shared import (
     Arrays,
     DataKind,
+    InputError,
     StoredImages,
     Workspace,
     fill_rows,
@@ -22,7 +22,7 @@ from experiments.shared import (
 )
 
 UNKNOWN = -1
-"""The size of a finding of which no size is known."""
+"""The size of a finding whose size is not known."""
 _SIDES = ("none", "left", "right", "both")
 
 
@@ -48,7 +48,7 @@ class Native(NamedTuple):
 
     Attributes:
         mask: (n, H, W).
-        places: of the slices that networks see, among these n.
+        places: the places of the slices that networks see, among these n.
     """
 
     mask: Bool[np.ndarray, "n H W"]
@@ -132,14 +132,14 @@ class Scans(NamedTuple):
     """Scans of one kind, in memory or in a file that is read as it is needed.
 
     Attributes:
-        name: of the kind, as in ``--data``, without a path.
+        name: the name of the kind, as in ``--data``, without a path.
         images: (n, s, h, w, 1) in [0, 1].
         labels: (n,), the class that networks name.
         sizes: (n,), of an infarct or the grade of a lung; 0 without a finding, ``UNKNOWN`` where
             only the finding is known.
-        class_names: of the labels.
+        class_names: the name of each label.
         sides: whether the label is the side of the lesion, and networks see half a slice at a time.
-        facts: of the same scans.
+        facts: the facts of the same scans.
         note: what a reader must know beside every figure.
         identity: all that the scans depend on.
         groups: whom each scan shows, where several show one; or None.
@@ -189,7 +189,8 @@ class Scans(NamedTuple):
         """The facts of the scans whose maps are compared with the truth.
 
         Args:
-            positions: of these scans, where none are located.
+            positions: the positions of these scans in their source, where no scan has a located
+                finding.
         """
         return ChosenFacts(self.facts, positions.tolist()) if self.located is None else self.located
 
@@ -305,10 +306,10 @@ def _draw_world(
     Scans for the test alone follow the others; they are of the world of the seed after that.
 
     Args:
-        config: of the run.
+        config: the configuration of the run.
         workspace: keeps the scans.
-        kind: of the world.
-        names: of the world's fields, and what they are called here.
+        kind: the kind of the world.
+        names: for each field of the world, its name here.
         located: options of the world of located scans.
     """
     slices, rows, columns = config.shape

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from cfx_jax.metrics import rank_correlation
-from cfx_jax.report import Claim
 from experiments.acat import published
 from experiments.acat.maps import (
     GRAD_CAM,
@@ -28,7 +27,7 @@ from experiments.acat.network_claims import (
 from experiments.acat.networks import ACAT
 from experiments.acat.study import KindStudy
 from experiments.acat.tables import compared_maps, map_level
-from experiments.shared import MORE, Statement, add_levels
+from experiments.shared import MORE, Claim, Statement, add_levels
 
 
 def detection_claims(study: KindStudy) -> Iterator[Claim]:
@@ -151,7 +150,7 @@ def _settle_maps(
     statistic: str,
     paper: Mapping[str, float],
 ) -> Claim:
-    """The claim that maps of one method have a higher score than those of another."""
+    """The claim that the maps of one method have a higher score than the maps of another."""
     claim = statement.settle_runs(
         paper,
         {name: study.scores(name, field) for name in pair},

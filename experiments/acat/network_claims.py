@@ -6,13 +6,12 @@ from typing import Any
 import numpy as np
 
 from cfx_jax.metrics import interval_over_runs
-from cfx_jax.report import Claim
 from experiments.acat import published
 from experiments.acat.networks import ACAT, AS_LONG, BASELINE, GROUPS, HSM, SCRATCH, TRUE_PLACES
 from experiments.acat.study import Answers, KindStudy
 from experiments.acat.tables import count_best_runs, network_level
 from experiments.acat.variances import Variances
-from experiments.shared import MORE, Statement, add_levels
+from experiments.shared import MORE, Claim, Statement, add_levels
 
 _LARGE, _SMALL = (3, 4), (1, 2)  # sizes of infarcts
 _FIRST_LOWER = 1  # the layer, from 0, from which on the paper's ACAT has the smaller variances
@@ -28,7 +27,7 @@ def settle_accuracy(
     """The claim that one network is right more often than another, in the same runs.
 
     Args:
-        statement: that says so.
+        statement: the statement in the paper.
         runs: the answers of both.
         pair: the two networks.
         printed: the paper's accuracies, in per cent.

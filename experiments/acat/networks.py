@@ -8,8 +8,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from cfx_jax.checks import check_choice
-from cfx_jax.errors import InputError
+from cfx_jax.checks import InputError, check_choice
 from cfx_jax.models import build_acat, build_competitor, build_slice_wise, shape_mismatches
 from experiments.acat.config import Config
 from experiments.acat.maps import (
@@ -38,11 +37,11 @@ class Network(NamedTuple):
     """A network, from its architecture to where its training starts.
 
     Attributes:
-        name: in tables.
+        name: the name in tables.
         architecture: a name of ``build_competitor``, ``"acat"`` or ``"slice_wise"``.
         maps: the method of its saliency maps; empty where it takes none.
         starts: whether it starts from the baseline's weights, but for arrays of another shape.
-        options: of the architecture.
+        options: the options of the architecture.
     """
 
     name: str
@@ -183,7 +182,7 @@ def select_fitting(
     Args:
         networks: all of them.
         trunk: the networks' stages.
-        shape: of a scan.
+        shape: the shape of a scan.
         has_places: whether the true places of findings are known.
 
     Returns:

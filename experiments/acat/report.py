@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from cfx_jax.report import Claim
 from experiments.acat import figures, tables
 from experiments.acat.config import Config
 from experiments.acat.maps import REFERENCES
 from experiments.acat.study import KindStudy, Study
-from experiments.shared import PaperReport
+from experiments.shared import Claim, PaperReport
 
 _INTRODUCTION = (
     "After Fontanella et al., ACAT: Adversarial Counterfactual Attention for Classification and"

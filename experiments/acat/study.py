@@ -29,9 +29,11 @@ class Attention(NamedTuple):
     """The masks of ACAT for the first positive test scans (Figure 2), in one slice.
 
     Attributes:
-        slices: its number (k,).
-        image, lesion, saliency: there (k, h, w); the lesion is empty where it is not known.
-        masks: those after early, middle and late layers, at the size of the slice (k, 3, h, w).
+        slices: the number of the slice (k,).
+        image, lesion, saliency: the slice, its lesion and its map (k, h, w); the lesion is empty
+            where it is not known.
+        masks: the attention after early, middle and late layers, at the size of the slice (k, 3, h,
+            w).
     """
 
     slices: Int[np.ndarray, " k"]
@@ -45,10 +47,10 @@ class Run(NamedTuple):
     """The results of one run.
 
     Attributes:
-        answers: of all networks.
+        answers: the answers of all networks.
         variances: Table 3, by network.
-        detection: of the maps of positive test scans.
-        attention: of ACAT.
+        detection: the scores of the maps of positive test scans.
+        attention: ACAT's attention masks.
     """
 
     answers: Answers
@@ -62,12 +64,12 @@ class KindStudy(NamedTuple):
 
     Attributes:
         scans: all of them.
-        networks: that were trained.
+        networks: the networks that were trained.
         left_out: networks that the configuration names and that cannot be trained on these scans,
             and why.
-        runs: in the order of the seeds.
+        runs: the runs, in the order of the seeds.
         smaller: Table 4, the answers of all runs by the number of training scans.
-        psnr: of the autoencoder's reconstructions of all scans, in decibels, the mean.
+        psnr: the mean PSNR of the autoencoder's reconstructions of all scans, in decibels.
         refused: how many scans the autoencoder does not show well enough to be explained.
         identity: all that the results depend on.
     """
@@ -140,8 +142,8 @@ class Study(NamedTuple):
     """The results of the study.
 
     Attributes:
-        config: of the run.
-        kinds: of all kinds of scans.
+        config: the configuration of the run.
+        kinds: the results of each kind of scans.
     """
 
     config: Config
@@ -186,9 +188,9 @@ def study_kind(config: Config, scans: Scans, plan: Plan, workspace: Workspace) -
     """Trains and measures on scans of one kind.
 
     Args:
-        config: of the run.
-        scans: of the kind.
-        plan: of their trainings.
+        config: the configuration of the run.
+        scans: the scans of the kind.
+        plan: the plan of their trainings.
         workspace: keeps the results.
     """
     networks = plan.networks

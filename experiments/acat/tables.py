@@ -61,11 +61,11 @@ def accuracy_table(study: KindStudy) -> Table:
 
 
 def network_level(study: KindStudy, name: str) -> Level | None:
-    """How far a network leads in accuracy on the controls that were trained beside it.
+    """The lead of a network in accuracy on the controls that were trained beside it.
 
     They are the baseline trained as long, and ACAT without maps or with maps that say nothing of
-    their scans. None is returned for them, for what is trained less or knows the truth, and where
-    none of them was trained.
+    their scans. The controls themselves have no level, nor has a network that is trained less or
+    sees the truth; without trained controls there is none.
     """
     controls = tuple(filter(study.has, TRIVIAL_NETWORKS))
     if name in (BASELINE, TRUE_PLACES, *controls):
@@ -239,7 +239,7 @@ def reach_table(study: KindStudy) -> Table:
 
 
 def variance_table(study: KindStudy) -> Table:
-    """Table 3: the mean over runs; the paper's layers are those of its network for heads."""
+    """Table 3: the mean over runs; the paper's layers are the layers of its network for heads."""
     runs = [run.variances for run in study.runs]
     columns = ["convolution"]
     rows: Rows = [[str(number + 1)] for number in range(len(runs[0][BASELINE].plain))]

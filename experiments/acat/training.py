@@ -13,7 +13,6 @@ from jaxtyping import Bool, Float, Int
 
 from cfx_jax.counterfactuals import find_unexplainable, reconstruction_psnr
 from cfx_jax.data import SaliencySource
-from cfx_jax.errors import InputError
 from cfx_jax.models import LesionHead, coder_of, parts, per_image
 from cfx_jax.parallel import map_examples
 from experiments.acat.config import Config
@@ -22,6 +21,7 @@ from experiments.acat.maps import CONTROLS, OURS, PLACES, ControlMaps, Explained
 from experiments.acat.networks import BASELINE_NETWORK, Network, choose_networks, select_fitting
 from experiments.shared import (
     Arrays,
+    InputError,
     Rows,
     Workspace,
     choose_rows,
@@ -48,9 +48,9 @@ class Task(NamedTuple):
     """The scans of one run's trainings.
 
     Attributes:
-        seed: of the split and of all trainings.
+        seed: the seed of the split and of all trainings.
         split: the positions of the scans.
-        share: of the run's training scans that are trained on.
+        share: the share of the run's training scans that are trained on.
     """
 
     seed: int
@@ -62,10 +62,10 @@ class Plan(NamedTuple):
     """The trainings of a study.
 
     Attributes:
-        networks: that can be trained on the scans.
+        networks: the networks that can be trained on the scans.
         left_out: networks that cannot, and why.
-        tasks: of the runs.
-        smaller: those of Table 4, by the number of training scans.
+        tasks: the task of each run.
+        smaller: the tasks of Table 4, by the number of training scans.
     """
 
     networks: tuple[Network, ...]
@@ -118,9 +118,9 @@ def by_share(settings: C, share: float) -> C:
     """A training on a share of the scans that sees a scan as often as the training on all does.
 
     Args:
-        settings: of the training on all scans. Lengths of 0 stay, since
+        settings: the settings of the training on all scans. Lengths of 0 stay, since
             ``trainers.count_steps`` counts them out for the scans at hand.
-        share: in (0, 1].
+        share: the share of the training scans, in (0, 1].
     """
 
     def shorten(steps: int) -> int:
@@ -134,12 +134,12 @@ class Bench:
     """The scans, the autoencoder and the workspace, which the trainings of all runs share.
 
     Attributes:
-        config: of the run.
-        scans: of one kind.
+        config: the configuration of the run.
+        scans: the scans of one kind.
         workspace: keeps the results.
         coder: the autoencoder.
         coder_identity: all that it depends on.
-        psnr: of its reconstructions of all scans (n,), in decibels.
+        psnr: the PSNR of its reconstructions of all scans (n,), in decibels.
         refused: whether it shows a scan too badly to be explained (n,).
     """
 
@@ -247,11 +247,11 @@ class Answers(NamedTuple):
     """The answers of one run's networks about its test scans.
 
     Attributes:
-        seed: of the split and of all trainings.
-        labels: of the test scans (n,).
-        sizes: of their findings (n,).
+        seed: the seed of the split and of all trainings.
+        labels: the labels of the test scans (n,).
+        sizes: the sizes of their findings (n,).
         units: the patients whom they show (n,).
-        decided: by the name of the network, the class that it names (n,).
+        decided: for each network, by name, the class that it decides on (n,).
     """
 
     seed: int
@@ -275,10 +275,10 @@ class Trained(NamedTuple):
     """The networks of a task.
 
     Attributes:
-        models: by name, in evaluation mode.
-        maps: those that they were trained with, by method (n, s, h, w, 1).
+        models: the networks by name, in evaluation mode.
+        maps: the maps that the networks were trained with, by method (n, s, h, w, 1).
         explained: the baseline, with what explains it.
-        answers: of all networks.
+        answers: the answers of all networks.
     """
 
     models: Mapping[str, nnx.Module]
@@ -291,7 +291,7 @@ def train_networks(bench: Bench, networks: tuple[Network, ...], task: Task) -> T
     """Trains the baseline, makes the maps that it leads to, and trains the networks that use them.
 
     Args:
-        bench: of the scans.
+        bench: the scans and what all trainings on them share.
         networks: the baseline first.
         task: the scans.
     """

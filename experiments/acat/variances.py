@@ -1,4 +1,5 @@
-"""Variances of what convolutions give, from scan to scan, on plain and on noisy scans (Table 3).
+"""Variances of the outputs of convolutions, from scan to scan, on plain and on noisy scans (Table
+3).
 
 The paper compares networks that were trained from scratch. The baseline always is; ``--rows
 scratch`` also trains an ACAT from scratch.
@@ -27,8 +28,8 @@ class Variances(NamedTuple):
     """The variances of all convolutions of the trunk, in the order in which they are applied.
 
     Attributes:
-        plain, noisy: on plain scans, and with standard normal noise added, the same for every
-            network (layers,).
+        plain, noisy: the variance on plain scans, and with standard normal noise added, the same
+            noise for every network (layers,).
     """
 
     plain: Float[np.ndarray, " layers"]
@@ -47,11 +48,11 @@ def measure_variances(
     """Measures one network, a few scans at a time.
 
     Args:
-        model: of batches of volumes, or of these and their saliency maps.
+        model: a model that takes batches of volumes, or of volumes and their saliency maps.
         arrays: all volumes (m, s, h, w, 1), and their maps where it takes them.
-        positions: of the scans on which it is measured.
+        positions: the positions of the scans on which it is measured.
         workspace: keeps the result.
-        name: of the network.
+        name: the name of the network.
         depends: all that its weights and the maps depend on.
     """
 

@@ -33,10 +33,10 @@ class Method(NamedTuple):
         explain: ``(shared, image) -> map (h, w)``, of one image, hashable by value (a module-level
             function, a frozen dataclass); ``(shared, (key, image)) -> map`` where ``keyed``; and
             where there is a ``make_problem`` ``(shared, image, result) -> map``.
-        shared: what it needs of networks, a pytree.
+        shared: the networks that it needs, a pytree.
         identity: what its maps depend on besides the images.
         keyed: whether it draws random numbers; image i gets a key of its own.
-        make_problem: of methods that search, the search; see ``optimise.solve``.
+        make_problem: the search, for methods that search; see ``optimise.solve``.
     """
 
     name: str
@@ -69,7 +69,7 @@ def make_maps(method: Method, images: ImageSet, setup: Setup[Any]) -> Maps:
 
     Args:
         method: how to explain.
-        images: those explained.
+        images: the explained images.
         setup: how many images are computed at once, the seed of random methods, and the workspace.
     """
     config = setup.config
@@ -94,7 +94,7 @@ def averaged_method(method: Method, ranges: AugmentationRanges, *, num: int) -> 
 
     Args:
         method: neither random nor a search.
-        ranges: how far images are moved.
+        ranges: the ranges of the moves.
         num: how many moved images.
     """
     explain, identity = _Averaged(method.explain, ranges, num), [method.identity, ranges, num]

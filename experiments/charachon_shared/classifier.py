@@ -8,14 +8,20 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Float
 
-from cfx_jax.errors import InputError
 from cfx_jax.metrics import Interval, bootstrap_interval, roc_auc
 from cfx_jax.models import FindingClassifier, Parts, build, parts, per_image
-from cfx_jax.objectives import Classifier
 from experiments.charachon_shared.augmentation import training_augmentation
 from experiments.charachon_shared.config import CharachonConfig
 from experiments.charachon_shared.data import Data, Groups
-from experiments.shared import Workspace, decisions, fit_to_images, predict, train_network
+from experiments.shared import (
+    Classifier,
+    InputError,
+    Workspace,
+    decisions,
+    fit_to_images,
+    predict,
+    train_network,
+)
 from trainers import ModelFactory, weights_digest
 from trainers import classifier as trainer
 
@@ -24,10 +30,10 @@ class Network(NamedTuple):
     """The trained classifier, and its answers to the test images.
 
     Attributes:
-        model: of batches of images, in evaluation mode.
+        model: the network, which takes batches of images, in evaluation mode.
         classifier: one image -> two logits, a pytree.
         parts: its feature maps and its head, for Grad-CAM.
-        logits: of the test images (n, 2).
+        logits: the logits of the test images (n, 2).
         auc: area under the ROC curve on the test images, with its interval over them; it stands
             beside every table.
         identity: what the weights depend on.
@@ -83,8 +89,8 @@ def check_decides_both(logits: Float[np.ndarray, "n 2"], class_names: tuple[str,
     """Checks that a classifier decides on each of the two classes for some image.
 
     Args:
-        logits: of the validation images.
-        class_names: of the two.
+        logits: the logits of the validation images.
+        class_names: the names of the two classes.
 
     Raises:
         InputError: naming the class that it always decides on.

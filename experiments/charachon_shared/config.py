@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from experiments.shared import ImagesConfig
-from trainers.classifier import Config as ClassifierConfig
-from trainers.mask_generator import Config as MaskGeneratorConfig
-from trainers.similar_adversarial import Config as SimilarAdversarialConfig
+from trainers import classifier as classifier_trainer
+from trainers import mask_generator as mask_trainer
+from trainers import similar_adversarial as pair_trainer
 
 
 @dataclass(frozen=True)
@@ -33,27 +33,28 @@ class CharachonConfig(ImagesConfig):
     num_images: int = 4000
     """Images of a synthetic world, over all parts."""
     validation: float | None = 0.1
-    """Share of images for the selection of weights, of patients where they are known. None: that of
-    the published split, 1,495 of RSNA's 14,863 images, 48 of MSD's 484 patients; a tenth of other
-    images."""
+    """Share of images for the selection of weights, of patients where they are known. None: the
+    share of the published split, 1,495 of RSNA's 14,863 images, 48 of MSD's 484 patients; a tenth
+    of other images."""
     test: float | None = 0.2
-    """Share of images for all reported figures, of patients where they are known. None: that of the
-    published split, 1,451 of RSNA's images, 73 of MSD's patients; a tenth of other images."""
+    """Share of images for all reported figures, of patients where they are known. None: the share
+    of the published split, 1,451 of RSNA's images, 73 of MSD's patients; a tenth of other
+    images."""
     augmentation: Literal["none", "light", "published"] = "light"
     """Of all trainings. light: mirrored left to right at random, shifted by up to a sixteenth.
-    published: rotated, shifted, magnified and turned upside down; the ranges are those of table II
-    of Charachon et al. 2020."""
-    classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
+    published: rotated, shifted, magnified and turned upside down; the ranges are the ranges of
+    table II of Charachon et al. 2020."""
+    classifier: classifier_trainer.Config = field(default_factory=classifier_trainer.Config)
     """Training of the classifier that is explained; classes, channels and normalisation are set by
     the images. The papers start from ImageNet's weights, which --classifier.weights FILE names."""
     head: Literal["linear", "finding"] = "linear"
     """End of the classifier: one linear layer; or dropout and a hidden layer of 128 (Charachon et
     al. 2021).
     """
-    similar_adversarial: SimilarAdversarialConfig = field(default_factory=SimilarAdversarialConfig)
+    similar_adversarial: pair_trainer.Config = field(default_factory=pair_trainer.Config)
     """Training of the generators of a similar and an adversarial image, Single AE2 (W,TV); channels
     are set by the images."""
-    mask_generator: MaskGeneratorConfig = field(default_factory=MaskGeneratorConfig)
+    mask_generator: mask_trainer.Config = field(default_factory=mask_trainer.Config)
     """Training of the Mask Generator."""
     num_nodes: int = 50
     """Nodes of every integral along a path (paper: 50)."""

@@ -13,9 +13,9 @@ def make_controls(
     """The maps of every control that the data know enough for, by name; see ``control_maps``.
 
     Args:
-        images: those explained.
+        images: the explained images.
         data: name the field of their annotations.
-        seed: of the random pixels.
+        seed: the seed of the random pixels.
     """
     arrays = images.arrays
     annotations = None if data.annotation is None else arrays[data.annotation].astype(bool)

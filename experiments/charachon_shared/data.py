@@ -7,11 +7,11 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from cfx_jax.data import split_patients
-from cfx_jax.errors import InputError
 from experiments.charachon_shared.config import CharachonConfig
 from experiments.shared import (
     PATIENTS,
     ImageSet,
+    InputError,
     Workspace,
     counted,
     open_data,
@@ -30,7 +30,7 @@ _SHARES = {"rsna": (1_495 / 14_863, 1_451 / 14_863), "msd": (48 / 484, 73 / 484)
 
 
 class Groups(NamedTuple):
-    """The images that intervals draw together: those of one patient, or copies of one picture.
+    """The images that intervals draw together: the images of one patient, or copies of one picture.
 
     Attributes:
         names: the group of each image, (n,); None where all images are drawn alone.

@@ -27,8 +27,8 @@ class PairGenerator(NamedTuple):
     Attributes:
         name: what tables call it.
         explain: one image -> ``SimilarAdversarial``, a pytree.
-        answers: what the pairs reach on validation images.
-        findings: what is wrong with that; empty where all is well.
+        answers: the measures of the pairs on validation images.
+        findings: the faults of these answers; empty where there are none.
         identity: what the weights depend on.
     """
 
@@ -63,7 +63,7 @@ def train_similar_adversarial(
 
     Args:
         name: what tables call it.
-        settings: of the training; channels are set by the images.
+        settings: the settings of the training; channels are set by the images.
         setup: the images and the classifier.
     """
     channels = setup.data.validation.arrays["image"].shape[-1]
@@ -105,10 +105,10 @@ def train_generators(
     """Trains generators for the frozen classifier, or reads them from the workspace.
 
     Args:
-        trainer: of ``trainers``.
+        trainer: one of ``trainers``.
         settings: the trainer's configuration.
         setup: the images, the classifier and the augmentation.
-        stage: of the workspace.
+        stage: the name of the stage in the workspace.
         name: what tables call the generators.
         networks: further networks that the trainer is given.
 

@@ -25,7 +25,8 @@ class Localisation(NamedTuple):
     """The agreement of one method's maps, by percentile and image, or by image.
 
     Attributes:
-        iou, fdr, recall: of the pixels at or above each percentile, (n,).
+        iou, fdr, recall: the IoU, false discovery rate and recall of the pixels at or above each
+            percentile, (n,).
         kept: the share of pixels that are, (n,); more than the percentile says where a map has
             ties.
         auc: area under precision against recall, (n,).
@@ -48,7 +49,7 @@ def localise(
     """Compares maps with annotations.
 
     Args:
-        maps: of one method.
+        maps: the maps of one method.
         annotation: none of them empty.
         percentiles: thresholds, each in [0, 100].
     """

@@ -19,8 +19,6 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from cfx_jax.compilation import call
-from cfx_jax.errors import InputError
 from cfx_jax.metrics import (
     Interval,
     above_percentile,
@@ -29,14 +27,22 @@ from cfx_jax.metrics import (
     false_discovery_rate,
     relevance_mass,
 )
-from cfx_jax.objectives import Classifier
-from cfx_jax.parallel import map_examples
+from cfx_jax.parallel import apply_to_examples
 from experiments.charachon_shared.classifier import auc_interval, log_odds, train_classifier
 from experiments.charachon_shared.controls import make_controls
 from experiments.charachon_shared.data import Groups
 from experiments.charachon_shared.setup import Setup
 from experiments.charachon_shared.tables import interval_cell
-from experiments.shared import ImageSet, PaperReport, StoredImages, Table, decisions, notify
+from experiments.shared import (
+    Classifier,
+    ImageSet,
+    InputError,
+    PaperReport,
+    StoredImages,
+    Table,
+    decisions,
+    notify,
+)
 from experiments.shared.controls import EDGES, RANDOM
 
 FIELD = "organ_mask"
@@ -110,8 +116,8 @@ _NUMBERS: Mapping[str, Callable[[Images, Masks], Float[np.ndarray, " n"]]] = {
 def number_table(setup: Setup[Any]) -> Table:
     """How well classifiers, and single numbers without a network, tell the test images' classes.
 
-    The direction of a number and its threshold are those of the best balanced accuracy on training
-    images.
+    The direction of a number and its threshold are chosen for the best balanced accuracy on
+    training images.
     """
     data, groups = setup.data, setup.data.groups
     finding = data.test.labels == data.finding
@@ -138,7 +144,7 @@ def best_threshold(
     """The side and the threshold of a number that tell two classes best, by balanced accuracy.
 
     Args:
-        values: of images.
+        values: one number for each image.
         positive: whether each is of the positive class; both classes occur.
 
     Returns:
@@ -150,7 +156,8 @@ def best_threshold(
     """
     order = np.argsort(values, kind="stable")
     values, positive = values[order].astype(float), positive[order]  # exact midpoints
-    # Between values k and k + 1: the share of positives at or above minus that of negatives.
+    # Between values k and k + 1: the share of positives at or above it, less the share of negatives
+    # there.
     below = np.cumsum(positive) / positive.sum() - np.cumsum(~positive) / (~positive).sum()
     below = np.where(np.append(np.diff(values) > 0, False), below, 0.0)
     place = int(np.abs(below).argmax())
@@ -236,8 +243,8 @@ def outside_table(
 
     Args:
         setup: names the images that are drawn together, and the seed of random pixels.
-        images: those explained.
-        maps: by method, at least 0.
+        images: the explained images.
+        maps: the maps of each method, at least 0.
     """
     masks = images.arrays[FIELD]
     controls = make_controls(images, setup.data, seed=setup.config.seed)
@@ -268,9 +275,9 @@ def parts_table(
 
     Args:
         setup: the classifier, and the images that are drawn together.
-        images: those explained.
+        images: the explained images.
         decided: the classifier's decision on each.
-        adversaries: by generator, the adversarial image of each.
+        adversaries: for each generator, by name, the adversarial image of each image.
     """
     organ, original = images.arrays[FIELD][..., None], images.arrays["image"]
     rows: list[list[Any]] = []
@@ -374,7 +381,7 @@ def _turned(
 
 
 def _logits(classifier: Classifier, images: Images, batch_size: int) -> Float[np.ndarray, "n 2"]:
-    return np.asarray(map_examples(call, classifier, images, batch_size=batch_size))
+    return np.asarray(apply_to_examples(classifier, images, batch_size=batch_size))
 
 
 def _cell(setup: Setup[Any], images: ImageSet, values: Float[np.ndarray, " n"]) -> Any:

@@ -10,13 +10,12 @@ from jax import Array
 from jaxtyping import Float, Int
 
 from cfx_jax.metrics import Interval, psnr, ssim
-from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import map_examples
 from experiments.charachon_shared.classifier import auc_interval, log_odds
 from experiments.charachon_shared.data import Data
 from experiments.charachon_shared.generators import PairGenerator
 from experiments.charachon_shared.setup import Setup
-from experiments.shared import Arrays, decisions
+from experiments.shared import Arrays, Classifier, decisions
 
 _HIGHEST = 100.0  # PSNR that equal images are given
 
@@ -32,14 +31,15 @@ class Quality(NamedTuple):
         adversarial_odds: the log-odds of the finding in each adversarial image, (n,).
         auc_similar: area under the ROC curve of the similar images' scores for the decisions on the
             images.
-        auc_adversarial: that of the adversarial images' scores for the opposite decisions.
+        auc_adversarial: the area under the ROC curve of the adversarial images' scores for the
+            opposite decisions.
         kept: whether the similar image is decided as the image is, (n,).
         turned: whether the adversarial image is decided otherwise, (n,).
-        ssim, psnr: by the names of ``PAIRS``, (n,); a PSNR is at most 100.
+        ssim, psnr: the similarity of each pair of ``PAIRS``, by name, (n,); a PSNR is at most 100.
         to_truth: ``{"inside", "outside"}``, PSNR (n,) of the adversarial image to the true
             counterfactual, inside of the lesion of either and outside; empty where none is known.
-        image_to_truth: the same of the image itself, ``"inside"`` alone: outside it equals its true
-            counterfactual.
+        image_to_truth: the PSNR of the image itself to its true counterfactual, ``"inside"`` alone:
+            outside the two are equal.
     """
 
     decided: Int[np.ndarray, " n"]
@@ -58,7 +58,7 @@ def measure_quality(generator: PairGenerator, setup: Setup[Any]) -> Quality:
     """Measures a generator on all test images, and keeps the result in the workspace.
 
     Args:
-        generator: of pairs; any that ``check_pairs`` gives.
+        generator: the generator of pairs, as ``check_pairs`` returns it.
         setup: the images, the classifier, and how many images are computed at once.
     """
     config, data, network, workspace = setup

@@ -15,7 +15,7 @@ class Setup(NamedTuple, Generic[C]):
     """The settings, images and classifier that every stage needs.
 
     Attributes:
-        config: of the run.
+        config: the configuration of the run.
         data: the images.
         network: the classifier that is explained, frozen.
         workspace: keeps trained weights and computed arrays.

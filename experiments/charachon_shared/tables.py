@@ -35,7 +35,7 @@ def interval_cell(
 def truth_rows(quality: Mapping[str, Quality], groups: Groups) -> list[list[Any]]:
     """PSNR to the true counterfactual, inside and outside of the lesion: one row for a generator.
 
-    The last row is that of the image itself, which outside equals its true counterfactual.
+    The last row holds the image itself. Outside of the lesion it equals its true counterfactual.
     """
     rows: list[list[Any]] = [
         [name, *(interval_cell(reached.to_truth[part], groups) for part in ("inside", "outside"))]

@@ -13,7 +13,7 @@ counterfactual maps with the lesions of 0.20, where the plain network's have 0.1
 paper: a GPU. The paper prints 0.895, 0.784, 0.897; 0.152, 0.666, 0.194; and 0.13 above 0.07.
 """
 
-import experiments.fundus_vce
+from experiments import fundus_vce
 from experiments.fundus_vce.claims import make_claims
 from experiments.fundus_vce.config import Config
 from experiments.fundus_vce.presets import PRESETS
@@ -34,7 +34,7 @@ def main(config: Config) -> None:
         claims=make_claims,
         write_report=write_report,
         tables=summary_tables,
-        code=[experiments.fundus_vce],
+        code=[fundus_vce],
     )
 
 

@@ -18,13 +18,13 @@ from cfx_jax.metrics import (
     paired_difference_interval,
     robustly_correct,
 )
-from cfx_jax.objectives import Classifier
 from experiments.fundus_vce.classifiers import NAMES, Classifiers
 from experiments.fundus_vce.config import Config
 from experiments.fundus_vce.data import Data
 from experiments.shared import (
     PATIENTS,
     Arrays,
+    Classifier,
     ImageSet,
     Workspace,
     decisions,
@@ -52,7 +52,7 @@ class Evaluation(NamedTuple):
 
     Attributes:
         labels: the true classes (n,).
-        probability: of each class (n, k).
+        probability: the probability of each class (n, k).
         robust: whether each of the first m images stays right under attack (m,).
         groups: images that are drawn together (n,), of one patient or of one picture; or None.
         group_unit: what the groups are, in words.
@@ -144,11 +144,12 @@ def balanced_difference_interval(
     labels: Int[np.ndarray, " n"],
     groups: np.ndarray | None,
 ) -> Interval:
-    """The interval of the balanced accuracy of the first answers less that of the second.
+    """The interval of the difference of two balanced accuracies, the first answers' less the
+    second's.
 
     Both are about the same images. Where no draw differs, such as for answers that are all alike,
-    the intervals of the classes' differences are combined instead, as Newcombe combines those of
-    two shares.
+    the intervals of the classes' differences are combined instead, as Newcombe combines the
+    intervals of two shares.
     """
     values = np.stack([first.astype(float) - second.astype(float), labels], axis=1)
     interval = bootstrap_interval(values, statistic=_balanced, groups=groups, strata=labels)

@@ -1,8 +1,8 @@
 """The paper's sentences and orderings, and targets of ours, each with an interval and a verdict.
 
 The units drawn independently are patients where an image set knows patients, pictures where some
-are there twice, else images. Numbers of one image, such as those of its counterfactuals towards
-both classes, are averaged before anything is drawn.
+are there twice, else images. Numbers of one image, such as the numbers of its counterfactuals
+towards both classes, are averaged before anything is drawn.
 """
 
 import dataclasses
@@ -14,7 +14,6 @@ import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.metrics import Interval, balanced_accuracy, bootstrap_interval
-from cfx_jax.report import Claim
 from experiments.fundus_vce import published
 from experiments.fundus_vce.accuracy import Evaluation, balanced_difference_interval
 from experiments.fundus_vce.controls import map_level
@@ -29,6 +28,7 @@ from experiments.fundus_vce.study import Study
 from experiments.shared import (
     AT_LEAST,
     MORE,
+    Claim,
     ImageSet,
     Statement,
     add_levels,
@@ -85,9 +85,9 @@ def _settle(images: _Grouped, how: Callable[..., Claim], *given: Any, **bounds: 
     """The claim over groups of images, undecided where they are few.
 
     Args:
-        images: that know their groups.
+        images: the images, with their groups.
         how: ``settle_pair`` or ``settle_mean`` of a statement, and what these are given.
-        bounds: of the statistic.
+        bounds: the bounds of the statistic.
     """
     made = how(*given, groups=images.groups, group_unit=images.group_unit, **bounds)
     return _enough(made, images)

@@ -10,10 +10,10 @@ from flax import nnx
 
 from cfx_jax.metrics import balanced_accuracy, fit_temperature, temperature_at_edge
 from cfx_jax.models import calibrated, ensemble, guided, per_image
-from cfx_jax.objectives import Classifier
 from experiments.fundus_vce.config import Config
 from experiments.fundus_vce.data import Data, augmentation
 from experiments.shared import (
+    Classifier,
     ImageSet,
     Workspace,
     decisions,
@@ -32,13 +32,13 @@ class Classifiers(NamedTuple):
     """Classifiers by name (plain, robust, ensemble).
 
     Attributes:
-        ordinary: calibrated.
-        guided: the same with every ReLU guided.
-        stem_guided: the same with only the stem's ReLU guided, as the released script has it.
-        temperatures: of the two networks.
-        validation: balanced accuracy on the validation images of each training of the plain
-            network, by name, of which the highest was taken; empty where there was nothing to
-            choose.
+        ordinary: the calibrated classifiers.
+        guided: the classifiers with every ReLU guided.
+        stem_guided: the classifiers with the stem's ReLU alone guided, as in the released script.
+        temperatures: the temperatures of the two networks.
+        validation: for each training of the plain network, by name, the balanced accuracy on the
+            validation images; the training with the highest one was taken. It is empty where there
+            was nothing to choose.
         settings: the trainings as they were run, by the names of the configuration's fields.
         identity: what the weights depend on.
     """
@@ -103,11 +103,11 @@ class _Training(NamedTuple):
         """Trains one of the networks.
 
         Args:
-            name: of the stage.
-            trainer: the module of the trainer.
-            chosen: its settings.
-            start: the network of the training before, whose settings belong to this one's name too;
-                None for new weights.
+            name: the name of the stage.
+            trainer: the trainer, such as ``trades.TRAINER``.
+            chosen: the settings of the training, before the images decide the rest.
+            start: the trained network to start from; its settings become part of the name of the
+                stage's folder. None starts from new weights.
         """
         images = self.data.train
         settings = self.fitted(chosen)

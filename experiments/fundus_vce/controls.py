@@ -1,6 +1,7 @@
 """The controls of Table 2: how far maps without a network meet the lesions, and who leads on them.
 
-A control's threshold is chosen as that of a method: on the tuning images, by its own overlap there.
+A control's threshold is chosen as a method's threshold: on the tuning images, by its own overlap
+there.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,7 +32,7 @@ def score_controls(
     """The overlap of every control with the lesions of the images scored, by name.
 
     Args:
-        config: of the run.
+        config: the configuration of the run.
         images: all images with lesions.
         tuning, scored: positions of those that thresholds are chosen on, and of the others.
         overlap: scores maps at a threshold.

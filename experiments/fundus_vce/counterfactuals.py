@@ -40,11 +40,12 @@ class Search(NamedTuple):
         Args:
             stage: name of what they are for.
             images: the set from which examples are taken.
-            positions: of the examples, repeated where one has several targets or radii.
+            positions: the positions of the examples, repeated where one has several targets or
+                radii.
             targets: a class for each.
             classifier: its name.
             p: norm of the change.
-            radii: one for each.
+            radii: one for each example.
         """
         settings = self.config.explanations
         # The norms that have a projection are searched by APGD, which has no oracle.
@@ -91,12 +92,12 @@ class Explained(NamedTuple):
     """Test images and their counterfactuals.
 
     Attributes:
-        images: the first of each class, by the order of the shuffled test set alone; after them,
-            for figures of failures, the first of each class that the ensemble takes for another,
-            where it is not among them.
-        sample: how many of the images the first rule chose: those that claims are about.
+        images: first the first images of each class, in the order of the shuffled test set; then,
+            for figures of failures, the first image of each class that the ensemble takes for
+            another class, unless it is there already.
+        sample: the number of images that the first rule chose; claims are about these.
         radii: the radius of each norm p.
-        probability: ``{classifier: (n, k)}`` of each class at the originals.
+        probability: ``{classifier: (n, k)}``, the probability of each class at the originals.
         vce: ``{(classifier, p, target): Counterfactual}``, arrays with leading axis n.
         sweep: ``{(radius, target): Counterfactual}`` of the ensemble in the last norm.
     """
@@ -109,7 +110,7 @@ class Explained(NamedTuple):
     sweep: dict[tuple[float, int], Counterfactual]
 
     def predicted(self, name: str) -> np.ndarray:
-        """The class that a classifier gives each original (n,)."""
+        """The class that a classifier decides on for each original (n,)."""
         return decisions(self.probability[name])
 
     def without_failures(self) -> "Explained":
@@ -139,9 +140,9 @@ def explain(config: Config, data: Data, evaluations: Evaluations, search: Search
     """Finds counterfactuals of test images, for every classifier, norm and target.
 
     Args:
-        config: of the experiment.
-        data: whose test images are explained.
-        evaluations: of the classifiers on them.
+        config: the configuration of the experiment.
+        data: the images; the test images among them are explained.
+        evaluations: the evaluations of the classifiers on the test images.
         search: finds counterfactuals.
     """
     settings = config.explanations

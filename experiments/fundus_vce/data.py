@@ -21,13 +21,13 @@ from cfx_jax.data import (
 from cfx_jax.data.sets import FundusSet, label_by_grade, label_by_quality
 from cfx_jax.data.user_files import is_folder
 from cfx_jax.data.worlds.fundus import STAGES
-from cfx_jax.errors import InputError
 from experiments.fundus_vce.config import Config
 from experiments.shared import (
     Arrays,
     DataKind,
     FolderOptions,
     ImageSet,
+    InputError,
     StoredImages,
     Workspace,
     draw_fields,
@@ -48,7 +48,7 @@ class Sources:
     """The image sets of the experiment; those other than ``main`` may be missing.
 
     Attributes:
-        main: to be split into training, validation, calibration and test.
+        main: the images that are split into training, validation, calibration and test.
         external: another set with the same two classes, for tests only.
         lesions: images of the finding with lesion masks.
         quality: images labelled ungradable (0) or gradable (1).
@@ -253,7 +253,7 @@ def split_data(config: Config, sources: Sources, kept: Int[np.ndarray, " n"] | N
     """Splits the gradable images of the main source, and picks the images with lesions.
 
     Args:
-        config: of the experiment.
+        config: the configuration of the experiment.
         sources: all images.
         kept: positions of the gradable images of the main source; None for all of them.
 

@@ -64,7 +64,7 @@ class Localised(NamedTuple):
     """Maps against lesion masks.
 
     Attributes:
-        images: those scored.
+        images: the images whose maps are scored.
         methods: names of the paper's methods, in its order.
         radii: the radius chosen for the maps of each norm.
         norm: the norm chosen; the first where nothing was chosen.
@@ -177,7 +177,7 @@ def choose_typical(probability: Mapping[str, Float[np.ndarray, " n"]]) -> tuple[
     first that the ensemble does; else the first.
 
     Args:
-        probability: of the finding, by classifier.
+        probability: the probability of the finding, by classifier.
 
     Returns:
         The position of the image, and words for its caption.

@@ -41,6 +41,7 @@ TEMPERATURES = {"plain": 1.112, "robust": 0.453}
 
 
 def overlap(classifier: str, method: str) -> float | None:
-    """The mean IoU of Table 2; of a variant, as "GBP, stem only", that of its method; or None."""
+    """The mean IoU of Table 2, or None where the paper prints none. A variant, such as "GBP, stem
+    only", has the value of its method."""
     mean, _ = TABLE_2[classifier].get(method.partition(",")[0], (None, None))
     return mean

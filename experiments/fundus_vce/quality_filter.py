@@ -12,12 +12,12 @@ from jaxtyping import Bool, Float, Int
 
 from cfx_jax.data import split
 from cfx_jax.models import ensemble, per_image
-from cfx_jax.objectives import Classifier
 from experiments.fundus_vce.accuracy import balanced_interval
 from experiments.fundus_vce.config import Config
 from experiments.fundus_vce.data import Sources
 from experiments.shared import (
     Arrays,
+    Classifier,
     ImageSet,
     Workspace,
     decisions,

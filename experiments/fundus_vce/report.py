@@ -5,12 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cfx_jax.report import Claim
 from experiments.fundus_vce import figures, published, tables
 from experiments.fundus_vce.classifiers import best_training
 from experiments.fundus_vce.localisation import Localised, vce_method
 from experiments.fundus_vce.study import Study
-from experiments.shared import LEVEL_CAPTION, PaperReport, users_images
+from experiments.shared import LEVEL_CAPTION, Claim, PaperReport, users_images
 
 _TITLE = "Visual counterfactuals from a plain + robust ensemble"
 _AFTER_THE_PAPER = (
@@ -46,7 +45,7 @@ def write_report(folder: Path, study: Study, claims: Sequence[Claim]) -> None:
 
 
 def _settings(study: Study) -> Mapping[str, Any]:
-    """The settings as they were run; those of images that are not there are left out."""
+    """The settings as they were run; sentences about images that are not there are left out."""
     settings = dataclasses.asdict(dataclasses.replace(study.config, **study.classifiers.settings))
     if users_images(study.data.test) is not None:
         for name in ("synthetic", "quality", *([] if study.config.fine_tune else ["fine_tuning"])):

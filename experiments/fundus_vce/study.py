@@ -16,7 +16,7 @@ class Study(NamedTuple):
     """The results of the study.
 
     Attributes:
-        config: of the run.
+        config: the configuration of the run.
         sources: the images as they were opened or drawn.
         quality: the quality filter; None where there was none.
         data: the gradable images, split.

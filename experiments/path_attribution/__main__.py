@@ -17,8 +17,7 @@ best of the paper and has not been that here.
 Paper: a GPU; RSNA's 11,917 training images of 224 pixels (not run yet).
 """
 
-import experiments.charachon_shared
-import experiments.path_attribution
+from experiments import charachon_shared, path_attribution
 from experiments.path_attribution.claims import make_claims
 from experiments.path_attribution.config import Config
 from experiments.path_attribution.presets import PRESETS
@@ -39,7 +38,7 @@ def main(config: Config) -> None:
         claims=make_claims,
         write_report=write_report,
         tables=summary_tables,
-        code=[experiments.charachon_shared, experiments.path_attribution],
+        code=[charachon_shared, path_attribution],
         work="generation",
     )
 

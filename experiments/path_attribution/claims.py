@@ -14,14 +14,13 @@ import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.metrics import relevance_score
-from cfx_jax.report import Claim
 from cfx_jax.report.claims import Kind
 from experiments.charachon_shared import GRAD_CAM, GRADIENT, INTEGRATED_GRADIENTS, RANDOM, Groups
 from experiments.path_attribution import published
 from experiments.path_attribution.faithfulness import Faithfulness, NotMeasured
 from experiments.path_attribution.study import Study
 from experiments.path_attribution.tables import perturbation_level, relevance_level, values_of
-from experiments.shared import Statement, add_levels, find_level, of_one_training
+from experiments.shared import Claim, Statement, add_levels, find_level, of_one_training
 
 _PAR = 0.02  # ours; the largest difference that Table 1 shows between SyCE's v1 and E is 0.015
 _COMPETITIVE_R = 0.03  # the largest lead that Table 2 shows of v1 or v2 over v2,k, rounded up
@@ -55,7 +54,7 @@ class Comparison(NamedTuple):
         others: the methods that it is compared with.
         text: the claim in a sentence.
         place, kind: as in ``report.Claim``.
-        group: of Table 2.
+        group: a group of methods in Table 2.
         minimum: the least lead.
         strict: whether the lead is to be larger than that.
         sign: -1 where the first is to be below the others.
@@ -91,7 +90,7 @@ class Comparison(NamedTuple):
 
     @property
     def subjects(self) -> tuple[str, ...]:
-        """The methods that the claim is about, of which it says their level among the controls."""
+        """The methods whose level among the controls the claim states."""
         return self.methods if len(self.others) == 1 else (self.first,)
 
 
@@ -108,7 +107,7 @@ def judge(
     Args:
         task: "pneumonia" or "brain", whose printed figures stand beside ours; None for other
             images.
-        scores: of the maps against annotations; None where there are none.
+        scores: the scores of the maps against annotations; None where there are none.
         faithfulness: the sweeps of every method, or why there are none.
         note: what a reader must know to judge them.
     """

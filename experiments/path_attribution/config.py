@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from experiments.charachon_shared import CharachonConfig
+from trainers import autoencoder as autoencoder_trainer
 from trainers import cycle, fixed_point
-from trainers.autoencoder import Config as AutoencoderConfig
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class LatentConfig:
     methods: tuple[Literal["counterfactual", "shift"], ...] = ()
     """'counterfactual', with the attention map of ACAT; 'shift', latent shift (Cohen et al. 2021).
     Empty: none, and no autoencoder is trained."""
-    autoencoder: AutoencoderConfig = field(default_factory=AutoencoderConfig)
+    autoencoder: autoencoder_trainer.Config = field(default_factory=autoencoder_trainer.Config)
     """Training of the autoencoder; for grey images."""
     search: SearchConfig = field(default_factory=SearchConfig)
     """The search of counterfactuals."""

@@ -5,17 +5,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Int
 
-from cfx_jax.errors import InputError
 from experiments.charachon_shared import Groups, Setup, find_annotated
-from experiments.shared import ImageSet, decisions, predict, probabilities
+from experiments.shared import ImageSet, InputError, decisions, predict, probabilities
 
 
 class Explained(NamedTuple):
     """Test images, and what the classifier says of them.
 
     Attributes:
-        images: in the order of the test set.
-        probability: of the finding, (n,).
+        images: the images, in the order of the test set.
+        probability: the probability of the finding, (n,).
         predicted: the classifier's decision, (n,).
         localised: rows with an annotation, on which Table 1 is measured; none where the images have
             no annotations.

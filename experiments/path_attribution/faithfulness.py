@@ -1,7 +1,7 @@
 """Table 2 and Figure 2: do maps name what the classifier uses?
 
-The regions of an image are overwritten by those of an image of the other class, in the order that a
-map gives them, and the classifier is asked after each step. The overwriting image comes from the
+The regions of an image are overwritten by the regions of an image of the other class, in the order
+of a map's values. The classifier decides after each step. The overwriting image comes from the
 independent adversary, the same for all methods. Most relevant first gives the AOPC (Samek et al.
 2017) and the degradation, least relevant first the preservation; the relevance score R joins the
 last two.
@@ -21,8 +21,8 @@ from cfx_jax.metrics import (
     relevance_score,
 )
 from experiments.charachon_shared import RANDOM, Groups, Setup
-from experiments.path_attribution.adversary import find_turned
 from experiments.path_attribution.explained_images import Explained
+from experiments.path_attribution.generators import find_turned
 from experiments.path_attribution.overwriting import Overwriting, Sweep, regions_replaced
 from experiments.path_attribution.published import GROUPS
 from trainers import digest
@@ -45,7 +45,7 @@ class Faithfulness(NamedTuple):
 
     Attributes:
         predicted: the classifier's decision on each image, which is the class explained, (n,).
-        sweeps: by method; "Random" is the mean of several random maps.
+        sweeps: the sweeps of each method; "Random" is the mean of several random maps.
         regions: how many regions are replaced after each step, (steps,).
         groups: images that are drawn together.
         turned: share of the balanced subset whose decision the adversary turns over.
@@ -84,7 +84,7 @@ class Faithfulness(NamedTuple):
         return self._interval(group, areas, least)
 
     def above_random(self, method: str) -> Float[np.ndarray, "n steps"]:
-        """The AOPC up to each step, less that of random maps."""
+        """The AOPC up to each step, less the AOPC of random maps."""
         return self.aopc(method) - self.aopc(RANDOM)
 
     def aopc(self, method: str) -> Float[np.ndarray, "n steps"]:
@@ -128,7 +128,7 @@ def measure_faithfulness(
         explained: the images; those whose decision the adversary does not turn over are left out,
             as configured.
         others: the adversary of each explained image.
-        maps: by method, of each explained image.
+        maps: the map of each explained image, by method.
 
     Returns:
         The sweeps, or why there are none: an adversary that turns over too few images.

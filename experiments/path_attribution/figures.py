@@ -9,9 +9,8 @@ from itertools import product
 import numpy as np
 from jaxtyping import Int
 
-from cfx_jax.compilation import call
 from cfx_jax.metrics import above_percentile, intersection_over_union
-from cfx_jax.parallel import map_examples
+from cfx_jax.parallel import apply_to_examples
 from cfx_jax.report import (
     CounterfactualPanel,
     CounterfactualRow,
@@ -24,8 +23,8 @@ from cfx_jax.report import (
     curve,
     saliency_grid,
 )
-from experiments.path_attribution.adversary import NAME as ADVERSARY
 from experiments.path_attribution.faithfulness import Faithfulness
+from experiments.path_attribution.generators import ADVERSARY
 from experiments.path_attribution.published import GENERATORS, METHODS, STATE_OF_THE_ART, VARIANTS
 from experiments.path_attribution.study import Study
 from experiments.shared import PaperReport, probabilities
@@ -118,7 +117,7 @@ def draw_pairs(report: PaperReport, study: Study) -> None:
 
 
 def draw_perturbation(report: PaperReport, faithfulness: Faithfulness) -> None:
-    """Draws Figure 2: the AOPC of every method, less that of random maps."""
+    """Draws Figure 2: the AOPC of every method, less the AOPC of random maps."""
     compared = [f"{generator} {variant}" for generator, variant in _COMPARED]
     methods = {made: [f"{made} {variant}" for variant in VARIANTS] for made in GENERATORS}
     methods["state of the art"] = [*STATE_OF_THE_ART, *compared]
@@ -158,7 +157,7 @@ def _adversaries(study: Study, name: str, rows: Int[np.ndarray, " m"]) -> list[C
     """The adversaries of some images, with the classifier's probability of their class."""
     images = study.pairs[name].adversarial[rows]
     targets = 1 - study.explained.predicted[rows]
-    logits = map_examples(call, study.setup.network.classifier, images)
+    logits = apply_to_examples(study.setup.network.classifier, images)
     reached = np.take_along_axis(probabilities(logits), targets[:, None], axis=1)[:, 0]
     return [
         CounterfactualPanel(

@@ -29,11 +29,11 @@ class PathMaps(NamedTuple):
     """The maps of one set of pairs.
 
     Attributes:
-        maps: by variant, (n, h, w), at least 0; on the own path without E, which does not depend on
-            the path.
+        maps: the maps of each variant, (n, h, w), at least 0; on the own path without E, which does
+            not depend on the path.
         residual: how far the path integral of each image is from the change of the score, (n,), in
             probability.
-        change: that change, the score of class 1 at the path's end less that at its start, (n,).
+        change: the score of class 1 at the path's end less the score at its start, (n,).
     """
 
     maps: Mapping[str, Float[np.ndarray, "n h w"]]

@@ -21,7 +21,7 @@ _AT_ONCE = 32  # steps of one image that are classified at once
 class Sweep(NamedTuple):
     """The probability of the explained class while regions are replaced, (n, steps).
 
-    The first is that of the image itself.
+    The first value belongs to the image itself.
 
     Attributes:
         degraded: most relevant regions first.
@@ -44,8 +44,8 @@ class Overwriting(NamedTuple):
     Attributes:
         settings: side of the regions, how many go at once, how many random maps there are.
         classifier: one image -> two logits.
-        images: in [0, 1].
-        others: what they are overwritten with.
+        images: the images, values in [0, 1].
+        others: the images whose pixels overwrite them.
         predicted: the class explained, 0 or 1.
         batch_size: images classified at once.
     """

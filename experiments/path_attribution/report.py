@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from cfx_jax.report import Claim
 from experiments.charachon_shared import (
     describe_brackets,
     describe_start,
@@ -20,7 +19,7 @@ from experiments.path_attribution.figures import (
 )
 from experiments.path_attribution.maps import smoothing_sigma
 from experiments.path_attribution.study import Study
-from experiments.shared import LEVEL_CAPTION, PaperReport, users_images, without_places
+from experiments.shared import LEVEL_CAPTION, Claim, PaperReport, users_images, without_places
 
 _TITLE = "Path-based attribution between generated images"
 _AFTER_THE_PAPER = (

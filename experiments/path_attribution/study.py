@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from cfx_jax.errors import InputError
 from experiments.charachon_shared import (
     Localisation,
     PairGenerator,
@@ -23,8 +22,6 @@ from experiments.charachon_shared import (
     train_similar_adversarial,
 )
 from experiments.path_attribution import published
-from experiments.path_attribution.adversary import NAME as ADVERSARY
-from experiments.path_attribution.adversary import train_adversary
 from experiments.path_attribution.config import Config
 from experiments.path_attribution.explained_images import Explained, choose_images
 from experiments.path_attribution.faithfulness import (
@@ -32,7 +29,14 @@ from experiments.path_attribution.faithfulness import (
     NotMeasured,
     measure_faithfulness,
 )
-from experiments.path_attribution.generators import CycleGenerators, Pairs, make_pairs, train_cycle
+from experiments.path_attribution.generators import (
+    ADVERSARY,
+    CycleGenerators,
+    Pairs,
+    make_pairs,
+    train_adversary,
+    train_cycle,
+)
 from experiments.path_attribution.latent import NAMES, prepare_searches
 from experiments.path_attribution.maps import (
     Integration,
@@ -41,7 +45,7 @@ from experiments.path_attribution.maps import (
     integrate_straight,
     smoothing_sigma,
 )
-from experiments.shared import Arrays, Workspace
+from experiments.shared import Arrays, InputError, Workspace
 
 
 class Study(NamedTuple):
@@ -52,13 +56,14 @@ class Study(NamedTuple):
         explained: the images that are explained.
         generators: CyCE, SyCE, SAGen, the latent searches and the adversary, in this order,
             without those that are left out.
-        quality: what each reaches on all test images, by name.
+        quality: the measures of each generator on all test images, by name.
         pairs: the images that each makes of the explained images, by name.
-        paths: the maps of each pair but the adversary's, and those of SyCE on its own path, by
+        paths: the maps of each pair but the adversary's, and the maps of SyCE on its own path, by
             name.
-        maps: by method, of the explained images (n, h, w); without those of controls.
+        maps: the maps of the explained images (n, h, w), by method; without the controls.
         percentiles: the thresholds of Table 1.
-        localisation: by method and control, on the annotated images; empty where there are none.
+        localisation: the scores of each method and control on the annotated images; empty where
+            there are none.
         faithfulness: the sweeps of every method and control, or why there are none.
     """
 
@@ -223,7 +228,7 @@ def _integrate(
 
 
 def _state_of_the_art(setup: Setup[Config], explained: Explained) -> dict[str, np.ndarray]:
-    """The maps of the methods that the paper compares with, but for those of pairs of images.
+    """The maps of the methods that the paper compares with, without the maps of pairs of images.
 
     None where they are left out.
     """

@@ -116,7 +116,7 @@ def perturbation_level(faithfulness: Faithfulness, method: str) -> Level | None:
 
 
 def perturbation_table(faithfulness: Faithfulness, regions: Iterable[int]) -> Table:
-    """The AOPC less that of random maps, up to several numbers of regions."""
+    """The AOPC less the AOPC of random maps, up to several numbers of regions."""
     steps = dict.fromkeys(faithfulness.step_of(number) for number in regions)
     columns = [f"AOPC less random, {faithfulness.regions[step]} regions" for step in steps]
     chance, groups, rows = faithfulness.aopc(RANDOM), faithfulness.groups.names, []

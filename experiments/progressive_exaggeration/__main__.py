@@ -18,7 +18,7 @@ paper: a GPU, and 240 GB of disk. The paper prints distances of 35.8 and 106.3 f
 same person in 85 % of the explanations.
 """
 
-import experiments.progressive_exaggeration
+from experiments import progressive_exaggeration
 from experiments.progressive_exaggeration.claims import make_claims
 from experiments.progressive_exaggeration.config import Config
 from experiments.progressive_exaggeration.presets import PRESETS
@@ -39,7 +39,7 @@ def main(config: Config) -> None:
         claims=make_claims,
         write_report=write_report,
         tables=summary_tables,
-        code=[experiments.progressive_exaggeration],
+        code=[progressive_exaggeration],
     )
 
 

@@ -12,7 +12,6 @@ import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.metrics import Interval, bootstrap_interval, interval_over_runs
-from cfx_jax.report import Claim
 from experiments.progressive_exaggeration import published
 from experiments.progressive_exaggeration.label_study import (
     OURS,
@@ -24,7 +23,7 @@ from experiments.progressive_exaggeration.label_study import (
     own_psnr,
 )
 from experiments.progressive_exaggeration.study import Study
-from experiments.shared import AT_LEAST, MORE, Statement, of_one_training
+from experiments.shared import AT_LEAST, MORE, Claim, Statement, of_one_training
 
 _DRAWS = 1000
 _DATA_CONSISTENCY = "section 4.1, data consistency, and Table 1"
@@ -88,8 +87,8 @@ def _nearer(
     """Yields the claim that one distance is below another, where both are known.
 
     Args:
-        study: of the label.
-        statement: of the paper.
+        study: the study of the label.
+        statement: the paper's statement.
         paper: its distances, by name.
         compared: group and method of the two distances, by name, the nearer one first.
     """
@@ -224,11 +223,11 @@ def _mean_of_trainings(
     """The claim on the mean of a measure of each query, by one training of the explainer or more.
 
     Args:
-        study: of the label.
-        statement: what is claimed.
+        study: the study of the label.
+        statement: the claim.
         values: for each training, one number for each query.
-        statistic: what they measure.
-        bounds: of the mean.
+        statistic: the name of what the numbers measure.
+        bounds: the bounds of the mean.
     """
     if len(values) == 1:
         return statement.settle_mean({}, values[0], statistic, **study.subject.units, **bounds)

@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from experiments.shared import ImagesConfig
-from trainers.multi_label import Config as ClassifierConfig
-from trainers.progressive import Config as ExplainerConfig
-from trainers.segmentation import Config as SegmentationConfig
-from trainers.vae import Config as VAEConfig
+from trainers import multi_label as classifier_trainer
+from trainers import progressive as explainer_trainer
+from trainers import segmentation as segmentation_trainer
+from trainers import vae as vae_trainer
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,11 @@ class HeartConfig:
     """Height and width of the radiographs, in pixels (paper: 128)."""
     num_images: int = 5000
     """Radiographs, over all parts."""
-    classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
+    classifier: classifier_trainer.Config = field(default_factory=classifier_trainer.Config)
     """Training of the classifier of cardiomegaly."""
-    explainer: ExplainerConfig = field(default_factory=ExplainerConfig)
+    explainer: explainer_trainer.Config = field(default_factory=explainer_trainer.Config)
     """Training of its explainer."""
-    segmentation: SegmentationConfig = field(default_factory=SegmentationConfig)
+    segmentation: segmentation_trainer.Config = field(default_factory=segmentation_trainer.Config)
     """Training of the segmentation of lungs and heart, on the explainer's training images; classes
     and channels are set by the images."""
 
@@ -60,8 +60,8 @@ class Config(ImagesConfig):
     listed with the columns path, label, and optionally group, split; 'celeba:PATH' and
     'chexpert:PATH', CelebA and CheXpert as they are downloaded."""
     label: str = "smiling"
-    """The label that is explained, of those that the images have; a folder has only that of its
-    last class, and 'chest' only cardiomegaly."""
+    """The label that is explained, of those that the images have; a folder has only the label of
+    its last class, and 'chest' only cardiomegaly."""
     labels: tuple[str, ...] = ()
     """The labels that are read, of those that the images have, the explained one among them; empty:
     all.
@@ -91,17 +91,17 @@ class Config(ImagesConfig):
     noise: float = 0.0
     """Largest standard deviation of noise on the classifiers' training images, drawn anew for each
     (ours). Without noise a small classifier's probability follows what the eye does not see."""
-    classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
+    classifier: classifier_trainer.Config = field(default_factory=classifier_trainer.Config)
     """Training of the classifier that is explained, one sigmoid for each label; labels, channels
     and normalisation are set by the images. A second one of another seed judges what the
     explanations show."""
-    explainer: ExplainerConfig = field(default_factory=ExplainerConfig)
+    explainer: explainer_trainer.Config = field(default_factory=explainer_trainer.Config)
     """Training of encoder and conditional generator; channels are set by the images."""
     trainings: int = 1
     """Trainings of the explained label's explainer, and of either one of the chapter "bias", of one
     seed after the other. Claims about the explainer draw them with the queries; tables and figures
     show the first."""
-    vae: VAEConfig = field(default_factory=VAEConfig)
+    vae: vae_trainer.Config = field(default_factory=vae_trainer.Config)
     """Training of the autoencoder of xGEM; size and channels are set by the images."""
     xgem: XGEMConfig = field(default_factory=XGEMConfig)
     """The search of xGEM."""
@@ -144,8 +144,8 @@ class Config(ImagesConfig):
     """Test images that are explained, at most, as many of either decision."""
     inception: str = ""
     """File of Inception-v3's weights, for Fréchet distances that compare with published ones;
-    without it the features are those of the second classifier, and distances compare with each
-    other alone."""
+    without it the features come from the second classifier, and distances compare with each other
+    alone."""
     recogniser: str = ""
     """What recognises faces, as MODULE:FUNCTION: it takes images (n, h, w, c), float32 in [0, 1],
     and gives a vector for each, (n, d), whose cosine distance is below 0.5 for one person, as of

@@ -7,9 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from cfx_jax.checks import check_choice
+from cfx_jax.checks import InputError, check_choice
 from cfx_jax.data import split
-from cfx_jax.errors import InputError
 from experiments.progressive_exaggeration.config import Config
 from experiments.shared import (
     COPIES,
@@ -44,7 +43,7 @@ class Part(NamedTuple):
     """A part of the images, shuffled.
 
     Attributes:
-        images: with their positions in the source.
+        images: the images, with their positions in the source.
         labels: (n, k), 0 or 1 for each label.
         people: whom each image shows, where several may show one; or None.
     """
@@ -89,8 +88,8 @@ class Data(NamedTuple):
 
     Attributes:
         train, validation, test: disjoint, by patient where patients are known.
-        names: of the labels.
-        class_names: what not having and having the explained label is called.
+        names: the names of the labels.
+        class_names: the names of images without and with the explained label.
         explained: position of the explained label among the names.
         note: what a reader must know beside every figure.
     """
@@ -114,7 +113,7 @@ class Data(NamedTuple):
         return [part.images.identity for part in (self.train, self.validation, self.test)]
 
     def of(self, labels: Sequence[str], explained: str) -> "Data":
-        """The same images with some of the labels, of which one is explained."""
+        """The same images with some of the labels, one of them explained."""
         columns = [self.names.index(label) for label in labels]
         parts = (self.train, self.validation, self.test)
         train, validation, test = (

@@ -37,7 +37,7 @@ class Item(NamedTuple):
     Attributes:
         question: without an id, which would tell the kind.
         truth: the correct option.
-        category: what results are grouped by.
+        category: the group by which results are averaged.
     """
 
     question: Question
@@ -49,8 +49,8 @@ def write_human_study(folder: Path, study: LabelStudy, chapters: Mapping[str, Ch
     """Writes ``questionnaire.html`` for the raters and ``key.json`` for who asks them.
 
     Args:
-        folder: of both files.
-        study: of the label.
+        folder: the folder of both files.
+        study: the study of the label.
         chapters: "attributes" gives Task 2, "bias" Task 3; without them there is Task 1 alone.
 
     Returns:

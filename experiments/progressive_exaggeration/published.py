@@ -152,7 +152,7 @@ def _shares(row: Row) -> Row:
 
 
 def of_chest(label: str) -> bool:
-    """Whether a label is that of radiographs, which have no faces to verify."""
+    """Whether a label belongs to radiographs, which have no faces to verify."""
     return plain(label) == CARDIOMEGALY
 
 

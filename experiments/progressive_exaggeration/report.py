@@ -5,14 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cfx_jax.metrics import brier_score
-from cfx_jax.report import Claim
 from experiments.progressive_exaggeration import figures, tables
 from experiments.progressive_exaggeration.config import Config
 from experiments.progressive_exaggeration.data import WORLDS
 from experiments.progressive_exaggeration.human_study import write_human_study
 from experiments.progressive_exaggeration.label_study import LabelStudy, normalised
 from experiments.progressive_exaggeration.study import Study
-from experiments.shared import PaperReport, users_images, with_image_shape
+from experiments.shared import Claim, PaperReport, users_images, with_image_shape
 
 _TITLE = "Explanation by progressive exaggeration"
 _USERS_IMAGES = (

@@ -1,5 +1,8 @@
 """Parts that experiments share: images, stages and their results, claims, report, one run."""
 
+from cfx_jax.errors import InputError as InputError
+from cfx_jax.objectives import Classifier as Classifier
+from cfx_jax.report import Claim as Claim
 from experiments.shared.array_store import Rows as Rows
 from experiments.shared.array_store import choose_rows as choose_rows
 from experiments.shared.array_store import fill_rows as fill_rows

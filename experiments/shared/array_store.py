@@ -61,7 +61,7 @@ def store_parts(
     A stopped run goes on where it was.
 
     Args:
-        workspace: whose folder of the stage holds them.
+        workspace: the workspace, whose folder of the stage holds the arrays.
         stage: its name.
         depends: all that its result depends on.
         number: rows of every array, over all parts.
@@ -100,15 +100,15 @@ def fill_rows(
     dtype: Any = np.float32,
     label: str | bool = False,
 ) -> np.ndarray:
-    """An array in a file, of which missing rows are made; a stopped run goes on where it was.
+    """An array in a file whose missing rows are computed; a stopped run goes on where it was.
 
     Args:
-        folder: of this array alone.
-        shape: of the array.
+        folder: the folder of this array alone.
+        shape: the shape of the array.
         make: positions of rows -> these rows; asked for as many at once as a part may have.
         wanted: the positions of the rows that are made, all others being 0; None for all.
-        dtype: of the array.
-        label: of a progress bar; False for none.
+        dtype: the number type of the array.
+        label: the label of a progress bar; False for none.
 
     Returns:
         The array, mapped from the file and read-only: what is not looked at is not in memory.
@@ -144,7 +144,7 @@ def choose_rows(values: Rows, rows: Int[np.ndarray, " m"], folder: Path) -> np.n
     Args:
         values: all rows.
         rows: the positions of those that are wanted.
-        folder: of the file, for these values and positions alone.
+        folder: the folder of the file, for these values and positions alone.
     """
     if isinstance(values, np.ndarray) and not isinstance(values, np.memmap):
         return values[rows]
@@ -159,9 +159,9 @@ def row_slices(
 
     Args:
         number: rows in all.
-        row_bytes: of one row.
-        multiple: that the number of rows in a part, but for the last, is to be of, such as a batch;
-            at least so many.
+        row_bytes: the number of bytes of one row.
+        multiple: the number of rows of each part but the last is a multiple of it, such as the size
+            of a batch.
         first: the row where the first part starts.
     """
     size = max(1, PART_BYTES // max(1, row_bytes * multiple)) * multiple
@@ -233,7 +233,7 @@ def _layout(arrays: Arrays) -> Layout:
 
 
 def _created(folder: Path, number: int, layout: Layout) -> _Store:
-    """Arrays of zeros, which take no room yet, of which no row is written."""
+    """Arrays of zeros without a written row, which take no room yet."""
     with writing("the arrays", folder, _ADVICE):
         (folder / _WRITTEN).unlink(missing_ok=True)  # it speaks of files that are replaced now
         for name, (shape, dtype) in layout.items():

@@ -54,13 +54,13 @@ class Statement(NamedTuple):
         note: str = "",
         **bounds: Any,
     ) -> Claim:
-        """The claim, settled by any statistic of which an interval is known.
+        """The claim, settled by any statistic whose interval is known.
 
         Args:
             paper: the paper's figures by name.
             ours: our figures by name.
-            interval: of the statistic.
-            statistic: what the interval is of.
+            interval: the interval of the statistic.
+            statistic: the name of the number that the interval covers.
             note: what a reader must know to judge it.
             bounds: ``minimum``, ``maximum``, ``strict`` of the statistic, as in ``report.verdict``.
         """
@@ -94,10 +94,10 @@ class Statement(NamedTuple):
             paper, bounds: as in ``settle``.
             ours: two measures by name, the first less the second; finite, one number for each
                 image.
-            statistic: what they measure.
+            statistic: the name of what the numbers measure.
             groups: whom each image shows, where several show one; they are drawn together.
-            unit: what the numbers are of, in words.
-            group_unit: what the groups are, in words.
+            unit: the name of the cases that the numbers describe, such as images.
+            group_unit: the name of the groups, such as patients.
 
         Raises:
             InputError: no image, or values that are not finite.
@@ -167,7 +167,7 @@ class Statement(NamedTuple):
                 test case, the same cases for both methods.
             cases: for each run, the names of the cases; None where all runs are tested on the same
                 ones.
-            unit: what the cases are, in words.
+            unit: the name of the cases, such as images.
 
         Returns:
             The claim, with the interval of ``metrics.interval_over_runs``.
@@ -204,9 +204,9 @@ class Statement(NamedTuple):
         Args:
             paper, ours: as in ``settle``.
             leads: the lead of each image in each measure, or on each other method.
-            statistic: what the least mean lead is of, in words.
+            statistic: the name of the number whose least mean lead is settled.
             groups, unit, group_unit: as in ``settle_pair``.
-            bounds: of the least mean lead.
+            bounds: the bounds of the least mean lead.
         """
         interval = bootstrap_interval(leads, statistic=_least_mean, groups=groups)
         statistic += f", over {counted(len(leads), unit, groups, group_unit)}"

@@ -8,11 +8,9 @@ from typing import TypeVar
 import jax
 
 from cfx_jax.errors import InputError, import_extra
-from cfx_jax.parallel import DISTRIBUTED_HELP, is_alone, status_of
+from cfx_jax.parallel import CAN_GO_ON, DISTRIBUTED_HELP, is_alone, status_of
 
 C = TypeVar("C")
-
-_STOPPED = "stopped: start the same command again to go on"
 
 
 def run(
@@ -48,7 +46,7 @@ def run(
             main, type(presets[preset]), rest, more_help=DISTRIBUTED_HELP, default=presets[preset]
         )
 
-    _end_with(status_of(start, arguments, program="error", stopped=_STOPPED))
+    _end_with(status_of(start, arguments, program="error", stopped=CAN_GO_ON))
 
 
 def command(
@@ -74,7 +72,7 @@ def command(
             )
         _start(main, config_class, rest)
 
-    _end_with(status_of(start, arguments, program="error", stopped=_STOPPED))
+    _end_with(status_of(start, arguments, program="error", stopped=CAN_GO_ON))
 
 
 def _end_with(status: int) -> None:

@@ -130,8 +130,9 @@ def control_maps(
     """The maps of every control, by name.
 
     Args:
-        images: in [0, 1].
-        seed: of the random pixels; those of image i depend on it and on i alone.
+        images: the images, values in [0, 1].
+        seed: the seed of the random pixels; the pixels of image i depend on the seed and on i
+            alone.
         organs: where each organ is; ``find_body`` of each image where None.
         annotations: where each finding is, empty for images without one; None where none is known.
         counterfactuals: the true counterfactual of each image; None where it is not known.
@@ -247,11 +248,11 @@ def find_level(
     groups: Shaped[np.ndarray, " n"] | None = None,
     sign: int = 1,
 ) -> Level | None:
-    """The level of a method by its scores and those of the controls on the same images.
+    """The level of a method, by its scores and the controls' scores on the same images.
 
     Args:
         method: its name; None is returned for a control.
-        scores: by method and control, one finite number for each image.
+        scores: for each method and control, one finite number for each image.
         controls: names of the trivial ones; those without scores do not count.
         groups: whom each image shows, where several show one; they are drawn together.
         sign: -1 where lower scores are better.
@@ -276,8 +277,8 @@ def find_level_of_runs(
 
     Args:
         method: its name; None is returned for a control.
-        scores: by method and control, for each run, one number for each case, the same cases for
-            all; higher is better.
+        scores: for each method and control, and for each run, one number for each case; the cases
+            are the same for all, and higher is better.
         controls: names of the trivial ones; those without scores do not count.
         cases: for each run, the names of the cases; None where all runs have the same ones.
     """

@@ -12,10 +12,9 @@ from typing import Generic, NamedTuple, TypeVar
 import numpy as np
 from jaxtyping import Int, Shaped
 
-from cfx_jax.checks import check_choice
+from cfx_jax.checks import InputError, check_choice
 from cfx_jax.data import ImageSource, SyntheticBrain, SyntheticChest, SyntheticFaces, sets
 from cfx_jax.data.worlds.face import ATTRIBUTES
-from cfx_jax.errors import InputError
 from cfx_jax.parallel import first_then_others
 from experiments.shared.folder_images import (
     FolderImages,
@@ -101,7 +100,7 @@ class OpenedImages(NamedTuple):
     """All images of one kind, before they are split.
 
     Attributes:
-        images: with the explained label.
+        images: the images, with the explained label.
         note: what a reader must know beside every figure.
         labels: (n, k), 0 or 1 for each label.
         names: the labels' names.
@@ -124,7 +123,7 @@ class OpenedImages(NamedTuple):
 
 
 def _one_label(images: ImageSet, note: str, annotation: str | None = None) -> OpenedImages:
-    """Images of two classes, of which the second is the label."""
+    """Images of two classes; the second class is the label."""
     labels, names = images.labels[:, None], (images.class_names[-1],)
     return OpenedImages(images, note, labels, names, annotation)
 

@@ -65,7 +65,7 @@ def run_experiment(
     """Runs every stage that has no result yet, then writes the report and prints tables and claims.
 
     Args:
-        name: of the experiment, and of its folder of results.
+        name: the name of the experiment, and of its folder of results.
         config: a dataclass, one of the presets or a change of it.
         presets: configurations by name.
         study: trains and measures, ``(config, workspace) -> results``.
@@ -148,7 +148,7 @@ def alone(experiment: str, folder: Path) -> Iterator[None]:
 
     Args:
         experiment: its name.
-        folder: of the results.
+        folder: the folder of the results.
 
     Raises:
         InputError: another process is at work there.
@@ -166,7 +166,7 @@ def draw_once(folder: Path, config: Any, drawn_from: str, draw: Callable[[], obj
     """Draws a report, unless the folder holds one that was drawn from the same results.
 
     Args:
-        folder: of the report; ``config.json`` and a stamp are written beside it.
+        folder: the folder of the report; ``config.json`` and a stamp are written beside it.
         config: the run's configuration, a dataclass.
         drawn_from: names all that the report depends on, its code too.
         draw: writes ``report.html`` and what belongs to it.

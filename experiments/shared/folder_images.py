@@ -55,18 +55,18 @@ class FolderImages(StoredImages):
     Args:
         collection: the images, with labels.
         organ: whether items have an ``organ_mask``, and what of the images is made black. Copies
-            and fingerprints are those of the images as they were before.
+            and fingerprints describe the images as they were before.
 
     Attributes:
-        patients: for each image the group that it belongs to, such as a patient's; None where no
+        patients: for each image the group to which it belongs, such as a patient; None where no
             groups are known.
         splits: for each image the part that a table puts it into; None where none does.
-        copies: for each image the place of the first that equals it, so that copies come into one
-            part of a split; None where no image occurs twice.
-        counts: what the files hold beside usable images -> how many.
+        copies: for each image the place of the first image that equals it, so that copies come into
+            one part of a split; None where no image occurs twice.
+        counts: for each kind of content that is no usable image, the number of such files.
         skipped: a line for each file that is not used: its name and the reason.
         notes: sentences on what was found.
-        fingerprints: of each image.
+        fingerprints: the fingerprint of each image.
     """
 
     group_unit = "groups"
@@ -103,7 +103,7 @@ def load_folder(path: str, options: FolderOptions) -> ImageSet:
 
     Args:
         path: what ``open_images`` takes.
-        options: of the images.
+        options: the options of the images.
 
     Returns:
         All images, in memory; the source is a ``FolderImages``.
@@ -146,7 +146,8 @@ def load_folder(path: str, options: FolderOptions) -> ImageSet:
 
 
 def users_images(images: ImageSet) -> FolderImages | None:
-    """The user's own images of which a set is; None for images of a program or a published set."""
+    """The user's own images that a set belongs to; None for images of a program or a published
+    set."""
     return images.source if isinstance(images.source, FolderImages) else None
 
 

@@ -8,11 +8,10 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from cfx_jax.compilation import call
 from cfx_jax.data import ImageSource, labels_of, load_arrays, split
 from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier, decision
-from cfx_jax.parallel import concatenate, map_examples, progress_bar
+from cfx_jax.parallel import apply_to_examples, concatenate, progress_bar
 from experiments.shared.workspace import Arrays
 
 COPIES, PATIENTS = "different images", "patients"
@@ -65,7 +64,7 @@ class ImageSet:
     Args:
         source: the images.
         indices: positions in the source.
-        origin: what the images of the source depend on.
+        origin: all that the images of the source depend on.
 
     Attributes:
         labels: the class of each image.
@@ -170,7 +169,7 @@ def predict(
     logits = []
     with progress_bar(len(images), progress) as bar:
         for chunk in images.chunks():
-            logits.append(map_examples(call, classifier, chunk, batch_size=_BATCH))
+            logits.append(apply_to_examples(classifier, chunk, batch_size=_BATCH))
             bar.update(len(chunk))
     return concatenate(logits)
 

@@ -40,10 +40,10 @@ class PaperReport:
 
     Args:
         folder: where everything is written.
-        title: of the page; the classes of a user's own images stand behind it.
+        title: the title of the page; the classes of a user's own images stand behind it.
         introduction: below the title.
         note: what a reader must know beside every table and figure.
-        users: a user's own images, of which the report is then: it says what was found in the
+        users: a user's own images, which the report then describes: it says what was found in the
             files, leaves the paper's figures out, and says what its words mean.
     """
 
@@ -87,11 +87,11 @@ class PaperReport:
         """Writes a table as ``NAME.csv`` and ``NAME.md``, and adds it to the page.
 
         Args:
-            name: of the files.
+            name: the name of the files.
             table: columns and rows.
-            caption: on the page.
+            caption: the caption on the page.
             digits: decimals of numbers.
-            note: in the files; None for the report's own.
+            note: the note in the files; None for the report's own.
         """
         columns, rows = table if self._users is None else without_paper(table)
         caption = self._caption(caption)
@@ -112,12 +112,12 @@ class PaperReport:
         """Draws a figure or an animation with the report's note, and adds it.
 
         Args:
-            name: of the file; ``.gif`` for an animation.
+            name: the name of the file; ``.gif`` for an animation.
             function: draws it, ``(path, *content, note=..., **options)``, such as ``curve``.
-            content: what is drawn.
-            caption: on the page.
-            alt: what is to be seen in it, in words.
-            options: of the function.
+            content: the contents of the figure, as the function takes them.
+            caption: the caption on the page.
+            alt: a description of the figure in words.
+            options: the options of the function.
         """
         path = self.folder / name
         function(path, *content, note=self.note, **options)
@@ -137,7 +137,7 @@ class PaperReport:
         """Adds claims, settings and what made the report, and writes the page.
 
         Args:
-            claims: in reading order; their section is left out where there are none.
+            claims: the claims in reading order; their section is left out where there are none.
             config: the run's configuration, a dataclass.
 
         Returns:

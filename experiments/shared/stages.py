@@ -23,7 +23,7 @@ class Took(NamedTuple):
     """A stage of an earlier run.
 
     Attributes:
-        seconds: that it took when its results were computed.
+        seconds: the seconds that the stage took when its results were computed.
         folders: names of the folders of its results.
     """
 
@@ -35,8 +35,8 @@ class Stages:
     """The stages of one run, in their order.
 
     Args:
-        names: of the stages.
-        folder: of the experiment's work.
+        names: the names of the stages.
+        folder: the folder of the experiment's work.
         identity: a digest of the configuration, which names the file of its times.
     """
 
@@ -65,7 +65,7 @@ class Stages:
         """Ends the stage before, and prints which one begins, and the time so far and ahead.
 
         Args:
-            name: one of the stages.
+            name: the name of the stage.
         """
         self.end()
         self._now, self._begun, self._folders = name, time.monotonic(), []

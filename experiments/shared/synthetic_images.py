@@ -32,10 +32,10 @@ def stored_fields(
     """Some fields of all images.
 
     Args:
-        name: of the world, in the stage's.
+        name: the name of the world, a part of the stage's name.
         world: makes the source.
-        options: of the world, on which the images depend.
-        fields: those that are kept.
+        options: the options of the world, on which the images depend.
+        fields: the names of the fields that are kept.
         workspace: keeps them.
     """
     return workspace.cached(
@@ -66,8 +66,8 @@ def draw_fields(
 
     Args:
         world, options, fields: as of ``stored_fields``.
-        processes: that draw, from ``drawing_processes``, where several worlds are drawn; None for
-            processes of its own.
+        processes: the processes that draw, from ``drawing_processes``, where several worlds are
+            drawn; None for processes of its own.
     """
     source = world(**options)
     everything = np.arange(len(source))

@@ -26,7 +26,7 @@ def fit_to_images(settings: C, images: ImageSet, workspace: Workspace) -> C:
     """A training's settings with the classes, channels, normalisation and steps of its images.
 
     Args:
-        settings: of the training.
+        settings: the settings of the training.
         images: it is trained on.
         workspace: keeps the result.
     """
@@ -88,13 +88,13 @@ def train_network(
     """Trains a classifier, or reads it from its folder, and checks that it can be explained.
 
     Args:
-        name: what is printed at its start.
-        trainer: of the classifier.
-        settings: of the training.
+        name: the name that is printed at the start.
+        trainer: the trainer of the classifier.
+        settings: the settings of the training.
         images: it is trained on.
         validation: images by which the weights are chosen.
         folder: keeps the weights.
-        options: of the trainer.
+        options: the options of the trainer.
 
     Raises:
         InputError: a network that cannot be explained, see ``check_diagnosis``.

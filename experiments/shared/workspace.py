@@ -74,7 +74,8 @@ class Workspace:
 
     Args:
         root: the folder.
-        stages: of the run, which are told of every folder; None where nobody counts them.
+        stages: the stages of the run, which are told of every folder; None where nobody counts
+            them.
 
     Attributes:
         root: the folder.
@@ -96,7 +97,7 @@ class Workspace:
         """Says that a stage of the experiment begins.
 
         Args:
-            name: one of those that ``run_experiment`` was given.
+            name: the name of one of the stages that ``run_experiment`` was given.
         """
         if self._stages is not None:
             self._stages.begin(name)

@@ -15,8 +15,7 @@ similar one; IoU of the maps at percentile 98: Single AE2 (W,TV) 0.41, averaged 
 Paper: a GPU; eight trainings of 70 epochs of 11,917 images of 224 pixels (not run yet).
 """
 
-import experiments.charachon_shared
-import experiments.similar_adversarial
+from experiments import charachon_shared, similar_adversarial
 from experiments.shared import command_line, run_experiment
 from experiments.similar_adversarial.claims import make_claims
 from experiments.similar_adversarial.config import Config
@@ -37,7 +36,7 @@ def main(config: Config) -> None:
         claims=make_claims,
         write_report=write_report,
         tables=summary_tables,
-        code=[experiments.charachon_shared, experiments.similar_adversarial],
+        code=[charachon_shared, similar_adversarial],
         work="generation",
     )
 

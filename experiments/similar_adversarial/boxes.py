@@ -14,8 +14,8 @@ class Boxes(NamedTuple):
     """The boxes of a set of images, one number for each.
 
     Attributes:
-        height, width: in pixels.
-        area: of height times width, in percent of the image.
+        height, width: the size of each box in pixels.
+        area: the area, height times width, in percent of the image.
         drawn: whether annotators drew them; otherwise they hold the connected regions of a mask.
     """
 
@@ -37,8 +37,8 @@ def find_boxes(images: ImageSet, annotation: str) -> Boxes | None:
     """Finds the boxes on some images; None where there is none.
 
     Args:
-        images: with ``boxes`` (n, k, 4), y0, x0, y1, x1, half-open and padded with zeros, or with
-            masks.
+        images: the images, with ``boxes`` (n, k, 4), y0, x0, y1, x1, half-open and padded with
+            zeros, or with masks.
         annotation: the field of the masks (n, h, w).
     """
     height, width = images.arrays["image"].shape[1:3]

@@ -7,9 +7,8 @@ import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.metrics import Interval, bootstrap_interval, interval_over_runs, roc_auc
-from cfx_jax.report import Claim
 from experiments.charachon_shared import RANDOM, Groups, Localisation, Quality
-from experiments.shared import AT_LEAST, MORE, Statement, add_levels
+from experiments.shared import AT_LEAST, MORE, Claim, Statement, add_levels
 from experiments.similar_adversarial import published
 from experiments.similar_adversarial.compared_generators import OURS
 from experiments.similar_adversarial.study import Study
@@ -28,7 +27,7 @@ class Lead(NamedTuple):
 
     Attributes:
         better, worse: the two methods.
-        percentiles: at which maps are thresholded.
+        percentiles: the percentiles at which maps are thresholded.
         areas: whether the areas under precision against recall count too.
     """
 

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cfx_jax.report import Claim
 from experiments.charachon_shared import (
     AVERAGED,
     BBMP,
@@ -25,7 +24,7 @@ from experiments.charachon_shared import (
     PERCEPTUAL,
     SMOOTH_GRAD,
 )
-from experiments.shared import Statement
+from experiments.shared import Claim, Statement
 from experiments.similar_adversarial import published
 from experiments.similar_adversarial.claim_comparisons import (
     ALIKE,
@@ -76,8 +75,8 @@ class Sentence(NamedTuple):
     """A sentence of the paper about ways to train.
 
     Attributes:
-        text: what is said.
-        ways: by the name of the claim, the better way to train and the worse one.
+        text: the sentence of the paper.
+        ways: for each claim, by its name, the better way to train and the worse one.
         place: where the paper says it.
         pair: the two images that are alike, of sentences about likeness.
     """

@@ -3,8 +3,8 @@
 import dataclasses
 
 from cfx_jax.losses import PUBLISHED_WEIGHTS
+from trainers import similar_adversarial as pair_trainer
 from trainers import with_run
-from trainers.similar_adversarial import Config as TrainerConfig
 
 NAIVE = "Adv. AE (TV)"
 """The adversarial generator alone, the naive formulation."""
@@ -18,11 +18,13 @@ NAMES = (NAIVE, *PUBLISHED_WEIGHTS)
 """Every row, in the order of the paper's tables."""
 
 
-def row_settings(name: str, base: TrainerConfig, *, duo_batch_size: int) -> TrainerConfig:
+def row_settings(
+    name: str, base: pair_trainer.Config, *, duo_batch_size: int
+) -> pair_trainer.Config:
     """The training of one row; every row sees as many images.
 
     Args:
-        name: of ``NAMES``.
+        name: one of ``NAMES``.
         base: the training of Single AE2 (W,TV); its class weights hold for every row.
         duo_batch_size: images of one step of the Duo generators, whose numbers of steps are in
             inverse proportion.
@@ -44,7 +46,7 @@ def row_settings(name: str, base: TrainerConfig, *, duo_batch_size: int) -> Trai
     return dataclasses.replace(base, generator="single", weights=weights, head_filters=heads)
 
 
-def _in_batches(base: TrainerConfig, batch_size: int) -> TrainerConfig:
+def _in_batches(base: pair_trainer.Config, batch_size: int) -> pair_trainer.Config:
     """A training that sees the same images in batches of another size; 0 steps stay 0."""
     run = base.run
 

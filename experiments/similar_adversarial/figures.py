@@ -11,9 +11,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import ndimage
 
-from cfx_jax.compilation import as_pytree, call
 from cfx_jax.metrics import above_percentile, psnr
-from cfx_jax.parallel import map_examples
+from cfx_jax.parallel import apply_to_examples
 from cfx_jax.report import (
     CounterfactualPanel,
     CounterfactualRow,
@@ -48,7 +47,7 @@ def draw_pairs(report: PaperReport, study: Study, name: str) -> None:
     data, rows = study.setup.data, []
     arrays, positions = data.test.arrays, _choose_images(study)
     images = arrays["image"][positions]
-    pair = map_examples(call, as_pytree(study.first.generators[name].explain), images)
+    pair = apply_to_examples(study.first.generators[name].explain, images)
     for number, (image, position) in enumerate(zip(images, positions, strict=True)):
         # The naive generator's similar image is the image itself.
         generated = {} if name == NAIVE else {"similar": pair.similar[number]}

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from cfx_jax.report import Claim
 from experiments.charachon_shared import describe_brackets, describe_start, report_classifier
-from experiments.shared import LEVEL_CAPTION, PaperReport, users_images, without_places
+from experiments.shared import LEVEL_CAPTION, Claim, PaperReport, users_images, without_places
 from experiments.similar_adversarial import published, tables
 from experiments.similar_adversarial.compared_generators import NAIVE, OURS
 from experiments.similar_adversarial.figures import draw_maps, draw_pairs

@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool
 
-from cfx_jax.errors import InputError
 from experiments.charachon_shared import (
     AVERAGED,
     Groups,
@@ -29,7 +28,7 @@ from experiments.charachon_shared import (
     train_mask_generator,
     train_similar_adversarial,
 )
-from experiments.shared import ImageSet, Workspace
+from experiments.shared import ImageSet, InputError, Workspace
 from experiments.similar_adversarial.boxes import Boxes, find_boxes
 from experiments.similar_adversarial.compared_generators import NAIVE, NAMES, OURS, row_settings
 from experiments.similar_adversarial.config import Config
@@ -42,10 +41,10 @@ class Marked(NamedTuple):
 
     Attributes:
         images: the images.
-        annotation: what is marked on each, (n, h, w).
+        annotation: the marked pixels of each image, (n, h, w).
         detected: whether the classifier finds the finding in each, (n,).
-        groups: those that are drawn together.
-        boxes: what Table III is made from, of all test images; or None.
+        groups: the images that are drawn together.
+        boxes: the boxes of all test images, for Table III; or None.
     """
 
     images: ImageSet
@@ -59,11 +58,12 @@ class Run(NamedTuple):
     """One training of each generator, and what it gives.
 
     Attributes:
-        generators: by row of the paper's tables.
-        quality: by row of the paper's tables.
-        maps: by method, plain and averaged (with the end of the name): of the generators, and in
-            the first training of the other methods too; empty where nothing is annotated.
-        localisation: by method, of these maps, and in the first training of the controls.
+        generators: the generators by row of the paper's tables.
+        quality: the measures by row of the paper's tables.
+        maps: the maps of each method, plain and averaged (by the end of the name): of the
+            generators, and in the first training of the other methods too; empty where nothing is
+            annotated.
+        localisation: the scores of these maps by method, and in the first training of the controls.
     """
 
     generators: Mapping[str, PairGenerator]
@@ -151,7 +151,7 @@ def nearest(percentiles: Sequence[float], percentile: float) -> float:
 
 
 def with_averages(names: Sequence[str]) -> list[str]:
-    """Names of methods, then those of their averages."""
+    """Names of methods, then the names of their averages."""
     return [*names, *(name + AVERAGED for name in names)]
 
 

@@ -96,7 +96,7 @@ def truth_table(study: Study) -> Table | None:
 def overlap_table(study: Study, names: Sequence[str]) -> Table:
     """Tables VI, VIII and X: IoU of some methods and the controls at every percentile.
 
-    The level of a map is that of its IoU at the percentile next to 90.
+    The level of a map is the level of its IoU at the percentile next to 90.
     """
     percentiles = study.setup.config.percentiles
     middle = nearest(percentiles, TABULATED)
@@ -115,7 +115,7 @@ def overlap_table(study: Study, names: Sequence[str]) -> Table:
 
 
 def with_controls(study: Study, names: Sequence[str]) -> list[str]:
-    """Names of methods, then those of the controls that were measured."""
+    """Names of methods, then the names of the controls that were measured."""
     return [*names, *(name for name in (*TRIVIAL, CHANGE) if name in study.first.localisation)]
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from compilations import counted_compilations
 
-from cfx_jax.adapters import Inputs, Outputs, from_torch, load_torch
+from cfx_jax.adapters import Inputs, Outputs, from_torch, load_torch, torch_callback
 from cfx_jax.attributions import integrated_gradients
 from cfx_jax.counterfactuals import vce, vce_batch
 from cfx_jax.errors import InputError, reason_of
@@ -95,6 +95,24 @@ def test_a_gradient_that_is_asked_for_late_is_right(network, classifier):
     np.testing.assert_allclose(gradients, expected, atol=1e-6)
     again = [pull(jnp.float32(1))[0] for pull in pulls[:4]]
     np.testing.assert_array_equal(gradients, again)
+
+
+def test_a_batch_whose_graph_is_too_large_is_computed_in_parts(network, monkeypatch):
+    one_image = 4 * (8 * 8 * (3 + 6 + 6 + 6) + 3 * 2)  # float32: images, layers and statistics
+    monkeypatch.setattr(torch_callback, "_MOST_BYTES", 3 * one_image)
+    classifier, sizes = from_torch(network, inputs=INPUTS), []
+    module = classifier.batched.module
+    handle = module.register_forward_hook(
+        lambda _module, given, _values: sizes.append(len(given[0]))
+    )
+    slope = jax.grad(lambda image: jax.nn.log_softmax(classifier(image))[2])
+    images = np.concatenate([IMAGES, IMAGES[::-1]])
+    gradients = jax.jit(jax.vmap(slope))(images)
+    handle.remove()
+    assert max(sizes) in (2, 3)
+    logits, wanted = by_torch(network, images)
+    np.testing.assert_allclose(gradients, wanted, atol=1e-6)
+    np.testing.assert_allclose(jax.vmap(classifier)(images), logits, atol=1e-5)
 
 
 def test_integrated_gradients_are_those_of_captum(network, classifier):

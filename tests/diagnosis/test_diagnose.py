@@ -8,8 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from jax.tree_util import Partial
 from small_classifiers import convolutional_classifier, images, linear_classifier
 
+from cfx_jax.adapters import Adapted, Inputs, Outputs
 from cfx_jax.diagnosis import check_diagnosis, diagnose
 from cfx_jax.errors import InputError
 from cfx_jax.models import calibrated, ensemble, per_image, two_logits
@@ -207,6 +209,23 @@ def test_values_that_are_no_logits_are_named():
     assert finding.message.startswith(
         "classifier: expected logits, got probabilities (non-negative, sum 1)"
     )
+
+
+@pytest.mark.parametrize("kind", ["probabilities", "log_probabilities"])
+def test_probabilities_that_do_not_sum_to_1_are_those_of_several_labels(kind):
+    def made(activation, label=None):
+        def network(batch):
+            values = activation(jax.vmap(convolutional_classifier)(batch))
+            return jnp.log(values) if kind == "log_probabilities" else values
+
+        return Adapted(Partial(network), Inputs(), Outputs(kind, label))
+
+    finding = only(diagnose(made(jax.nn.sigmoid), IMAGES), "labels")
+    total = jax.nn.sigmoid(convolutional_classifier(IMAGES[0])).sum()
+    assert f"with the sum 1, as of classes that exclude each other, got {total:.3g}" in str(finding)
+    assert finding.message.endswith(f"choose one with Outputs('{kind}', label=...)")
+    for sound in (made(jax.nn.sigmoid, 1), made(jax.nn.softmax)):
+        assert "labels" not in {one.name for one in diagnose(sound, IMAGES)}
 
 
 def test_sigmoids_of_several_labels_in_place_of_logits_are_a_warning():

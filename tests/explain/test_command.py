@@ -34,6 +34,9 @@ def linear():
     from flax import nnx
     return nnx.Sequential(lambda x: x.mean((1, 2)), nnx.Linear(3, 2, rngs=nnx.Rngs(0)))
 
+def uncalled():
+    return type(network())
+
 def raises():
     raise RuntimeError("first line")
 """
@@ -220,6 +223,7 @@ def test_methods_are_listed_with_their_price(capsys):
         (("--model", "own_model:none"), "expected a function none in own_model"),
         (("--model", "no_module:classifier"), "expected a module that can be imported"),
         (("--model", "own_model:number"), "to return a classifier, got int"),
+        (("--model", "own_model:uncalled"), "to return a classifier, got the class ResNet"),
         (("--model", "own_model:needs"), "expected a function without arguments"),
         (("--model", "own_model:raises"), "raised RuntimeError: first line (own_model.py, line"),
         (("--model", ":"), "expected module:function"),

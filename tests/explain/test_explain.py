@@ -279,3 +279,17 @@ def test_wrong_options_are_named(options, message):
 def test_a_model_that_gives_probabilities_is_refused():
     with pytest.raises(InputError, match="classifier: expected logits"):
         explain(lambda image: jax.nn.softmax(CLASSIFIER(image)), IMAGES, methods=["gradient"])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_a_network_in_half_precision_has_decisions_and_numbers_in_float32(dtype):
+    def classifier(image):
+        return CLASSIFIER(image).astype(dtype)
+
+    answers = explain(classifier, IMAGES[:2], methods=("gradient",))
+    rounded = np.stack([CLASSIFIER(image).astype(dtype).astype(float) for image in IMAGES[:2]])
+    assert answers.logits.dtype == np.float32
+    np.testing.assert_array_equal(answers.logits, rounded)
+    np.testing.assert_array_equal(answers.predictions, rounded.argmax(1))
+    exact = np.exp(rounded) / np.exp(rounded).sum(1, keepdims=True)
+    np.testing.assert_allclose(answers.probabilities, exact, rtol=1e-5)

@@ -92,6 +92,14 @@ def test_map_examples_is_vmap(batch_size):
     )
 
 
+@pytest.mark.parametrize("batch_size", [2, None])
+def test_apply_to_examples_is_vmap_of_one_function(batch_size):
+    values = np.arange(10.0, dtype=np.float32).reshape(5, 2)
+    offset = jnp.float32(3)
+    sums = parallel.apply_to_examples(lambda row: row.sum() + offset, values, batch_size=batch_size)
+    np.testing.assert_array_equal(sums, values.sum(axis=1) + 3)
+
+
 def test_equal_shapes_compile_once():
     traces = []
 

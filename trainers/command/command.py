@@ -22,7 +22,7 @@ from cfx_jax.explain.command_options import (
 )
 from cfx_jax.explain.wording import in_options
 from cfx_jax.objectives import Classifier
-from cfx_jax.parallel import DISTRIBUTED_HELP, print_note, status_of, tell_stage
+from cfx_jax.parallel import CAN_GO_ON, DISTRIBUTED_HELP, print_note, status_of, tell_stage
 
 from ..shared import RelabelledSource, source_logits
 from .recipes import RECIPES, Sides, train_explainer
@@ -47,10 +47,10 @@ class DecidedImages:
 
     Attributes:
         source: random-access, its items with ``image``.
-        logits: of the model, (n, k).
+        logits: the logits of the model, (n, k).
         classes: names of its classes.
-        labels: of the images, (n,), as folders or a table name them; or None.
-        groups: what images belong together, (n,).
+        labels: the labels of the images, (n,), as folders or a table name them; or None.
+        groups: the group of each image, whose images belong together, (n,).
     """
 
     source: Any
@@ -70,9 +70,9 @@ class DecidedImages:
         """Splits images into those to train on and at most 1000 that are held out.
 
         Args:
-            places: of the images to split.
+            places: the positions of the images that are split.
             strata: a number for each image; both parts have each number in the same share.
-            share: of the images that are held out, above 0 and below 1.
+            share: the share of the images that are held out, above 0 and below 1.
             seed: fixes the split.
 
         Returns:
@@ -94,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Trains what the command line says; a mistake of the user's is one line and the status 2.
 
     Args:
-        arguments: of the command line, after ``train``; None takes the process's.
+        arguments: the arguments of the command line, after ``train``; None takes the process's.
 
     Returns:
         The exit status.
@@ -103,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _run,
         arguments,
         program="cfx train",
-        stopped="stopped: start the same command again to go on",
+        stopped=CAN_GO_ON,
         wording=in_options,
     )
 

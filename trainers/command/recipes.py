@@ -35,7 +35,7 @@ class Recipe:
     """How ``cfx train NAME`` trains a generator.
 
     Attributes:
-        summary: one line, for the help of the command.
+        summary: a line for the help of the command.
         trainer: trains the generator.
         config: the trainer's settings where the user names none, see ``recipe_settings.py``.
         method_of: a configuration -> the method of ``explain`` that the generator serves.
@@ -98,8 +98,9 @@ def fit_to_images(config: Any, shape: tuple[int, int, int]) -> Any:
     """A configuration with the settings that follow from the images.
 
     Args:
-        config: of a recipe; ``in_channels`` and ``size``, where it has one, are the images'.
-        shape: of the images, (h, w, c).
+        config: the configuration of a recipe; ``in_channels`` and ``size``, where it has one, are
+            the images'.
+        shape: the shape of the images, (h, w, c).
 
     Raises:
         InputError: the configuration names others.
@@ -135,16 +136,16 @@ def train_explainer(
     A training that was stopped goes on when the call is made again; a finished one is only read.
 
     Args:
-        name: of ``RECIPES``.
+        name: one of ``RECIPES``.
         classifier: one image -> logits ``(k,)``.
         source: random-access; its items hold ``image``, in [0, 1].
         train_indices: the items to train on.
         validation_images: other images, by which the weights are selected and measured.
         workdir: folder of the training, which then holds the generator too.
-        config: of the recipe's trainer; None takes the recipe's own.
+        config: the configuration of the recipe's trainer; None takes the recipe's own.
         classes: names of the k classes.
-        sides: the classes of side 0 and those of side 1.
-        model: what the classifier is called, for messages.
+        sides: the classes of side 0, and the classes of side 1.
+        model: the name of the classifier in messages.
         num_workers: processes that read the training images, as ``trainers.train`` has it.
         progress: shows a progress bar.
 
@@ -196,7 +197,7 @@ def measure_generator(
     """Measures what a generator reaches on images: decisions turned over, and decisions kept.
 
     Args:
-        generator: of the classifier.
+        generator: the generator of the classifier.
         classifier: one image -> logits of all classes.
         images: values in [0, 1].
         batch_size: images computed at once.

@@ -1,8 +1,8 @@
 """Recipe: a robust sibling of a user's own network, trained further from its weights by TRADES.
 
-The network is used in evaluation mode throughout: the statistics of its batch norms stay those of
-the given network, and its dropout is off. Images of a fine-tuning are too few to estimate
-statistics anew, and adversarial ones would shift them.
+The network is used in evaluation mode throughout: its batch norms keep the statistics of the given
+network, and its dropout is off. Images of a fine-tuning are too few to estimate statistics anew,
+and adversarial ones would shift them.
 """
 
 from collections.abc import Mapping
@@ -19,12 +19,12 @@ from jaxtyping import Float, Int
 
 from cfx_jax.adapters import Trainable, trainable
 from cfx_jax.checks import num_classes
-from cfx_jax.compilation import as_pytree, call
+from cfx_jax.compilation import as_pytree
 from cfx_jax.data import evenly_spread
 from cfx_jax.explain import Sibling, make_sibling, save_sibling
 from cfx_jax.metrics import accuracy, fit_temperature, robustly_correct
 from cfx_jax.objectives import Classifier
-from cfx_jax.parallel import map_examples
+from cfx_jax.parallel import apply_to_examples
 
 from .. import trades
 from ..shared import OptimiserSettings, RunSettings, train
@@ -98,7 +98,7 @@ def train_sibling(
         validation: other images: ``image`` ``(m, h, w, c)`` and ``label`` ``(m,)``.
         workdir: folder of the training, which then holds the sibling too.
         config: None takes ``CONFIG``. Classes and channels are the classifier's and the images'.
-        model: what the classifier is called, for messages.
+        model: the name of the classifier in messages.
         calibrate: whether both are calibrated on the validation images for their ensemble; not
             where the labels are the classifier's own decisions: they do not show its errors.
         num_workers: processes that read the training images, as ``trainers.train`` has it.
@@ -159,13 +159,13 @@ def measure_robustness(
     Args:
         classifier: one image -> logits.
         validation: ``image`` and ``label``.
-        attack: names the norm and the radius; the attack itself is that of
-            ``metrics.robustly_correct``, with 20 steps and one restart.
+        attack: names the norm and the radius; the attack is ``metrics.robustly_correct``, with 20
+            steps and one restart.
         batch_size: images computed at once.
     """
     places = evenly_spread(len(validation["label"]), most=_ATTACKED)
     images, labels = (validation[name][places] for name in ("image", "label"))
-    logits = map_examples(call, as_pytree(classifier), images, batch_size=batch_size)
+    logits = apply_to_examples(classifier, images, batch_size=batch_size)
     robust = robustly_correct(
         jax.random.key(0),
         classifier,
@@ -184,5 +184,5 @@ def measure_robustness(
 def _temperature(
     classifier: Classifier, validation: Mapping[str, np.ndarray], batch_size: int
 ) -> float:
-    logits = map_examples(call, as_pytree(classifier), validation["image"], batch_size=batch_size)
+    logits = apply_to_examples(classifier, validation["image"], batch_size=batch_size)
     return fit_temperature(jnp.asarray(logits), jnp.asarray(validation["label"]))

@@ -47,3 +47,6 @@ from .trainer import TrainerConfig as TrainerConfig
 from .trainer import TrainingBatches as TrainingBatches
 from .trainer import load as load
 from .trainer import train as train
+from .validation import mean_metrics as mean_metrics
+from .validation import measure_validation as measure_validation
+from .validation import validation_images as validation_images

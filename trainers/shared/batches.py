@@ -10,7 +10,6 @@ from jax import Array
 from jax.sharding import Mesh
 from jaxtyping import Float, Int, Num
 
-from cfx_jax.checks import check_images
 from cfx_jax.compilation import as_pytree, call
 from cfx_jax.counterfactuals import check_two_classes, class_1_probability, decided_class
 from cfx_jax.data import (
@@ -30,6 +29,7 @@ from cfx_jax.training import Batches
 from .fingerprints import digest
 from .run_settings import RunSettings, images_per_epoch
 from .trainer import Inputs, TrainingBatches
+from .validation import measure_validation, validation_images
 
 _BATCHES_READ = 16
 """Batches that are in memory at once while a source is read."""
@@ -42,8 +42,8 @@ class RelabelledSource:
     Attributes:
         source: random-access, its items with ``image``.
         positions: the items chosen.
-        labels: of each of them.
-        class_names: of these labels.
+        labels: the label of each chosen item.
+        class_names: the name of each label.
     """
 
     source: Any
@@ -64,7 +64,7 @@ class TargetBatches:
 
     Args:
         numbered: batches whose ``label`` is the number of each image.
-        targets: of each image, by that number.
+        targets: the target of each image, by that number.
     """
 
     def __init__(self, numbered: Batches, targets: Num[np.ndarray, "n *target"]) -> None:
@@ -79,7 +79,7 @@ class TargetBatches:
         return self._numbered.get_state()
 
     def set_state(self, state: Any) -> None:
-        """Goes back to what ``get_state`` gave."""
+        """Goes back to a position that ``get_state`` returned."""
         self._numbered.set_state(state)
 
 
@@ -103,7 +103,7 @@ def labelled_batches(
     """Batches of ``image`` and ``label``.
 
     Args:
-        run, inputs: of the training.
+        run, inputs: the run and inputs of the training.
         balanced: whether each batch holds as many images of each class.
         fields: further arrays of the items, such as saliency maps, that a batch carries.
         augment_item: ``(item, rng) -> item``, for changes that reach several arrays of an item.
@@ -145,8 +145,9 @@ def target_batches(
     """Batches of ``image`` and ``target``: several labels, or a class for each pixel.
 
     Args:
-        run, inputs: of the training, with ``targets``; its augmentation must leave them true.
-        name: what a message calls the targets.
+        run, inputs: the run and inputs of the training, with ``targets``; its augmentation must
+            leave them true.
+        name: the name of the targets in a message.
         validation: arrays of the validation that the training depends on, by name.
 
     Raises:
@@ -180,7 +181,8 @@ def decided_batches(
     The labels of the data play no part.
 
     Args:
-        run, inputs: of the training, with a ``classifier`` of two classes where balanced.
+        run, inputs: the run and inputs of the training, with a ``classifier`` of two classes where
+            balanced.
         balanced: whether a batch holds images decided 0, 1, 0, 1 ....
         batch_size: images of one batch.
         epoch_of_rarer: whether an epoch is one pass over the images of the rarer decision, and not
@@ -216,10 +218,11 @@ def binned_batches(
 ) -> TrainingBatches:
     """Batches of ``image`` and ``label``, the bin of a frozen classifier's probability at it.
 
-    The probability is that of class 1, without augmentation; a warning counts bins with few images.
+    The probability is the probability of class 1, without augmentation; a warning counts bins with
+    few images.
 
     Args:
-        run, inputs: of the training, with a ``classifier`` of two classes.
+        run, inputs: the run and inputs of the training, with a ``classifier`` of two classes.
         num_bins: equal parts of [0, 1].
         balanced: whether a batch holds as many images of each bin that has any.
         batch_size: images of one batch.
@@ -258,10 +261,8 @@ def decide_validation(
     Raises:
         InputError: images outside [0, 1], another number of classes, or one decision alone.
     """
-    images = np.asarray(inputs.validation["image"])
-    check_images(images, name="validation images")
-    frozen, size = as_pytree(inputs.classifier), run.eval_batch_size
-    decisions = map_examples(_decide, frozen, images, batch_size=size, mesh=inputs.mesh)
+    images = validation_images(inputs)
+    decisions = measure_validation(run, inputs, _decide, inputs.frozen_classifier, images)
     check_both_decided(decisions, name="validation images")
     return images, decisions
 
@@ -302,7 +303,7 @@ def source_probabilities(
 ) -> Float[np.ndarray, " n"]:
     """The classifier's probability of class 1 at items of a source, read in parts.
 
-    Args and errors are those of ``decide_source``.
+    Arguments and errors as ``decide_source``.
 
     Returns:
         One probability for each item, for ``data.bins.probability_bins`` and ``calibrated_sample``.
@@ -320,7 +321,7 @@ def source_logits(
 ) -> Float[np.ndarray, "n k"]:
     """The logits of a classifier of any number of classes at items of a source, read in parts.
 
-    Args and errors are those of ``decide_source``, but for the number of classes.
+    Arguments and errors as ``decide_source``, but for the number of classes.
 
     Returns:
         A row for each item.

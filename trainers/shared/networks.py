@@ -16,8 +16,8 @@ from jax.sharding import Mesh
 from jaxtyping import Float, PRNGKeyArray
 
 from cfx_jax.backend import short_scan
-from cfx_jax.models import computing_in, per_image
-from cfx_jax.models.views import in_inference_mode, with_remat
+from cfx_jax.models import computing_in, per_image, with_remat
+from cfx_jax.models.views import in_inference_mode
 
 from .run_settings import RunSettings
 
@@ -96,7 +96,8 @@ def classifier_of(
 
 
 def join_parts(parts: Mapping[str, nnx.State]) -> nnx.State:
-    """The parameters of a network from those of its parts, as ``variables_of`` gives them.
+    """The parameters of a network from the parameters of its parts, as ``variables_of`` returns
+    them.
 
     A state with states inside of it is another pytree than one with dictionaries, for which a step
     would compile anew.
@@ -111,7 +112,7 @@ def first_state(
     """The state before the first step.
 
     Args:
-        network: with its initial weights.
+        network: the network with its initial weights.
         optimiser: moves all parameters; or one for each part of the network, by its name.
     """
     params, rest = variables_of(network)
@@ -141,12 +142,12 @@ def descent_step(
     Args:
         model: makes the network.
         optimiser: moves its weights.
-        compute_loss: gives the loss and the metrics of the step.
+        compute_loss: computes the loss and the metrics of the step.
         run: says in how many parts a batch is computed, and whether blocks keep their maps.
         mesh: the devices that share a batch.
 
     Returns:
-        Pure ``step(state, key, batch) -> (state, metrics)``, the metrics those of the loss.
+        Pure ``step(state, key, batch) -> (state, metrics)`` with the metrics of ``compute_loss``.
     """
     graphdef = graph_of(model, remat=run.remat)
 
@@ -178,9 +179,9 @@ def mean_gradients(
         loss_of: the loss of a batch, a mean over its images.
         state: the parameters and the other variables. The latter go from part to part: running
             averages move once for each, by the statistics of that part alone.
-        key: of the step; each part draws from a key of its own.
+        key: the key of the step; each part draws from a key of its own.
         batch: arrays with the images along their first axis.
-        run: with ``accumulate``, the number of parts.
+        run: the settings, whose ``accumulate`` is the number of parts.
         mesh: the devices that share a batch; each keeps its own images.
 
     Returns:

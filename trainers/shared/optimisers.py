@@ -14,8 +14,7 @@ import optax
 from jax import Array
 from jax.typing import ArrayLike
 
-from cfx_jax.checks import check_choice, check_count, check_positive
-from cfx_jax.errors import InputError
+from cfx_jax.checks import InputError, check_choice, check_count, check_positive
 from cfx_jax.training import Batches
 
 from .run_settings import RunSettings
@@ -40,8 +39,8 @@ class OptimiserSettings:
     nesterov: bool = False
     """Whether momentum of sgd is Nesterov's."""
     weight_decay: float = 0.0
-    """Weight of the l2 penalty on all parameters, those of batch normalisation included. sgd and
-    adam add it to the gradient; adamw decays the weights by it."""
+    """Weight of the l2 penalty on all parameters, the parameters of batch normalisation included.
+    sgd and adam add it to the gradient; adamw decays the weights by it."""
     schedule: Literal["constant", "cosine", "cosine_by_epoch", "triangle", "line"] = "constant"
     """Course of the learning rate: constant; half a cosine, step by step or epoch by epoch;
     linearly up from 0 and down to 0; or constant at first and then in a line down to 0."""
@@ -75,7 +74,7 @@ def make_schedule(
 
     Args:
         settings: the course of the rate.
-        run: gives the number of steps, and those of an epoch; the last may be shorter.
+        run: contains the number of steps, and of the steps of an epoch; the last may be shorter.
         updates: how often the network is updated in one step.
 
     Raises:
@@ -203,7 +202,7 @@ class Plateau:
         return {"rate": self.rate, "lowest": lowest, "waited": self._waited}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Goes back to what ``get_state`` gave."""
+        """Goes back to a position that ``get_state`` returned."""
         self.rate, self._waited = state["rate"], state["waited"]
         self._lowest = math.inf if state["lowest"] is None else state["lowest"]
 
@@ -212,8 +211,8 @@ class RatedBatches:
     """Batches with the learning rate of their step, ``learning_rate`` float32 (b,).
 
     Args:
-        batches: whose dicts hold ``image``.
-        plateau: gives the rate.
+        batches: the batches, dicts with ``image``.
+        plateau: returns the rate.
     """
 
     def __init__(self, batches: Batches, plateau: Plateau) -> None:
@@ -236,6 +235,6 @@ class RatedBatches:
         return {"batches": self._batches.get_state(), "plateau": self._plateau.get_state()}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Goes back to what ``get_state`` gave."""
+        """Goes back to a position that ``get_state`` returned."""
         self._batches.set_state(state["batches"])
         self._plateau.set_state(state["plateau"])

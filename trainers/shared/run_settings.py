@@ -10,9 +10,8 @@ from typing import Any, ClassVar, Protocol, TypeVar
 import numpy as np
 from jaxtyping import Int
 
-from cfx_jax.checks import check_count
-from cfx_jax.errors import InputError
-from cfx_jax.models.views import ComputeDtype
+from cfx_jax.checks import InputError, check_count
+from cfx_jax.models import ComputeDtype
 
 _ONCE_AN_EPOCH = ("steps_per_epoch", "evaluate_every", "checkpoint_every")
 
@@ -102,7 +101,7 @@ def with_run(config: C, **changes: Any) -> C:
     """A configuration with other settings of its run.
 
     Args:
-        config: of a training.
+        config: the configuration of a training.
         changes: fields of ``RunSettings`` by name.
     """
     return dataclasses.replace(config, run=dataclasses.replace(config.run, **changes))
@@ -130,7 +129,7 @@ def count_steps(config: C, *, num_images: int) -> C:
     """A configuration whose run has a number of steps wherever it says 0.
 
     Args:
-        config: of a training.
+        config: the configuration of a training.
         num_images: the images of an epoch. It has as many steps as they make full batches, and at
             least one.
 
@@ -162,8 +161,8 @@ def restore_config(config_class: type[D], fields: Mapping[str, Any]) -> D:
     """A configuration from its stored fields, nested classes and tuples too.
 
     Args:
-        config_class: of the configuration, a dataclass.
-        fields: by name; those that the class does not have are ignored.
+        config_class: the class of the configuration, a dataclass.
+        fields: the values by name; names that the class does not have are ignored.
 
     Raises:
         InputError: a field is not of its type, as in a file that was edited.

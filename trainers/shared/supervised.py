@@ -1,7 +1,7 @@
 """Parts that trainings of image classifiers share: settings, first state and validation."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -13,9 +13,7 @@ from flax import nnx
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from cfx_jax import files
-from cfx_jax.checks import check_classes, check_images
-from cfx_jax.compilation import call
-from cfx_jax.errors import InputError
+from cfx_jax.checks import InputError, check_classes
 from cfx_jax.metrics import accuracy, balanced_accuracy
 from cfx_jax.models import (
     FindingClassifier,
@@ -26,7 +24,7 @@ from cfx_jax.models import (
     torchvision_name,
 )
 from cfx_jax.objectives import decision
-from cfx_jax.parallel import map_examples
+from cfx_jax.parallel import apply_to_examples
 
 from .batches import labelled_batches
 from .networks import (
@@ -41,6 +39,7 @@ from .networks import (
 from .optimisers import OptimiserSettings, make_optimiser
 from .run_settings import RunSettings
 from .trainer import Inputs, TrainingBatches
+from .validation import validation_images
 
 Model = TypeVar("Model", bound=nnx.Module)
 
@@ -121,17 +120,27 @@ def make_evaluate(config: SupervisedConfig, inputs: Inputs) -> Evaluate:
     Raises:
         InputError: images outside [0, 1], labels that are no class.
     """
-    images, labels = inputs.validation["image"], np.asarray(inputs.validation["label"])
-    check_images(jnp.asarray(images), name="validation images")
+    images, labels = validation_images(inputs), np.asarray(inputs.validation["label"])
     check_classes(jnp.asarray(labels), config.num_classes, name="validation labels")
+    predict = make_predict(config, inputs, images)
+    return lambda state: score_logits("validation", predict(state), labels)
+
+
+def make_predict(
+    config: SupervisedConfig, inputs: Inputs, images: Float[np.ndarray, "n h w c"]
+) -> Callable[[State], Float[np.ndarray, "n k"]]:
+    """Makes the function that computes a state's logits of some images.
+
+    Returns:
+        ``state -> logits`` of the network in evaluation mode.
+    """
     graphdef, size = graph_of(choose_model(config, inputs)), config.run.eval_batch_size
 
-    def evaluate(state: State) -> dict[str, float]:
+    def predict(state: State) -> Float[np.ndarray, "n k"]:
         classifier = classifier_of(graphdef, state.params, state.rest)
-        logits = map_examples(call, classifier, images, batch_size=size, mesh=inputs.mesh)
-        return score_logits("validation", logits, labels)
+        return apply_to_examples(classifier, images, batch_size=size, mesh=inputs.mesh)
 
-    return evaluate
+    return predict
 
 
 def score_logits(
@@ -146,7 +155,7 @@ def score_logits(
 
 
 def check_data(config: SupervisedConfig, inputs: Inputs) -> None:
-    """Checks that classes and channels of the data are those of the configuration.
+    """Checks that the data and the configuration agree on classes and channels.
 
     Raises:
         InputError: the data has another number of classes or channels than the configuration, or
@@ -207,8 +216,9 @@ def with_pretrained(model: Model, file: str | os.PathLike[str]) -> Model:
         model: a ``ResNet``, ``EfficientNet``, ``InceptionV3`` or ``DenseNet``, or a
             ``FindingClassifier`` over one, whose own layers after the feature maps keep their
             weights; it is not changed.
-        file: of tensors by names that ``models.import_weights`` knows, as ``models.read_tensors``
-            takes it, such as torchvision's ResNet-50 or timm's EfficientNet-B0.
+        file: a file of tensors by names that ``models.import_weights`` knows, as
+            ``models.read_tensors`` takes it, such as torchvision's ResNet-50 or timm's
+            EfficientNet-B0.
 
     Returns:
         The copy, in the mode of ``model``.

@@ -28,8 +28,8 @@ from flax import nnx
 from jax.sharding import Mesh
 from jaxtyping import Int, Num, PRNGKeyArray
 
-from cfx_jax.checks import check_choice, check_count
-from cfx_jax.errors import InputError
+from cfx_jax.checks import InputError, check_choice, check_count
+from cfx_jax.compilation import as_pytree
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import data_mesh, first_decides
 from cfx_jax.training import Batches, CheckpointStore, Ties, fit, has_checkpoint, load_config
@@ -84,6 +84,11 @@ class Inputs:
     num_workers: int = 0
     resumed: bool = False
 
+    @property
+    def frozen_classifier(self) -> Any:
+        """The classifier as a pytree, which a step takes as an argument and never changes."""
+        return as_pytree(self.classifier)
+
     def choose(self, build: Callable[[Any, nnx.Rngs], nnx.Module], config: Any) -> ModelFactory:
         """The given factory of networks, or the one that builds the configuration's.
 
@@ -98,8 +103,8 @@ class TrainingBatches(NamedTuple):
     Attributes:
         batches: endless, at their beginning; this process's share of each.
         images_per_epoch: how many images an epoch shows.
-        depends: what the training depends on through its data, in few words, by name.
-        observe: takes the metrics of each validation and gives those to note.
+        depends: short descriptions, by name, of the data that the training depends on.
+        observe: takes the metrics of each validation and returns the metrics to note.
     """
 
     batches: Batches
@@ -119,15 +124,15 @@ class Trainer(Generic[C]):
     Attributes:
         name: kept with each training, so that no other trainer goes on with it.
         config: class of its configuration; a frozen dataclass with ``run`` and ``select``.
-        selections: for each value of ``config.select`` the metric of the validation whose highest
-            value is kept; None for the last state.
+        selections: for each value of ``config.select`` the metric of the validation by whose
+            highest value the state is kept; None for the last state.
         make_batches: ``(config, inputs) -> TrainingBatches``.
         init: ``(key, config, inputs) -> State``, the state before the first step.
         make_step: ``(config, inputs) -> step``, a pure ``(state, key, batch) -> (state, metrics)``
             with ``loss`` among the metrics. A step that reads something it never changes, such as a
             classifier, is a ``jax.tree_util.Partial`` that holds it as an argument.
         make_evaluate: ``(config, inputs) -> evaluate``, a function ``state -> metrics``.
-        finish: ``(config, inputs, state) -> result``, what the training gives.
+        finish: ``(config, inputs, state) -> result``, the result of the training.
         check: ``(config, inputs)``, raises where something cannot be trained.
         needs: inputs without which nothing can be trained, such as ``"classifier"``.
         takes: further inputs that it makes use of, such as ``"augment"``.
@@ -175,16 +180,17 @@ def train(
 
     Args:
         trainer: says what is trained, such as ``trainers.cycle.TRAINER``.
-        config: of the training; lengths of 0 steps follow from its epochs and the training images.
+        config: the configuration of the training; lengths of 0 steps follow from its epochs and the
+            training images.
         source: random-access data set whose items hold ``image``, and ``label`` where labels play
             a part.
         train_indices: the items to train on.
         validation: arrays by name, ``image`` ``(m, h, w, c)`` in [0, 1] among them.
         workdir: folder of this training.
-        classifier: what is explained: one image -> logits, such as ``models.per_image(model)``; it
-            is not changed.
+        classifier: the explained classifier: one image -> logits, such as
+            ``models.per_image(model)``; it is not changed.
         encoder: a trained network whose layers are made use of; it is not changed.
-        targets: what is to be learned of each training image, in the order of ``train_indices``.
+        targets: the values to learn for each training image, in the order of ``train_indices``.
         model: makes the network from ``nnx.Rngs``; None for the configuration's.
         start: a network to start from instead of random weights; it is not changed.
         skip: names of parts that start at random all the same, such as ``"head"``.
@@ -248,7 +254,7 @@ def load(
     """Loads the result of a training from its folder.
 
     Args:
-        trainer: that of the training.
+        trainer: the trainer by which it was trained.
         workdir: folder of the training.
         model: the factory that the training was given, if any.
         encoder: the network that the training was given, if any; the folder does not hold it.

@@ -23,7 +23,7 @@ def clahe(
     Args:
         image: red, green, blue.
         clip_limit: above 0; how many times the mean count a bin of a tile's histogram may hold.
-        tiles: the histograms are those of tiles x tiles parts of the image, at least 1.
+        tiles: the image is divided into tiles x tiles parts with a histogram each; at least 1.
 
     Returns:
         An image of the same shape; a new array.

@@ -58,7 +58,7 @@ def crop_mask(
     pixel a side.
 
     Args:
-        mask: of the uncropped image.
+        mask: the mask of the uncropped image.
         circle: in pixels of the image; may reach out of it.
         size: side of the result in pixels.
         image_shape: height and width of the uncropped image, which the mask's must equal.

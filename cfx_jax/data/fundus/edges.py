@@ -2,7 +2,7 @@
 
 Canny's edges of the reduced, smoothed grey image. Grey is compressed by a logarithm first, as the
 rim of an eye in the dark is weaker than vessels and the optic disc in plain grey, and stronger in
-shares. Edges whose far side is as bright as an eye, as those of vessels are, are left out.
+shares. Edges whose far side is as bright as an eye, such as the edges of vessels, are left out.
 """
 
 from typing import NamedTuple

@@ -1,8 +1,8 @@
 """From a photograph of the eye to the image that a classifier sees.
 
-The steps and their order are those of Boreiko et al. (MICCAI 2022): CLAHE, a circle fitted to the
-edges, a tight crop, 224 x 224 pixels. The circle is found in the photograph as it was, since CLAHE
-lifts the noise of the dark ground.
+The steps and their order follow Boreiko et al. (MICCAI 2022): CLAHE, a circle fitted to the edges,
+a tight crop, 224 x 224 pixels. The circle is found in the photograph as it was, since CLAHE lifts
+the noise of the dark ground.
 """
 
 from typing import NamedTuple

@@ -31,7 +31,7 @@ class ProgressReport:
         path: the file; it and its folder are made where they are missing.
 
     Attributes:
-        outcomes: what became of each photograph so far, by name.
+        outcomes: the outcome of each photograph so far, by name.
 
     Raises:
         InputError: the file is there and is no such report, or cannot be written.

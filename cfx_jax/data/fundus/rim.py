@@ -45,7 +45,7 @@ def check_rim(edges: Edges, circle: Circle, shape: tuple[int, int]) -> None:
     The edges of something larger or flatter do not count.
 
     Args:
-        edges: of the photograph.
+        edges: the edges of the photograph.
         circle: the circle.
         shape: height and width of the photograph.
 
@@ -72,7 +72,7 @@ def rim_support(edges: Edges, circle: Circle, shape: tuple[int, int]) -> tuple[f
     """Measures how much of a circle shows as edges.
 
     Args:
-        edges: of the photograph.
+        edges: the edges of the photograph.
         circle: the circle.
         shape: height and width of the photograph.
 

@@ -118,10 +118,11 @@ class CelebA(StoredSet):
 
     Attributes:
         class_names: e.g. ("not smiling", "smiling").
-        labels: of each item.
-        attributes: of each item, int64 (n, 40), in the order of ``attribute_names``.
+        labels: the label of each item.
+        attributes: the attributes of each item, int64 (n, 40), in the order of ``attribute_names``.
         attribute_names: ``celeba.ATTRIBUTES``.
-        names, parts: of each item; the parts are "train", "validation" and "test".
+        names, parts: the name and part of each item; the parts are "train", "validation" and
+            "test".
         people: the number of who it is, of each item; None where the set was built without the
             table of identities.
         identity: see ``StoredSet``, which tells the errors too.
@@ -192,7 +193,7 @@ def crop_face(
 
     Args:
         photograph: the pixels.
-        name: what the message calls it.
+        name: the argument's name in messages.
 
     Returns:
         A view of the pixels.

@@ -104,10 +104,11 @@ class CheXpert(StoredSet):
 
     Attributes:
         class_names: e.g. ("no cardiomegaly", "cardiomegaly").
-        labels: of each item.
-        findings: of each item, int64 (n, 14), in the order of ``finding_names``.
+        labels: the label of each item.
+        findings: the findings of each item, int64 (n, 14), in the order of ``finding_names``.
         finding_names: ``chexpert.FINDINGS``.
-        patients, names, parts: of each item; the parts are "train" and "valid".
+        patients, names, parts: the patient, name and part of each item; the parts are "train" and
+            "valid".
         left_out: how many radiographs are no items.
         identity: see ``StoredSet``, which tells the errors too; there may be no such radiograph.
     """

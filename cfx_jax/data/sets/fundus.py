@@ -30,8 +30,9 @@ class FundusSet(StoredSet):
         raw_folder, work_folder, size, progress: see ``StoredSet``.
 
     Attributes:
-        names, patients: of each item, arrays of str.
-        grades, gradables: of each item, int64 arrays, -1 where unknown.
+        names, patients: the name and patient of each item, arrays of str.
+        grades, gradables: the grade of each item, and 1 where it can be graded, else 0; int64
+            arrays, -1 where unknown.
         dropped: name of each photograph that could not be used -> the reason.
         identity, left_out: see ``StoredSet``, which tells the errors too.
     """
@@ -56,7 +57,7 @@ class FundusSet(StoredSet):
 class LabelledFundus:
     """Items of a set with classes; made by ``label_by_grade`` and ``label_by_quality``.
 
-    Items are those of the set with ``label`` added.
+    Items are the items of the set with ``label`` added.
 
     Args:
         fundus_set: the set.
@@ -66,9 +67,9 @@ class LabelledFundus:
 
     Attributes:
         class_names: the classes' names.
-        labels: of each item, int64.
-        patients: of each item, for ``data.split(..., groups=patients)``.
-        indices: of each item, its position in the set.
+        labels: the label of each item, int64.
+        patients: the patient of each item, for ``data.split(..., groups=patients)``.
+        indices: the position of each item in the set.
     """
 
     def __init__(

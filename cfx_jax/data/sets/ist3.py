@@ -56,8 +56,8 @@ class StrokeRecord(NamedTuple):
     Attributes:
         name: the path of its file below the folder, without the suffix.
         scan: the NIfTI file.
-        patient: whose it is.
-        side: of the lesion, the number in ``SIDES``; 0 without one.
+        patient: the name of the patient.
+        side: the side of the lesion, the number in ``SIDES``; 0 without one.
         infarct_size: 0 to 4; 0 is none, or not known.
         territory: 1 to 6, counted in ``TERRITORIES``; 0 is none, or not known.
         marks: the NIfTI file of the atlas; None where there is none.
@@ -106,8 +106,9 @@ class IST3(StoredScans):
 
     Attributes:
         class_names: ("no lesion", "lesion").
-        labels, sides, infarct_sizes, territories, patients, names, native_shapes: of each item.
-        has_atlas: of each item, whether ``marks`` and ``native_marks`` give the number of each
+        labels, sides, infarct_sizes, territories, patients, names, native_shapes: the label, side,
+            infarct size, territory, patient, name and native shape of each item.
+        has_atlas: for each item, whether ``marks`` and ``native_marks`` give the number of each
             voxel's territory.
         identity: see ``StoredSet``, which tells the errors too; with ``has_air`` a set that was
             stored without it is refused.
@@ -166,7 +167,7 @@ def read_ist3(
 
     Args:
         folder: holds the table and the scans, see above.
-        columns: of those of ``COLUMNS`` that have another name in the table -> that name.
+        columns: for the columns of ``COLUMNS`` that have another name in the table, that name.
 
     Returns:
         The scans in the order of the table.

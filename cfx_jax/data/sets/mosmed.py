@@ -86,7 +86,8 @@ class MosMed(StoredScans):
 
     Attributes:
         class_names: ("no findings", "COVID-19").
-        labels, grades, patients, native_shapes: of each item.
+        labels, grades, patients, native_shapes: the label, grade, patient and native shape of each
+            item.
         left_out: how many studies are in neither part; they are not stored.
         identity: see ``StoredSet``, which tells the errors too; there may be no such study.
     """

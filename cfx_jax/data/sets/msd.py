@@ -63,7 +63,7 @@ class BrainSlices(NamedTuple):
     """The axial slices of a volume that show the body.
 
     Attributes:
-        numbers: of each slice, its place in the resampled volume, from the feet.
+        numbers: for each slice, its place in the resampled volume, from the feet.
         images: (n, size, size) float32 in [0, 1], each slice scaled to its own smallest and largest
             value.
         tumours: (n, size, size) bool, the tumour without its edema.
@@ -82,8 +82,8 @@ class MSDBrainTumour(StoredSet):
     Items are dicts of ``image`` float32 (size, size, 1), each slice scaled to [0, 1] by itself and
     stored with 8 bits; ``label`` int, 1 with at least 0.02 % of tumour (ten pixels of 224 x 224);
     ``lesion_mask`` bool (size, size), the tumour without its edema; ``body_mask`` bool (size,
-    size); ``patient`` str; ``slice`` int, from the feet. The order is that of the patients, from
-    the feet upwards.
+    size); ``patient`` str; ``slice`` int, from the feet. The order is the order of the patients,
+    from the feet upwards.
 
     Charachon et al. train on 363 patients, choose on 48 and test on 73:
     ``split_patients(source.patients, {"train": 363 / 484, "validation": 48 / 484, "test": 73 /
@@ -94,7 +94,7 @@ class MSDBrainTumour(StoredSet):
 
     Attributes:
         class_names: ("no tumour", "tumour").
-        labels, patients, slices: of each item.
+        labels, patients, slices: the label, patient and slice of each item.
         left_out: how many slices show nothing.
         identity: see ``StoredSet``, which tells the errors too.
     """

@@ -75,8 +75,8 @@ class RSNAPneumonia(StoredSet):
 
     Attributes:
         class_names: ("normal", "opacity").
-        labels: of each item.
-        patients: of each item; one image each, see ``read_rsna``.
+        labels: the label of each item.
+        patients: the patient of each item; one image each, see ``read_rsna``.
         left_out: how many images are of the third class, which is neither.
         identity: see ``StoredSet``, which tells the errors too.
     """

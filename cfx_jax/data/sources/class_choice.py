@@ -17,8 +17,8 @@ class ClassChoice(NamedTuple):
     """One class as a user wants it.
 
     Attributes:
-        name: of the class.
-        labels: those that are merged into it.
+        name: the name of the class.
+        labels: the labels that are merged into the class.
     """
 
     name: str
@@ -72,7 +72,7 @@ def choose_classes(
 def take_split_folders(files: Sequence[CollectedFile]) -> list[CollectedFile]:
     """Takes the first level of folders for the parts of a split, where all are called so.
 
-    The folders of ``train/healthy/1.png`` and ``test/sick/2.png`` are those of classes then.
+    ``train/healthy/1.png`` and ``test/sick/2.png`` then lie in folders of classes.
     """
     are_parts = all(
         len(file.entry.folders) > 1 and file.entry.folders[0].casefold() in _PARTS for file in files

@@ -12,7 +12,7 @@ class CollectedFile(NamedTuple):
     """A file of images, with what is known of them.
 
     Attributes:
-        name: of the file, without the folders that all share.
+        name: the name of the file, without the folders that all share.
         entry: the file, and what is stated of it.
         contents: the images that it holds.
         mask: the images that the file of the mask holds; None where there is none.

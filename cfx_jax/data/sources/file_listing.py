@@ -22,7 +22,7 @@ class StoredFile(NamedTuple):
     """A file on disk or in a zip archive.
 
     Attributes:
-        path: the file's; that of the archive and the name in it, joined, for a member.
+        path: the file's; for a member, the archive's path and the name in it, joined.
         archive: the archive that holds it; None for a file on disk.
     """
 
@@ -67,7 +67,8 @@ class StoredFile(NamedTuple):
 
     @contextmanager
     def on_disk(self) -> Iterator[Path]:
-        """The path of a file with this content; that of an archive's member is deleted after use.
+        """The path of a file with this content; the copy of an archive's member is deleted after
+        use.
 
         Raises:
             InputError: what is raised inside, without the path before it.
@@ -95,7 +96,7 @@ class Entry(NamedTuple):
     Attributes:
         file: the file.
         root: the folder, archive or table by which the user names it; empty for a file alone.
-        folders: those that it lies in below the root, from the top.
+        folders: the folders below the root in which the file lies, from the top.
         label, group, split: as a table states them; None where none does.
         mask: the file of the mask; None where there is none.
     """

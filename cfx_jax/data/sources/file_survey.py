@@ -16,7 +16,7 @@ from cfx_jax.errors import InputError, import_extra
 _PROGRESS_FROM = 2000  # files; looking at fewer takes a moment only
 
 _Contents = tuple[Contents, Contents | None]
-"""The images of a file, and those of its mask."""
+"""The images of a file, and the images of its mask."""
 
 
 def collect_files(
@@ -81,7 +81,7 @@ def _survey_all(
 
 
 def _survey_mask(entry: Entry, contents: Contents) -> Contents:
-    """The images that the file of a mask holds, which must fit those of its image."""
+    """The images that the file of a mask holds; they must fit the images of its image file."""
     assert entry.mask is not None
     try:
         mask = survey(entry.mask, window="full")

@@ -1,4 +1,4 @@
-"""The groups of images, such as those of one patient, which no split may divide."""
+"""The groups of images, such as the images of one patient, which no split may divide."""
 
 import re
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ def find_groups(files: Sequence[CollectedFile], groups: str | None) -> list[Coll
     """Finds the group of each file, and checks that no group is in two splits.
 
     Args:
-        files: with their labels.
+        files: the files, with their labels.
         groups: see ``open_images``.
 
     Returns:

@@ -45,10 +45,10 @@ class Contents:
 
     Attributes:
         kind: "picture", "DICOM" or "NIfTI".
-        height, width: of each image, in pixels.
+        height, width: the height and width of each image, in pixels.
         channels: 1 where the images are stored as grey, 3 as colour.
         numbers: the frames or slices that are images, from 0.
-        bits: of a picture's values.
+        bits: the number of bits of each value.
         num_empty: how many slices of a volume show nothing.
         limits: the values of a volume that become 0 and 1, where no window is given.
         stacked: where a volume's slices follow each other to, in words.
@@ -120,7 +120,7 @@ def read_image(
         The image, in [0, 1].
 
     Raises:
-        DamagedFile, InputError: it cannot be decoded, or has values beyond those of ``depth``.
+        DamagedFile, InputError: it cannot be decoded, or has values beyond the range of ``depth``.
     """
     if contents.kind == "DICOM":
         with file.on_disk() as path:

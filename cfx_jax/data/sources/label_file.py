@@ -87,9 +87,10 @@ def _rows(path: Path, shown: str) -> tuple[list[str], list[list[str]]]:
         )
     try:
         text = read_file(path).decode("utf-8-sig")
-        first = text.partition("\n")[0]
-        separator = max(",;\t", key=first.count)
-        lines = [row for row in csv.reader(io.StringIO(text), delimiter=separator) if any(row)]
+        stream = io.StringIO(text, newline=None)  # lines may end as on Windows or old Macs
+        separator = max(",;\t", key=stream.readline().count)
+        stream.seek(0)
+        lines = [row for row in csv.reader(stream, delimiter=separator) if any(row)]
     except (DamagedFile, UnicodeDecodeError, csv.Error) as error:
         raise InputError(
             f"images: expected '{shown}' to be a CSV file in UTF-8: {error}"

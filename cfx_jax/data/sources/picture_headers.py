@@ -42,9 +42,9 @@ class Header(NamedTuple):
     """The header of a picture file.
 
     Attributes:
-        height, width: in pixels, as they are stored: a camera's orientation is not applied.
+        height, width: the size in pixels, as it is stored: a camera's orientation is not applied.
         channels: 1 where the pixels are stored as grey, 3 as colour.
-        bits: of each value.
+        bits: the number of bits of each value.
         unpacked: bytes that its pixels take once they are decoded: height * width * channels *
             bytes of a value; more where a decoder keeps more of them.
         least: bytes that the file must have to hold them, however well it is compressed; 0 where

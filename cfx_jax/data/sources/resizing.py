@@ -20,7 +20,7 @@ def resize(
     there, and masks and boxes keep their places.
 
     Args:
-        image: of 8 or 16 bits without a sign, or float32.
+        image: an image of unsigned integers of 8 or 16 bits, or of float32.
         size: the new height and width, above 0.
 
     Returns:

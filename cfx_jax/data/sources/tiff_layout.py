@@ -15,8 +15,8 @@ class TiffLayout(NamedTuple):
     """The layout of a TIFF file's first page.
 
     Attributes:
-        height, width: in pixels.
-        bits: of each value.
+        height, width: the size in pixels.
+        bits: the number of bits of each value.
         samples: values of a pixel, those beside its colour (transparency, say) included.
         colour: the number of the photometric interpretation, such as ``WHITE_IS_ZERO``; -1 where
             there is none.

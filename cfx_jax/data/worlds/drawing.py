@@ -81,7 +81,7 @@ def draw_dots(
         canvas: what is drawn on; a later disc replaces an earlier one where they overlap.
         frame: the picture's frame.
         centres: unit coordinates.
-        radii: in units of the frame's radius.
+        radii: the radius of each dot, in units of the frame's radius.
         strengths: opacity in [0, 1] of each disc.
     """
     cv2 = _opencv()

@@ -50,7 +50,7 @@ def letters(
         frame: the picture's frame.
         text: what is written, in the letters A, D, G, L, P and R.
         centre: (x, y) of its middle in unit coordinates.
-        height: of a letter, in unit coordinates.
+        height: the height of a letter, in unit coordinates.
     """
     canvas = blank(frame)
     left = -0.5 * (len(text) * (_WIDTH + _GAP) - _GAP)

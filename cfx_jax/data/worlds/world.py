@@ -1,7 +1,7 @@
 """Random streams, labels and checks of all synthetic worlds, and the source that draws."""
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -62,7 +62,6 @@ def check_severity(severity: float) -> None:
 
 
 def check_options(
-    *,
     seed: int,
     index: int,
     size: int,
@@ -109,7 +108,7 @@ def pair_of(
     Args:
         label: 1 where the image is the diseased one.
         healthy: the picture without the finding.
-        diseased: the same with it.
+        diseased: the same picture with the finding.
         lesion: where the finding is.
 
     Returns:
@@ -130,9 +129,11 @@ class DrawnSource:
     """The first pictures of one synthetic world, drawn when asked for.
 
     Args:
-        num_images: how many, at least 1.
-        draw: index -> item.
-        label_of: index -> the item's label, without drawing it.
+        num_images: the number of pictures, at least 1.
+        draw: the world's ``draw``, ``(seed, index, prevalence=, ...) -> item``.
+        seed: the number of the world.
+        prevalence: the share of pictures with label 1, in [0, 1].
+        options: further options of ``draw``, by name.
 
     Raises:
         InputError: no picture is asked for.
@@ -141,13 +142,20 @@ class DrawnSource:
     class_names: Sequence[str]
 
     def __init__(
-        self, num_images: int, draw: Callable[[int], dict[str, Any]], label_of: Callable[[int], int]
+        self,
+        num_images: int,
+        draw: Callable[..., dict[str, Any]],
+        seed: int,
+        prevalence: float,
+        **options: Any,
     ) -> None:
         if num_images < 1:
             raise InputError(
                 f"num_images: expected at least 1, got {num_images}: ask for some pictures"
             )
-        self._num_images, self._draw, self._label_of = num_images, draw, label_of
+        self._num_images = num_images
+        self._draw = partial(draw, seed, prevalence=prevalence, **options)
+        self._label_of = partial(label_of, seed, prevalence=prevalence)
 
     @cached_property
     def labels(self) -> Int[np.ndarray, " n"]:

@@ -72,7 +72,7 @@ def interval_over_runs(
         cases: for each training, the names of what its numbers are of (a patient, or a scan), in
             the same shape. Numbers of one name are averaged. None where all trainings are tested on
             the same cases, in the same order. Where no case has two trainings, the spread of the
-            trainings holds that of the cases already.
+            trainings contains the spread of the cases already.
         level: the interval's coverage, strictly between 0 and 1.
 
     Returns:

@@ -53,9 +53,9 @@ class FixedPointTranslator(nnx.Module):
     """A network that carries images into one of two domains.
 
     Its layers are a 7x7 convolution, halvings, residual blocks, doublings, and a 7x7 convolution to
-    the change. Every convolution but the last is followed by instance norm, whose statistics are
-    those of the image itself, so that an image's translation does not depend on the others of its
-    batch. The domain is a further channel of constant 0 or 1.
+    the change. Every convolution but the last is followed by instance norm, whose statistics come
+    from the image itself, so that its translation does not depend on the other images of the batch.
+    The domain is a further channel of constant 0 or 1.
 
     Args:
         in_channels: channels of the images.
@@ -113,7 +113,7 @@ class FixedPointTranslator(nnx.Module):
     ) -> Float[Array, "b h w c"]:
         """Computes the change G, in units of images in [-1, 1].
 
-        Arguments and errors are those of the call.
+        Arguments and errors as in a call.
         """
         check_images(images, self.in_channels)
         check_sides(images, self.num_halvings, instead="")
@@ -136,7 +136,7 @@ class FixedPointTranslator(nnx.Module):
 
         Args:
             images: (b, h, w, in_channels) in [0, 1]; height and width divide by 2 for each halving.
-            domain: where to, 0 or 1 for each image.
+            domain: the domain to translate into, 0 or 1 for each image.
 
         Returns:
             Images of the same shape, in [0, 1].
@@ -152,7 +152,7 @@ class Verdict(NamedTuple):
 
     Attributes:
         realness: one value for each patch, larger for what seems real, (b, h', w').
-        logits: of the domain, (b, 2).
+        logits: the logits of the domain, (b, 2).
     """
 
     realness: Float[Array, "b _ _"]
@@ -219,7 +219,7 @@ class PatchCritic(nnx.Module):
             images: (b, h, w, in_channels) in [0, 1], of the ``size`` that the network was made for.
 
         Returns:
-            Realness of their patches, and logits of the two domains, the first of which is 0.
+            Realness of their patches, and logits of the two domains; the first logit is 0.
 
         Raises:
             InputError: images of another shape, or integers.

@@ -60,7 +60,7 @@ def generator_of(model: nnx.Module) -> Generator:
 
 
 def coding_view(model: nnx.Module) -> Any:
-    """Gives the view in inference mode of a model that encodes and decodes batches.
+    """Returns the view in inference mode of a model that encodes and decodes batches.
 
     Raises:
         InputError: ``model`` is not an NNX module with the methods ``encode`` and ``decode``.

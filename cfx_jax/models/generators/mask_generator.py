@@ -4,7 +4,7 @@ Dabkowski and Gal 2017, "Real time image saliency for black box classifiers", as
 2020 and 2021 use it: the encoder is the network that classifies, there is no class selector, and
 the mask has half the image's resolution.
 
-The decoder's units are those of the UNet here, norm, activation, convolution; their widths are
+The decoder is built of the units of the UNet here: norm, activation, convolution; their widths are
 ours, since neither paper gives them.
 """
 
@@ -28,7 +28,7 @@ _TINY = 1e-6
 
 
 class MaskGenerator(nnx.Module):
-    """A frozen encoder and a decoder that gives a mask, 1 where the classifier needs the image.
+    """A frozen encoder and a decoder that computes a mask, 1 where the classifier needs the image.
 
     The encoder's maps carry no gradient, so training moves the decoder alone (with an optimiser
     that moves weights by their gradients only: no weight decay on the encoder), and it always is in
@@ -100,7 +100,7 @@ class MaskGenerator(nnx.Module):
     def __call__(self, images: Float[Array, "b h w c"]) -> Float[Array, "b h w 1"]:
         """Computes masks (b, h, w, 1) in [0, 1] with the images' size.
 
-        Each pixel is that of ``masks`` nearest to it.
+        Each pixel takes the value of the nearest pixel of ``masks``.
         """
         masks = self.masks(images)
         return jax.image.resize(masks, (*images.shape[:3], 1), "nearest")

@@ -138,8 +138,8 @@ class ProgressiveGenerator(nnx.Module):
         """Draws images for bins.
 
         Args:
-            latent: of ``encode``.
-            bins: what the classifier's probability of each is to be in, 0..num_bins - 1.
+            latent: the result of ``encode``.
+            bins: for each image the bin that its probability is to reach, 0..num_bins - 1.
 
         Returns:
             Images (b, h, w, in_channels) in [0, 1].

@@ -52,11 +52,11 @@ Latent = tuple[Float[Array, "b h2 w2 d"], Float[Array, "b h w c"]]
 class BendingGenerator(nnx.Module):
     """An encoder and a decoder that bend and shade an image, for a bin.
 
-    The blocks are those of ``ProgressiveGenerator``: the decoder's norms have a scale and a shift
-    for each bin, the encoder knows no bin. From the last maps, at half resolution, a convolution
-    gives three numbers a pixel: where its value is taken from, as a displacement down and to the
-    right, averaged over 2x2 and enlarged linearly to the image; and by how much the log-odds of its
-    brightness rise, the same for all channels, enlarged linearly too.
+    The blocks are the blocks of ``ProgressiveGenerator``: the decoder's norms have a scale and a
+    shift for each bin, the encoder knows no bin. From the last maps, at half resolution, a
+    convolution gives three numbers a pixel: where its value is taken from, as a displacement down
+    and to the right, averaged over 2x2 and enlarged linearly to the image; and by how much the
+    log-odds of its brightness rise, the same for all channels, enlarged linearly too.
 
     Args:
         in_channels: channels of the images.
@@ -137,8 +137,8 @@ class BendingGenerator(nnx.Module):
         """Draws images for bins.
 
         Args:
-            latent: of ``encode``.
-            bins: what the classifier's probability of each is to be in, 0..num_bins - 1.
+            latent: the result of ``encode``.
+            bins: for each image the bin that its probability is to reach, 0..num_bins - 1.
 
         Returns:
             Images (b, h, w, in_channels) in [0, 1].
@@ -215,7 +215,7 @@ class _NormalisedBlock(Block):
     """A residual block that halves the maps, with batch norm before each activation.
 
     Args:
-        in_channels: of the input maps.
+        in_channels: the number of channels of the input maps.
         width: channels of the output maps.
         first: whether it is the network's first, on images, with no norm and activation before.
         rngs: source of the initial weights.
@@ -312,7 +312,7 @@ class BatchNormDiscriminator(nnx.Module):
 
 
 def squares_as_channels(images: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 d"]:
-    """Gives each square of 2x2 pixels as one of half the resolution and four times the channels.
+    """Returns each square of 2x2 pixels as one of half the resolution and four times the channels.
 
     >>> squares_as_channels(jnp.arange(4.0).reshape(1, 2, 2, 1)).tolist()
     [[[[0.0, 1.0, 2.0, 3.0]]]]

@@ -5,7 +5,7 @@ in Medical Imaging", appendix B; layers as released.
 
 A latent has as many numbers as the slice has pixels: there is no bottleneck. Three stages of two
 residual blocks encode, three decode, and the image that comes out has no bounds. Deviation: the
-released decoder's linear layer, of which no use is made, is left out.
+released decoder's linear layer, which is never used, is left out.
 """
 
 from collections.abc import Sequence
@@ -210,7 +210,7 @@ def coder_of(model: nnx.Module) -> Generator:
     The slices are the batch.
 
     The result shares the model's weights as they are now, and is a pytree. ``generator_of(model)``
-    is that of one slice.
+    is for one slice.
 
     Args:
         model: an NNX module with the methods ``encode`` and ``decode``, as ``ResidualAutoencoder``

@@ -3,8 +3,8 @@
 It is the library's UNet with one linear layer.
 
 Ronneberger et al. 2015, "U-Net: Convolutional Networks for Biomedical Image Segmentation".
-Deviations, those of ``models.unet``: residual levels with the norm before each convolution, and
-maps that keep their size, so that every pixel of the image has logits.
+Deviations, as in ``models.unet``: residual levels with the norm before each convolution, and maps
+that keep their size, so that every pixel of the image has logits.
 """
 
 from collections.abc import Sequence

@@ -6,8 +6,8 @@ Explanation: Application to Medical Image Classification", section IV-C and figu
 Both give the pair (x_s, x_a). Their attributes ``similar`` and ``adversarial`` are the two twins of
 equal architecture whose weights the loss draws together: whole generators in the Duo, heads alone
 in the Single, which share a trunk. The heads of a Single AE_i are i linear 3x3 convolutions and a
-1x1 convolution; those of AE2 are the released ones, AE1 keeps the first of them, since the paper
-gives no width.
+1x1 convolution; AE2 has the released widths. AE1 has the first of them, since the paper prints no
+width.
 """
 
 from collections.abc import Sequence

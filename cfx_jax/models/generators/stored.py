@@ -43,11 +43,11 @@ def rebuild(name: str, options: Mapping[str, Any], arrays: Mapping[str, np.ndarr
     """Makes a network with stored arrays.
 
     Args:
-        name: of its class: ``UNetGenerator``, ``SingleAE``, ``DuoAE``, ``ProgressiveGenerator`` or
-            ``BendingGenerator``.
-        options: of its class, by name, and ``compute_dtype``, if it computes in bfloat16; lists
-            stand for tuples, as JSON has them.
-        arrays: what ``arrays_of`` gave.
+        name: the name of the generator's class: ``UNetGenerator``, ``SingleAE``, ``DuoAE``,
+            ``ProgressiveGenerator`` or ``BendingGenerator``.
+        options: the options of that class, by name, and ``compute_dtype``, if it computes in
+            bfloat16; lists stand for tuples, as JSON has them.
+        arrays: the arrays that ``arrays_of`` returned.
 
     Raises:
         InputError: an unknown class or option, or arrays of another network.

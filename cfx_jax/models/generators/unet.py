@@ -1,8 +1,8 @@
 """The UNet of the generators of Charachon et al. 2020 and 2021, and a generator of one image.
 
-Layers, filters and parameter counts are those of the authors' released networks: SAGen's (2020,
-"Combining Similarity and Adversarial Learning to Generate Visual Explanation") and those of SyCE
-and CyCE (2021, "Leveraging Conditional Generative Models in a General Explanation Framework of
+Layers, filters and parameter counts follow the authors' released networks: SAGen's (2020,
+"Combining Similarity and Adversarial Learning to Generate Visual Explanation") and the networks of
+SyCE and CyCE (2021, "Leveraging Conditional Generative Models in a General Explanation Framework of
 Classifier Decisions"). Their "batch norm" never left inference mode with its first statistics, so
 it is a scale and a shift for each channel, and dropout was off; this is what ``norm="affine"`` is
 and why there is no dropout. Deviations: the constant factor 1 / sqrt(1.001) of that scale is left
@@ -64,7 +64,7 @@ class UNet(nnx.Module):
         rngs: source of the initial weights.
 
     Attributes:
-        out_channels: channels of the maps that ``decode`` gives, ``2 * filters[0]``.
+        out_channels: channels of the maps that ``decode`` returns, ``2 * filters[0]``.
 
     Raises:
         InputError: fewer than two filters, a number below 1, or an unknown norm.
@@ -123,7 +123,7 @@ class UNet(nnx.Module):
         return tuple(skips)
 
     def decode(self, skips: tuple[Float[Array, "b _ _ _"], ...]) -> Float[Array, "b h w d"]:
-        """Computes maps (b, h, w, out_channels) of the maps that ``encode`` gives.
+        """Computes maps (b, h, w, out_channels) of the maps that ``encode`` returns.
 
         No norm and no activation follow the last join.
         """
@@ -142,7 +142,7 @@ class LinearHead(nnx.Module):
 
     Args:
         in_channels: channels of the input maps.
-        filters: channels that each 3x3 convolution gives; none leaves the 1x1 convolution.
+        filters: channels that each 3x3 convolution returns; none leaves the 1x1 convolution.
         out_channels: channels of the output.
         rngs: source of the initial weights.
 
@@ -209,7 +209,7 @@ class UNetGenerator(nnx.Module):
     def encode(self, images: Float[Array, "b h w c"]) -> Latent:
         """Computes the latent of images, the encoder's maps.
 
-        Arguments and errors are those of ``UNet.encode``.
+        Arguments and errors as in ``UNet.encode``.
         """
         return encode(self.unet, images, residual=self.residual)
 

@@ -48,7 +48,7 @@ class Stage(NamedTuple):
         size: odd side of the depthwise kernels, in pixels.
         stride: 1, or 2 to halve the maps.
         width: channels of the output maps.
-        num_blocks: at least 1.
+        num_blocks: the number of blocks, at least 1.
     """
 
     expansion: int

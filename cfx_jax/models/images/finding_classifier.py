@@ -4,11 +4,11 @@ Charachon et al. 2021, "Visual explanation by unifying adversarial generation an
 attributions"; head as released: the feature maps of a backbone, their means, one hidden layer, and
 one logit.
 
-The logit z is that of the finding; the network gives ``(0, z)``, the two logits of the same
+The logit z is the logit of the finding; the network gives ``(0, z)``, the two logits of the same
 probabilities. Deviation: the authors' backbone is ResNet-50 of version 2; here it is any network
 with ``features``, such as version 1.5. Theirs starts from ImageNet's weights, which
-``trainers.with_pretrained`` gives to the backbone here, and the experiments'
-``--classifier.weights FILE``.
+``trainers.with_pretrained`` gives to the backbone here, and the experiments' ``--classifier.weights
+FILE``.
 """
 
 from typing import Any
@@ -33,7 +33,7 @@ class FindingClassifier(nnx.Module):
     the leaky ReLU, which its rule is not made for.
 
     Args:
-        backbone: a network as ``build`` gives it, with ``features`` and a linear ``head``. It is
+        backbone: a network as ``build`` returns it, with ``features`` and a linear ``head``. It is
             copied without its head, which is not needed, and without any dropout of its own before
             that.
         width: outputs of the hidden layer, at least 1 (published: 128).
@@ -73,7 +73,7 @@ class FindingClassifier(nnx.Module):
     def features(self, images: Float[Array, "b h w c"]) -> Float[Array, "b fh fw f"]:
         """Computes the backbone's feature maps.
 
-        Arguments and errors are those of the backbone's ``features``.
+        Arguments and errors as in the backbone's ``features``.
         """
         return self.backbone.features(images)
 

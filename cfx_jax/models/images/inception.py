@@ -49,7 +49,7 @@ class InceptionV3(nnx.Module):
     Args:
         num_classes: number of logits, at least 1.
         in_channels: channels of the images.
-        network: which poolings, those of ``"torchvision"`` or those of ``"fid"`` (see the module).
+        network: the kind of poolings, ``"torchvision"`` or ``"fid"`` (see the module).
         width: factor above 0 of all channels; no layer has less than 16. The published networks
             have 1.
         dropout: rate in [0, 1) before the last layer, in training.

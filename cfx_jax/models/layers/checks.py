@@ -93,7 +93,7 @@ def check_images(images: jax.Array, channels: int) -> None:
     The check costs nothing under ``jit``.
 
     Args:
-        images: what the model was called with.
+        images: the batch that the model was called with.
         channels: the model's number of channels.
 
     Raises:
@@ -121,7 +121,7 @@ def check_sides(
     """Checks that maps of images can be halved a number of times.
 
     Args:
-        images: what the network was called with.
+        images: the batch that the network was called with.
         num_halvings: how many times the network halves them.
         instead: what else can be done than to change the images, the end of the message.
 
@@ -141,9 +141,9 @@ def check_size(images: jax.Array, size: tuple[int, ...], *, network: str) -> Non
     """Checks that images have the size that a network was made for.
 
     Args:
-        images: what the network was called with.
+        images: the batch that the network was called with.
         size: height and width, in pixels.
-        network: what the message calls it.
+        network: the network's name in the message.
 
     Raises:
         InputError: another height or width.

@@ -39,7 +39,7 @@ def he_fan_out(key: PRNGKeyArray, shape: tuple[int, ...], dtype: DTypeLike = jnp
     Args:
         key: source of randomness.
         shape: the kernel's, with input and output channels last.
-        dtype: of the weights.
+        dtype: the number type of the weights.
 
     Returns:
         An array of that shape; its fan out is the kernel's area times the output channels.
@@ -97,7 +97,7 @@ def pointwise(in_channels: int, out_channels: int, *, rngs: nnx.Rngs) -> nnx.Lin
 def batch_norm(
     channels: int, *, momentum: float = 0.9, epsilon: float = 1e-5, rngs: nnx.Rngs
 ) -> nnx.BatchNorm:
-    """Makes a batch norm; the defaults are those of the published residual networks.
+    """Makes a batch norm; the defaults come from the published residual networks.
 
     Args:
         channels: size of the last axis.

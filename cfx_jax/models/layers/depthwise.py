@@ -26,7 +26,7 @@ class DepthwiseConvolution(nnx.Module):
     """A bias-free depthwise convolution with padding (size - 1) // 2 on each side.
 
     Args:
-        channels: of the input and of the output maps.
+        channels: the number of channels of the input and of the output maps.
         size: odd side of the kernel, in pixels.
         stride: step of the kernel, in pixels.
         rngs: source of the initial weights.

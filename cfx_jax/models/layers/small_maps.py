@@ -19,7 +19,7 @@ from jaxtyping import Array, Float
 from cfx_jax.backend import small_maps_as_products
 
 _LARGEST_AREA = 49
-"""Pixels of the largest map that a product gives: those of the last maps at 224 pixels."""
+"""Pixels of the largest map that a product computes; the last maps at 224 pixels have as many."""
 _MANY_MORE = 4
 """How many times as many numbers as the maps the kernel must have."""
 
@@ -34,8 +34,8 @@ def convolve(
     """A convolution for ``nnx.Conv(conv_general_dilated=...)``, by the way that is faster.
 
     Args:
-        maps: to be convolved.
-        kernel: of all channels.
+        maps: the maps that are convolved.
+        kernel: the kernel of all channels.
         strides: steps of the kernel, in pixels.
         padding: zeros before and after each side, in pixels.
         options: what else ``lax.conv_general_dilated`` takes, without dilations and groups.
@@ -70,7 +70,8 @@ def as_product(
 
     Args:
         maps, kernel, strides, padding: as in ``convolve``.
-        options: of the product, as in ``jnp.matmul``: its precision and the type of its sums.
+        options: the options of the product, as in ``jnp.matmul``: its precision and the type of its
+            sums.
     """
     rows, columns, *channels = kernel.shape
     padded = jnp.pad(maps, [(0, 0), *padding, (0, 0)])

@@ -1,6 +1,6 @@
 """Elementwise non-linearities, some of them with a derivative of their own.
 
-The guided ReLU is that of guided backpropagation (Springenberg et al. 2015, "Striving for
+The guided ReLU comes from guided backpropagation (Springenberg et al. 2015, "Striving for
 Simplicity"). Forward it is the ordinary ReLU. Backward it passes the signal R back as R * 1[x > 0]
 * 1[R > 0], so that only units that were active and that raise the explained score take part.
 """

@@ -61,5 +61,5 @@ def calibrated(classifier: Classifier, temperature: float | Float[Array, ""]) ->
 
 
 def uncalibrated(classifier: Classifier) -> Classifier:
-    """Gives the classifier before ``calibrated``; any other classifier as it is."""
+    """Returns the classifier before ``calibrated``; any other classifier as it is."""
     return uncalibrated(classifier.classifier) if isinstance(classifier, Calibrated) else classifier

@@ -1,4 +1,4 @@
-"""A network that computes in another number type than that of its weights."""
+"""A network that computes in another number type than its weights have."""
 
 from typing import Any, Literal, TypeVar, get_args
 
@@ -16,7 +16,7 @@ ComputeDtype = Literal["float32", "bfloat16"]
 
 
 def computing_in(model: Model, dtype: ComputeDtype) -> Model:
-    """Gives a view of a model whose layers compute in a number type.
+    """Returns a view of a model whose layers compute in a number type.
 
     In bfloat16 maps take half the memory, and accelerators multiply several times faster; it has 8
     significant bits. The model still takes float32 images. Weights, their gradients, the statistics

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from cfx_jax.array_types import at_least_float32
 from cfx_jax.compilation import as_pytree, surrogates_of
 from cfx_jax.errors import InputError
 from cfx_jax.models.views.calibrated import uncalibrated
@@ -38,7 +39,7 @@ class Ensemble:
                 "classifiers: expected the same number of classes from each, got logits"
                 f" {sorted(shapes)}"
             )
-        log_probabilities = jax.nn.log_softmax(jnp.stack(logits), axis=-1)
+        log_probabilities = jax.nn.log_softmax(at_least_float32(jnp.stack(logits)), axis=-1)
         return jax.nn.logsumexp(log_probabilities, axis=0) - jnp.log(float(len(logits)))
 
     @property

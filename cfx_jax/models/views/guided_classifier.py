@@ -25,7 +25,7 @@ _GUIDED: dict[str, Callable[[Array], Array]] = {
 
 
 def guided_classifier(classifier: Callable[[Float[Array, "*s h w c"]], Any]) -> Partial:
-    """Gives a view of a classifier for guided backpropagation, with the same values.
+    """Returns a view of a classifier for guided backpropagation, with the same values.
 
     Every ``jax.nn.relu`` and ``jax.nn.relu6`` sends back only positive signals (Springenberg et al.
     2015; see ``guided_relu``). One that is written in another way, such as ``jnp.maximum(x, 0)``,

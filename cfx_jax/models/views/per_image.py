@@ -22,7 +22,7 @@ Model = TypeVar("Model", bound=nnx.Module)
 
 
 def in_inference_mode(model: Model) -> Model:
-    """Gives a view of a model in inference mode.
+    """Returns a view of a model in inference mode.
 
     Its batch norms use their running averages, and its dropout is off.
 
@@ -71,7 +71,7 @@ def parts(model: nnx.Module) -> Parts:
             ``classify`` -> (b, k), as the classifiers here have them.
 
     Returns:
-        The two parts, each a pytree as ``per_image`` gives.
+        The two parts, each a pytree as ``per_image`` returns it.
 
     Raises:
         InputError: ``model`` is not an NNX module with these methods.
@@ -118,7 +118,7 @@ def _classify_features_of_one(model: Any, maps: Float[Array, "fh fw f"]) -> Floa
 
 
 def guided(model: Model, *, part: str | None = None) -> Model:
-    """Gives a view of a model for guided backpropagation.
+    """Returns a view of a model for guided backpropagation.
 
     Each activation sends back only positive signals. Values are the model's where its activation is
     the ReLU. Source: Springenberg et al. 2015, "Striving for Simplicity"; see ``guided_relu``.

@@ -1,4 +1,4 @@
-"""The values that the convolutions of a network give, before batch norm and non-linearity.
+"""The values that the convolutions of a network compute, before batch norm and non-linearity.
 
 They are for ``metrics.pre_activation_variances`` (Fontanella et al. 2023, table 3).
 """
@@ -27,7 +27,7 @@ _LAYERS = (nnx.Conv, nnx.Linear)
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)
 class PreActivations:
-    """A function that gives the values of each convolution of a network.
+    """A function that computes the values of each convolution of a network.
 
     It is a pytree, to be passed through ``jax.jit`` as an argument.
 
@@ -46,11 +46,12 @@ class PreActivations:
         names.
 
         Args:
-            inputs: what the model is called with, the first axis running over images or volumes.
+            inputs: the batch that the model is called with, the first axis running over images or
+                volumes.
 
         Returns:
-            Arrays whose first axis is that of the inputs: (b, h, w, c) of images, (b, n, h, w, c)
-            where a model of volumes turns each into n images.
+            Arrays whose first axis is the inputs' first axis: (b, h, w, c) of images, (b, n, h, w,
+            c) where a model of volumes turns each into n images.
         """
         values: dict[str, jax.Array] = {}
         _recording(self.model, self.names, values)(*inputs)
@@ -58,7 +59,7 @@ class PreActivations:
 
 
 def pre_activations(model: nnx.Module, *, part: str | None = None) -> PreActivations:
-    """Gives a view of a model as a function that gives the values of its convolutions.
+    """Returns a view of a model as a function that computes the values of its convolutions.
 
     The model takes batches and is viewed in inference mode. Compare two networks on the same
     images, plain and with the same noise, batch by batch::
@@ -102,7 +103,7 @@ def pre_activations(model: nnx.Module, *, part: str | None = None) -> PreActivat
 
 
 class _Recorder(nnx.Module):
-    """A layer that records the maps that it gives."""
+    """A layer that records the maps that it computes."""
 
     def __init__(self, layer: Any, record: Callable[[jax.Array], None]) -> None:
         self.layer, self.record = layer, record

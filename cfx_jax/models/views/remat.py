@@ -10,7 +10,7 @@ Model = TypeVar("Model", bound=nnx.Module)
 
 
 def with_remat(model: Model, remat: bool = True) -> Model:
-    """Gives a view of a model whose blocks keep their inputs alone for the gradient, or all maps.
+    """Returns a view of a model whose blocks keep their inputs alone for the gradient, or all maps.
 
     Values and gradients are the same; see ``models.layers.Block``. A training needs less memory
     and about a third more time. Explanations are quicker without.

@@ -1,7 +1,7 @@
 """Networks with one logit and a sigmoid, as classifiers of two classes.
 
 ``softmax((0, z)) = (1 - sigmoid(z), sigmoid(z))``: the probabilities, their logarithms and all
-gradients are those of the sigmoid, and the log-odds of class 1 are z itself.
+gradients equal the sigmoid's, and the log-odds of class 1 are z itself.
 """
 
 from collections.abc import Callable

@@ -1,8 +1,9 @@
 """A classifier of two classes out of one of several: some classes against some others.
 
-Generators of counterfactuals need two classes. The probability of a side is the sum of those of its
-classes, given that the image is of one of the two sides. Its logit is the logsumexp of the classes'
-logits, so of a classifier of two classes the sides (0,) and (1,) are the classifier itself.
+Generators of counterfactuals need two classes. The probability of a side is the sum of its classes'
+probabilities, given that the image is of one of the two sides. Its logit is the logsumexp of the
+classes' logits, so of a classifier of two classes the sides (0,) and (1,) are the classifier
+itself.
 """
 
 from collections.abc import Sequence
@@ -12,13 +13,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from cfx_jax.array_types import at_least_float32
 from cfx_jax.checks import check_integer
 from cfx_jax.compilation import as_pytree
 from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier
 
 Sides = tuple[tuple[int, ...], tuple[int, ...]]
-"""The classes of side 0 and those of side 1."""
+"""The classes of side 0, and the classes of side 1."""
 
 
 @jax.tree_util.register_dataclass
@@ -43,7 +45,8 @@ class TwoSides:
                 f"classifier: expected one image -> more than {largest} logits, got shape"
                 f" {jnp.shape(logits)}"
             )
-        return jnp.stack([_joined(logits, side) for side in self.sides])
+        joined = [_joined(at_least_float32(logits), side) for side in self.sides]
+        return jnp.stack(joined)
 
 
 def two_sides(classifier: Classifier, side_0: Sequence[int], side_1: Sequence[int]) -> TwoSides:

@@ -4,8 +4,8 @@ Fontanella et al. 2023, "ACAT: Adversarial Counterfactual Attention for Classifi
 in Medical Imaging", section 3.1; layers as released.
 
 The maps are made beforehand and stay as they are; the branch that reads them is trained with the
-rest. Its features give a mask after each of the first three stages, by which those of the volume
-are weighted, and the three masks together weigh the last ones. Fresh masks are near one half, so a
+rest. Its features give a mask after each of the first three stages, which weights the volume's
+features, and the three masks together weight the last features. Fresh masks are near one half, so a
 network that starts from the weights of its baseline does not start with its logits.
 
 Deviations: the saliency branch has no unused last stage, and batch statistics are not touched
@@ -38,7 +38,7 @@ class ACAT(nnx.Module):
         trunk: the stages of the volume.
         saliency_trunk: the stages of the saliency map, of the same kind and one channel, up to the
             last that has a mask; None where there is no mask.
-        head: what maps features (b, ``trunk.slice_width``) to logits: ``last_layer`` or
+        head: the layer that maps features (b, ``trunk.slice_width``) to logits: ``last_layer`` or
             ``HalfBrainHead``.
         num_slices: slices of every volume; None averages slices instead of weighing them.
         masks: which of ``"early"``, ``"middle"`` and ``"late"`` there are.
@@ -115,8 +115,8 @@ class ACAT(nnx.Module):
                 pixels; in [0, 1].
 
         Returns:
-            Maps (b, s, fh, fw, out_features); those of halves lie side by side, as the halves do in
-            the slice.
+            Maps (b, s, fh, fw, out_features); the maps of halves lie side by side, as the halves do
+            in the slice.
 
         Raises:
             InputError: shapes that do not fit, too few pixels, integers, or halves of an odd number

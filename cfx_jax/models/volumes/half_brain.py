@@ -167,7 +167,7 @@ def joint_decision(logits: HalfBrainLogits) -> Int[Array, "b"]:
     The decision is no lesion if the first head says so, else the side that the second head gives.
 
     Args:
-        logits: of volumes.
+        logits: the logits of volumes.
 
     Returns:
         (b,) with 0 for none, 1 left, 2 right, 3 both.
@@ -186,7 +186,7 @@ class LesionHead(nnx.Module):
     It has the weights of the model, so ``per_image``, ``parts`` and ``with_saliency`` take it.
 
     Args:
-        model: a network of volumes that gives ``HalfBrainLogits``.
+        model: a network of volumes that returns ``HalfBrainLogits``.
     """
 
     def __init__(self, model: Any) -> None:
@@ -197,7 +197,7 @@ class LesionHead(nnx.Module):
     ) -> Float[Array, "..."]:
         """Computes the model's feature maps.
 
-        Arguments and errors are those of the model's ``features``.
+        Arguments and errors as in the model's ``features``.
         """
         return self.model.features(volumes, *saliency)
 

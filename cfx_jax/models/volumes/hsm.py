@@ -34,7 +34,7 @@ class HSM(SaliencyAided):
         trunk: the stages that see the slices.
         saliency_trunk: as many stages that see the saliency, of one input channel, with as many
             channels at their end.
-        head: what maps features (b, ``trunk.slice_width``) to logits: ``last_layer`` or
+        head: the layer that maps features (b, ``trunk.slice_width``) to logits: ``last_layer`` or
             ``HalfBrainHead``.
 
     Raises:
@@ -77,7 +77,7 @@ class HallucinatedSaliency(SliceWise):
 
     Args:
         trunk: the stages that see the slices.
-        head: what maps features (b, ``trunk.slice_width``) to logits: ``last_layer`` or
+        head: the layer that maps features (b, ``trunk.slice_width``) to logits: ``last_layer`` or
             ``HalfBrainHead``.
         widths: channels of the detector's convolutions but the last, which gives the map.
         after: the stage, from 1, whose maps are scaled.

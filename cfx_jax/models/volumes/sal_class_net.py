@@ -25,7 +25,7 @@ class SalClassNet(SaliencyAided):
         trunk: stages of one channel more than the volumes have. ``resnet50_stages(in_channels=2)``
             repeats each channel three times, so that its stem has 6 inputs, as released;
             ``repeats=1`` gives the same functions with fewer weights.
-        head: what maps features (b, ``trunk.slice_width``) to logits: ``last_layer`` or
+        head: the layer that maps features (b, ``trunk.slice_width``) to logits: ``last_layer`` or
             ``HalfBrainHead``.
 
     Raises:

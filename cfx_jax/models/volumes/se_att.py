@@ -21,7 +21,7 @@ class SeAtt(SliceWise):
 
     Args:
         trunk: the stages that see the slices.
-        head: what maps features (b, ``trunk.slice_width``) to logits: ``last_layer`` or
+        head: the layer that maps features (b, ``trunk.slice_width``) to logits: ``last_layer`` or
             ``HalfBrainHead``.
         after: these stages, from 1; None for the published ones, blocks 3 and 4 of ResNet-50, and
             convolutions 3 and 5 of the half-brain network, which are its stages 2 and 3. Memory

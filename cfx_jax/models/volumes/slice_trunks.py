@@ -76,7 +76,7 @@ class Trunk(nnx.Module):
 
         Args:
             volumes: (b, s, h, w, in_channels), at least 4x4 pixels.
-            name: what messages call them.
+            name: the name of the volumes in messages.
 
         Returns:
             (n, h, w, in_channels), or (n, h, w / 2, in_channels) of halves.

@@ -30,12 +30,12 @@ class VisionTransformer(nnx.Module):
         size: height and width of the images, in pixels, multiples of ``patch``.
         patch: side of a patch, in pixels.
         width: numbers of a token, a multiple of ``num_heads``.
-        num_blocks: of attention and two linear layers each.
+        num_blocks: the number of blocks of attention and two linear layers each.
         num_heads: attentions side by side.
         hidden: outputs of the first linear layer of a block.
         dropout: share that is dropped in training, of the tokens at the start and in the blocks, in
             [0, 1).
-        in_channels: of the images.
+        in_channels: the number of channels of the images.
         rngs: source of the initial weights, and of the draws of dropout.
 
     Raises:
@@ -129,7 +129,7 @@ def vit_stages(
             brains.
         patch: side of a patch, in pixels; 50 for brains.
         width: numbers of a token, a multiple of ``num_heads``.
-        num_blocks: of attention and two linear layers each.
+        num_blocks: the number of blocks of attention and two linear layers each.
         num_heads: attentions side by side.
         hidden: outputs of the first linear layer of a block.
         dropout: share that is dropped in training, in [0, 1).

@@ -21,7 +21,7 @@ class SliceWise(nnx.Module):
 
     Args:
         trunk: the stages, such as ``resnet50_stages`` or ``half_brain_stages`` make.
-        head: what maps features (b, ``trunk.slice_width``) to logits: ``last_layer`` or
+        head: the layer that maps features (b, ``trunk.slice_width``) to logits: ``last_layer`` or
             ``HalfBrainHead``.
         dropout: share of the features dropped in training after each of the stages but the last, in
             [0, 1). A control for attention at these places (published: 0.2 and 0.6; 0 in the
@@ -46,8 +46,8 @@ class SliceWise(nnx.Module):
             volumes: (b, s, h, w, in_channels) in [0, 1], at least 4x4 pixels.
 
         Returns:
-            Maps (b, s, fh, fw, out_features); those of halves lie side by side, as the halves do in
-            the slice.
+            Maps (b, s, fh, fw, out_features); the maps of halves lie side by side, as the halves do
+            in the slice.
 
         Raises:
             InputError: another shape, too few pixels, integers, or halves of an odd number of

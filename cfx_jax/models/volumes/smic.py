@@ -25,7 +25,7 @@ class SMIC(SaliencyAided):
 
     Args:
         trunk: the stages that see the slices.
-        head: what maps features (b, ``trunk.slice_width``) to logits: ``last_layer`` or
+        head: the layer that maps features (b, ``trunk.slice_width``) to logits: ``last_layer`` or
             ``HalfBrainHead``.
         saliency_trunk: None for the branch of two convolutions, whose gate is one for all channels
             and is averaged to the size of the maps; or, as released, ``after`` stages like the

@@ -22,7 +22,7 @@ class SpAtt(SliceWise):
 
     Args:
         trunk: the stages that see the slices.
-        head: what maps features (b, ``trunk.slice_width``) to logits: ``last_layer`` or
+        head: the layer that maps features (b, ``trunk.slice_width``) to logits: ``last_layer`` or
             ``HalfBrainHead``.
         pooling: how the channels of F become the one that the mask is made of.
         slice_attention: learnt weights of the slices, made for ``trunk.slice_width``, as the

@@ -19,8 +19,8 @@ def with_saliency(model: nnx.Module, saliency: Float[AnyArray, "s h w 1"]) -> Pa
     The model is in inference mode.
 
     Batch norm uses its running averages and dropout is off, whatever mode the given model is in.
-    The result is a pytree, as that of ``per_image``, with the map as one of its leaves; for several
-    volumes make it inside of ``jax.vmap``.
+    The result is a pytree, as the result of ``per_image``, with the map as one of its leaves; for
+    several volumes make it inside of ``jax.vmap``.
 
     Args:
         model: an NNX module, volumes (b, s, h, w, c) and saliency (b, s, h, w, 1) -> logits (b, k),

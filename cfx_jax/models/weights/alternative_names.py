@@ -41,12 +41,12 @@ _OLD_DENSE_LAYER = re.compile(
 def by_torchvision_names(
     model: nnx.Module, tensors: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Gives the tensors of a file by the names of torchvision's networks.
+    """Returns the tensors of a file by the names of torchvision's networks.
 
     Args:
         model: the network that they are for.
-        tensors: by torchvision's names; of a ``DenseNet`` by those of torchvision's published files
-            too (``norm.1`` for ``norm1``), of an ``EfficientNet`` by timm's.
+        tensors: by torchvision's names; of a ``DenseNet`` also by the names of torchvision's
+            published files (``norm.1`` for ``norm1``), of an ``EfficientNet`` by timm's.
 
     Returns:
         The same tensors; those whose names are none of these keep them.

@@ -38,15 +38,16 @@ def import_weights(
             not changed. Its shapes alone, from ``nnx.eval_shape``, are quicker to make and suffice
             where no layer is kept and none draws (dropout).
         tensors: arrays by torchvision's names, such as ``layer1.0.conv1.weight``: a state dict with
-            each tensor as NumPy's, as ``read_tensors`` gives it. The older names in torchvision's
+            each tensor as NumPy's, as ``read_tensors`` returns it. The older names in torchvision's
             published files of DenseNets are known too, and timm's of EfficientNets; timm's
             ``tf_efficientnet`` pads otherwise and gives other logits.
         keep: torchvision's names of layers, such as ``("fc",)``, whose weights stay the model's
             own; tensors of theirs are left out. For another number of classes.
 
     Returns:
-        The copy, in the mode of ``model``. Every tensor has been used but for those of ``keep``,
-        the auxiliary head of Inception-v3, and the counters of batches of batch norm layers.
+        The copy, in the mode of ``model``. Every tensor has been used but for the tensors of
+        ``keep``, the auxiliary head of Inception-v3, and the counters of batches of batch norm
+        layers.
 
     Raises:
         InputError: a model of another class; a layer in ``keep`` that the model has not; tensors

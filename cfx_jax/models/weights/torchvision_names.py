@@ -25,7 +25,7 @@ _POSITIONS = {"conv": 0, "linear": 0, "norm": 1}
 
 
 def torchvision_name(model: nnx.Module, path: Sequence[object]) -> str:
-    """Gives the name that torchvision has for an array of a model.
+    """Returns the name that torchvision has for an array of a model.
 
     Args:
         model: a ``ResNet``, an ``EfficientNet``, an ``InceptionV3`` or a ``DenseNet``.
@@ -86,7 +86,7 @@ def _efficientnet_layer(model: EfficientNet, where: Sequence[str]) -> str:
 
 
 def stage_and_position(block: int, stage_sizes: Sequence[int]) -> tuple[int, int]:
-    """Gives the stage of a block, counted from 0, and the block's place in it, from 0 too.
+    """Returns the stage of a block, counted from 0, and the block's place in it, from 0 too.
 
     >>> stage_and_position(4, (1, 2, 2))
     (2, 1)

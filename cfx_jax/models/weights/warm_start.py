@@ -22,7 +22,7 @@ class WarmStart(NamedTuple, Generic[Model]):
         model: the model.
         fresh: names of its parameters and batch statistics that are as they were, such as
             ``"fusion.weights.kernel"``: the source has none of this name, or they were skipped.
-        unused: names of those of the source that were not taken.
+        unused: the names of the source's parameters and batch statistics that were not taken.
     """
 
     model: Model
@@ -80,7 +80,7 @@ def shape_mismatches(model: nnx.Module, source: nnx.Module) -> tuple[str, ...]:
     The arrays are parameters and batch statistics; ``warm_start`` is to skip them.
 
     Args:
-        model: the one that is to start; shapes are enough, as ``nnx.eval_shape`` gives them.
+        model: the one that is to start; shapes are enough, as ``nnx.eval_shape`` returns them.
         source: the one that was trained; likewise.
 
     Returns:

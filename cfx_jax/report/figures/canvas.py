@@ -123,7 +123,7 @@ class Canvas:
 def text_style(
     *, size: float = TEXT_SIZE, weight: str = _WEIGHT, colour: str = INK
 ) -> dict[str, Any]:
-    """Gives the properties of Matplotlib's ``Text`` that every piece of text in a figure gets.
+    """Returns the properties of Matplotlib's ``Text`` that every piece of text in a figure gets.
 
     Args:
         size: points.

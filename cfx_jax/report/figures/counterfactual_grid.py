@@ -110,7 +110,8 @@ def _has_map(row: CounterfactualRow, place: int) -> bool:
 def _scales(
     rows: Sequence[CounterfactualRow], reduce: str, scale: float | None
 ) -> tuple[float, float]:
-    """Computes the largest absolute difference of the figure, and that of the strongest colour."""
+    """Computes the largest absolute difference of the figure, and the difference of the strongest
+    colour."""
     if scale is not None and not scale > 0:
         raise InputError(f"the colour scale must be positive, got {scale}")
     differences = [

@@ -70,7 +70,7 @@ class Grid:
         """Computes all sizes and places.
 
         Args:
-            rows: from top to bottom.
+            rows: the rows from top to bottom.
             groups: heading and number of columns of each group, from left to right; a wider gap
                 lies between groups.
             panel_size: width of a panel in inches.

@@ -22,7 +22,7 @@ def draw_image(axes: "Axes", image: Float[np.ndarray, "h w c"]) -> None:
     Pixels stay square where the image is enlarged.
 
     Args:
-        axes: where.
+        axes: the axes to draw on.
         image: ``(h, w, 1)`` or ``(h, w, 3)`` in [0, 1].
     """
     image = np.asarray(image, np.float32)
@@ -35,7 +35,7 @@ def draw_signed(axes: "Axes", values: Float[np.ndarray, "h w"], scale: float) ->
     """Draws signed values, white at 0.
 
     Args:
-        axes: where.
+        axes: the axes to draw on.
         values: ``(h, w)``.
         scale: the value of the strongest red; its negative is the strongest blue.
     """
@@ -56,7 +56,7 @@ def draw_heat(axes: "Axes", values: Float[np.ndarray, "h w"]) -> None:
     The map is white at 0 where it has both signs, dark at its minimum where it has one.
 
     Args:
-        axes: where.
+        axes: the axes to draw on.
         values: ``(h, w)``.
     """
     values = np.asarray(values, np.float32)
@@ -73,7 +73,7 @@ def draw_outline(axes: "Axes", mask: Bool[np.ndarray, "h w"], *, on_white: bool)
     So a single pixel is outlined too.
 
     Args:
-        axes: where; the image is drawn already.
+        axes: the axes to draw on, which hold the image already.
         mask: ``(h, w)``.
         on_white: whether the panel is white where nothing is drawn.
     """

@@ -1,8 +1,8 @@
 """The figure of progressive explanations: each query, and an image for each desired probability.
 
-Above each image stands the probability that was asked for and the one that the classifier gives, so
-that a sweep that does not obey its knob is seen as such. Images are drawn with their own values,
-never stretched.
+Above each image stands the desired probability and the classifier's probability, so that a sweep
+that does not obey its knob is seen as such. Images are drawn with their own values, never
+stretched.
 """
 
 import os
@@ -58,7 +58,7 @@ def sweep_grid(
     Args:
         path: the file, ending in ``.png``; written in one move.
         sweeps: one or more, of the same number of images.
-        class_name: what class 1 is called.
+        class_name: the name of class 1.
         outlines: what is outlined in each sweep, with its size in parentheses above the image; None
             for nothing.
         outlined: the name of what is outlined.

@@ -14,8 +14,8 @@ class Figure:
     """A picture, and perhaps signed values that are drawn over it in red and blue.
 
     Attributes:
-        caption: what it shows.
-        alt: what is to be seen, in words.
+        caption: the sentence below it.
+        alt: a description in words.
         image: (h, w, 1) or (h, w, 3), in [0, 1].
         heat: (h, w), signed; None draws the picture alone.
         scale: the value of the strongest colour, above 0.
@@ -34,9 +34,9 @@ class Strip:
 
     Attributes:
         title: the method, and what it was asked for.
-        steps: one or more rows of figures, of which one is shown at a time; each row has as many.
-        labels: what each step is, such as "radius 0.5: sick 0.71".
-        knob: what the slider turns, such as "radius".
+        steps: one or more rows of figures; one row is shown at a time; each row has as many.
+        labels: the name of each step, such as "radius 0.5: sick 0.71".
+        knob: the name of what the slider changes, such as "radius".
         numbers: names and values of the method's scores, as text.
     """
 
@@ -59,15 +59,15 @@ class Card:
     """An image of a gallery.
 
     Attributes:
-        number: of the image, from 0, different for each card.
-        name: of the image.
+        number: the number of the image, from 0, different for each card.
+        name: the name of the image.
         image: the image itself, (h, w, 1) or (h, w, 3), in [0, 1].
         facts: sentences below the name.
         prediction: the predicted class.
         label: the true class; empty where it is unknown.
         target: the class that was asked for.
         scores: numbers that cards are sorted by; every card of a gallery has the same names.
-        strips: what was made of the image.
+        strips: the rows of pictures made from the image.
     """
 
     number: int

@@ -23,11 +23,11 @@ class Texts:
     """The words of a gallery.
 
     Attributes:
-        title: of the pages.
+        title: the title of the pages.
         introduction: sentences below the title.
-        cautions: what a reader must know before the pictures, framed.
+        cautions: warnings that stand in a frame before the pictures.
         words: terms of the page and what they mean.
-        facts: how the results were made, by name.
+        facts: facts about how the results were made, by name.
     """
 
     title: str

@@ -34,7 +34,7 @@ class Explained(NamedTuple):
         classifier: one volume -> two logits.
         features: one volume -> maps of each slice (s, fh, fw, f).
         head: these -> two logits.
-        coder: of one volume.
+        coder: the encoder and the decoder of one volume.
     """
 
     classifier: Classifier
@@ -57,9 +57,9 @@ def search(
 
     Args:
         explained: the classifier and the autoencoder.
-        volumes: in [0, 1].
+        volumes: the scans, values in [0, 1].
         target: 0 without, 1 with a finding.
-        settings: of the search.
+        settings: the settings of the search.
         batch_size: volumes at once.
         bounded: whether the change of the latent has a price.
         progress: whether to show a bar; a text is its label.
@@ -96,10 +96,10 @@ class Traces(NamedTuple):
     Attributes:
         trace: after each step of latent counterfactuals, at the reconstruction first (n, steps +
             1).
-        shifted: by the best latent shift (n,).
+        shifted: the probability after the best latent shift (n,).
         factors: the lambdas that latent shifts try, factors of the gradient of the probability of
             no finding (n, m).
-        sweep: at each of them (n, m).
+        sweep: the probability at each factor (n, m).
     """
 
     trace: Float[np.ndarray, "n steps_plus_1"]
@@ -133,7 +133,7 @@ class Walk(NamedTuple):
     """Steps without a bound, down the probability of the finding (Figure 6).
 
     Attributes:
-        trace: that probability, at the reconstruction and after each step (n, steps + 1).
+        trace: the probability at the reconstruction and after each step (n, steps + 1).
         image: the picture that the decoder draws where it is lowest (n, s, h, w, 1).
     """
 
@@ -154,7 +154,7 @@ def walk(
     Args:
         explained, volumes, batch_size: as in ``search``.
         step_size: the length of a step, in units of the slope.
-        num_steps: of each volume.
+        num_steps: the number of steps of each volume.
     """
     sizes = np.full(len(volumes), step_size, np.float32)
     shared = as_search_models(

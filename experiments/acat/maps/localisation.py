@@ -55,12 +55,12 @@ class Shown(NamedTuple):
         slices: its number (k,).
         image, mask, reconstruction, counterfactual, change: there (k, h, w); the mask is empty
             where none is known, the change is the map of latent counterfactuals.
-        maps: by ``METHODS``, the mean over slices (k, m, h, w).
-        walks: by ``--unbounded-steps``, where the probability of the finding is lowest (k, j, h,
-            w).
-        walk_traces: that probability (k, j, steps + 1).
-        initial: that of the scan itself (k,).
-        trace: that along the search of latent counterfactuals (k, steps + 1).
+        maps: the map of each of ``METHODS``, the mean over slices (k, m, h, w).
+        walks: the slice after the walk of ``--unbounded-steps``, where the probability of the
+            finding is lowest (k, j, h, w).
+        walk_traces: the probability of the finding along these walks (k, j, steps + 1).
+        initial: the probability of the finding in the scan itself (k,).
+        trace: the probability along the search of latent counterfactuals (k, steps + 1).
     """
 
     slices: Int[np.ndarray, " k"]
@@ -82,11 +82,11 @@ class Detection(NamedTuple):
     Attributes:
         units: the patients of the explained scans (n,), which are the located ones, or the positive
             ones of the test.
-        scores: by method or reference, the ``FIELDS`` of its maps (n,).
-        likeness: by method, the rank correlation of its maps with those of latent counterfactuals
-            (n,), NaN for flat ones.
+        scores: for each method or reference, the ``FIELDS`` of its maps (n,).
+        likeness: for each method, the rank correlation of its maps with the maps of latent
+            counterfactuals (n,); NaN for flat maps.
         search_units: the patients of the searched scans (m,), the positive ones of the test.
-        traces: of these searches.
+        traces: the traces of these searches.
         shown: the first of the explained scans.
     """
 
@@ -116,7 +116,7 @@ def detect(
     """Explains the located scans, or the positive test scans, and searches the latter.
 
     Args:
-        config: of the run.
+        config: the configuration of the run.
         scans: all of them.
         explained: the run's baseline.
         acat: volumes and maps -> two logits, to be explained too; None for not.
@@ -167,12 +167,12 @@ def explain_all(explained: Explained, facts: FactsOfScans, config: Config) -> Ar
 
     Args:
         explained: the classifier and the autoencoder.
-        facts: of the scans.
-        config: of the run.
+        facts: the facts of the scans.
+        config: the configuration of the run.
 
     Returns:
-        ``NAME/FIELD`` for all ``METHODS`` and ``REFERENCES`` and all ``FIELDS``, and for
-        methods ``NAME/likeness`` (n,); the fields of ``Traces``; and ``shown/FIELD`` for those of
+        ``NAME/FIELD`` for all ``METHODS`` and ``REFERENCES`` and all ``FIELDS``, and for methods
+        ``NAME/likeness`` (n,); the fields of ``Traces``; and ``shown/FIELD`` for the fields of
         ``Shown``.
     """
     rng, parts = np.random.default_rng(0), []
@@ -338,9 +338,9 @@ def score_references(
 ) -> dict[str, dict[str, float]]:
     """The scores of the ``REFERENCES`` that the facts allow, by name, but for ``CONSTANT``.
 
-    A random voxel is one of the organ; in a head with a known territory, of the lesion's side of
-    it. Its hits are the share of these voxels that would be hits. Its overlap is that of as many
-    voxels drawn without replacement.
+    A random voxel lies in the organ; in a head with a known territory, on the lesion's side of the
+    brain. Its hit score is the share of these voxels that would be hits. Its overlap is the
+    expected overlap of as many voxels, drawn without replacement.
     """
     image, organ = facts["image"][..., 0], facts.get("organ")
     scores = {}

@@ -28,12 +28,11 @@ from cfx_jax.attributions import (
     over_slices,
     score_cam,
 )
-from cfx_jax.compilation import call
 from cfx_jax.counterfactuals import LatentCounterfactual, LatentShift
 from cfx_jax.maps import channel_sum
 from cfx_jax.models import Parts, with_saliency
 from cfx_jax.objectives import class_score
-from cfx_jax.parallel import map_examples
+from cfx_jax.parallel import apply_to_examples
 from experiments.acat.config import SearchConfig
 from experiments.acat.maps.latent_searches import (
     WITH,
@@ -68,10 +67,10 @@ class Explanations(NamedTuple):
     """Explanations of volumes with a finding, towards none.
 
     Attributes:
-        maps: by method, (n, s, h, w).
-        traces: of the searches among the methods.
-        reconstruction: of the autoencoder (n, s, h, w, 1).
-        counterfactual: of latent counterfactuals (n, s, h, w, 1).
+        maps: the maps of each method, (n, s, h, w).
+        traces: the traces of the searches among the methods.
+        reconstruction: the autoencoder's reconstructions (n, s, h, w, 1).
+        counterfactual: the latent counterfactuals (n, s, h, w, 1).
         initial: the probability of the finding at the volumes themselves (n,).
     """
 
@@ -116,15 +115,16 @@ def explain_network(
     *,
     batch_size: int,
 ) -> Maps:
-    """Maps of a network that takes maps itself, of volumes whose class is not known.
+    """The saliency maps of a network that takes saliency maps itself, for volumes whose class is
+    not known.
 
-    This is the 68.55 % of section 4.4. The network keeps the map that it was given while the volume
-    changes; which one the paper takes is not said. Volumes are searched one by one, since the map
-    makes another classifier for each.
+    In section 4.4 these maps have the hit score 68.55 %. The input map stays the same while the
+    search changes the volume; the paper does not say which map it takes. Volumes are searched one
+    by one, since the map makes another classifier for each.
 
     Args:
         model: volumes and maps -> two logits, such as ACAT, in inference mode.
-        explained: makes the maps that the network is given.
+        explained: the networks that make the input maps.
         volumes, settings, batch_size: as in ``search``.
     """
     inputs = attention_maps(OURS, explained, volumes, settings, batch_size=batch_size)
@@ -161,13 +161,13 @@ def attention_maps(
 class ControlMaps:
     """Maps that say nothing of their scans, computed when they are read.
 
-    They are zeros, those of other scans, or uniform noise.
+    They are zeros, the maps of other scans, or uniform noise.
 
     Args:
         kind: ``ZERO``, ``SHUFFLED`` or ``NOISE``.
         maps: true ones (n, ...).
         used: positions of the scans that have a map, among which maps change places.
-        seed: of the order and of the noise.
+        seed: the seed of the order and of the noise.
     """
 
     def __init__(self, kind: str, maps: Rows, used: Int[np.ndarray, " m"], *, seed: int) -> None:
@@ -257,5 +257,5 @@ def _attribute(method: str, explained: Explained, volumes: Volumes, *, batch_siz
         if method in _OF_CLASSIFIERS
         else Partial(_OF_FEATURES[method], (explained.features, explained.head))
     )
-    maps = map_examples(call, attribution, volumes, batch_size=batch_size, progress=method)
+    maps = apply_to_examples(attribution, volumes, batch_size=batch_size, progress=method)
     return np.asarray(maps)

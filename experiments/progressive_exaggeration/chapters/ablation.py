@@ -12,7 +12,7 @@ import numpy as np
 
 from cfx_jax.losses import ProgressiveWeights
 from cfx_jax.metrics import rank_correlation
-from cfx_jax.report import Claim, CurvePanel, curve
+from cfx_jax.report import CurvePanel, curve
 from experiments.progressive_exaggeration import published
 from experiments.progressive_exaggeration.figures import mean_line
 from experiments.progressive_exaggeration.label_study import (
@@ -32,7 +32,7 @@ from experiments.progressive_exaggeration.label_study import (
     sweep,
     train_network,
 )
-from experiments.shared import AT_LEAST, MORE, PaperReport, Statement, Table
+from experiments.shared import AT_LEAST, MORE, Claim, PaperReport, Statement, Table
 
 Factors = tuple[float, float, float]
 """The factors of adversary, classifier, and reconstruction with cycle."""
@@ -58,7 +58,7 @@ class Setting(NamedTuple):
 
     Attributes:
         sweeps: the explanations.
-        measures: of these.
+        measures: the measures of these explanations.
     """
 
     sweeps: Sweeps
@@ -69,9 +69,9 @@ class Ablation(NamedTuple):
     """The explanations of all choices of weights.
 
     Attributes:
-        study: whose settings are varied.
+        study: the study whose settings are varied.
         subject: the label that is explained, with its queries.
-        settings: by the factors of the weights.
+        settings: the results of each setting, by the factors of the weights.
     """
 
     study: LabelStudy

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cfx_jax.report import Claim, CurvePanel, Line, curve, sweep_grid
+from cfx_jax.report import CurvePanel, Line, curve, sweep_grid
 from experiments.progressive_exaggeration import published
 from experiments.progressive_exaggeration.figures import drawn_series, mean_line
 from experiments.progressive_exaggeration.label_study import (
@@ -21,7 +21,7 @@ from experiments.progressive_exaggeration.label_study import (
     measure_columns,
     remarks,
 )
-from experiments.shared import MORE, PaperReport, Statement, Table
+from experiments.shared import MORE, Claim, PaperReport, Statement, Table
 
 
 class Explained(NamedTuple):
@@ -30,7 +30,7 @@ class Explained(NamedTuple):
     Attributes:
         subject: the label and its queries.
         sweeps: their explanations.
-        measures: of these.
+        measures: the measures of these explanations.
     """
 
     subject: Subject
@@ -42,8 +42,8 @@ class Attributes(NamedTuple):
     """The explanations of all labels.
 
     Attributes:
-        study: of the first.
-        labels: by name.
+        study: the study of the first label.
+        labels: the results of each label, by name.
     """
 
     study: LabelStudy

@@ -7,14 +7,13 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from cfx_jax.metrics import decision_flips
-from cfx_jax.report import Claim
 from experiments.progressive_exaggeration.label_study import (
     LabelStudy,
     Subject,
     Sweeps,
     explained_label,
 )
-from experiments.shared import MORE, PaperReport, Statement, Table
+from experiments.shared import MORE, Claim, PaperReport, Statement, Table
 
 _AT_ONCE = 256  # images that are classified together
 
@@ -27,7 +26,8 @@ class Turned(NamedTuple):
         sweeps: their explanations.
         opposite: 1 where the decision on a label turns over at the opposite extreme of the
             explained one (n, labels).
-        kept: the same of the drawings for the queries' own bins.
+        kept: 1 where the decision on a label turns over in the drawing for the query's own bin (n,
+            labels).
     """
 
     subject: Subject
@@ -40,8 +40,8 @@ class Discrimination(NamedTuple):
     """The decisions of one classifier, by explained label.
 
     Attributes:
-        names: of its labels.
-        labels: by name.
+        names: the names of the classifier's labels.
+        labels: the results of each label, by name.
     """
 
     names: tuple[str, ...]

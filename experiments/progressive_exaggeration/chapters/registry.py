@@ -3,9 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
-from cfx_jax.checks import check_choice
-from cfx_jax.errors import InputError
-from cfx_jax.report import Claim
+from cfx_jax.checks import InputError, check_choice
 from experiments.progressive_exaggeration.chapters.ablation import ablate_terms
 from experiments.progressive_exaggeration.chapters.attributes import explain_attributes
 from experiments.progressive_exaggeration.chapters.confounder import study_bias
@@ -15,7 +13,7 @@ from experiments.progressive_exaggeration.chapters.saliency import map_saliency
 from experiments.progressive_exaggeration.config import Config
 from experiments.progressive_exaggeration.data import Data
 from experiments.progressive_exaggeration.label_study import LabelStudy
-from experiments.shared import PaperReport
+from experiments.shared import Claim, PaperReport
 
 
 class Chapter(Protocol):

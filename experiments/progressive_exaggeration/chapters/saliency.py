@@ -19,7 +19,6 @@ from jax.tree_util import Partial
 from jaxtyping import Bool, Float, Int
 
 from cfx_jax.attributions import grad_cam, gradient, integrated_gradients, random_map
-from cfx_jax.compilation import call
 from cfx_jax.maps import channel_sum
 from cfx_jax.metrics import (
     area_under_perturbation_curve,
@@ -29,9 +28,8 @@ from cfx_jax.metrics import (
 )
 from cfx_jax.models import Parts, one_label, parts
 from cfx_jax.objectives import class_score, decision
-from cfx_jax.parallel import map_examples, progress_bar
+from cfx_jax.parallel import apply_to_examples, map_examples, progress_bar
 from cfx_jax.report import (
-    Claim,
     CurvePanel,
     Line,
     MapColumn,
@@ -45,6 +43,7 @@ from experiments.shared import (
     AT_LEAST,
     LEVEL_COLUMNS,
     Arrays,
+    Claim,
     Level,
     PaperReport,
     Statement,
@@ -71,10 +70,10 @@ class Saliency(NamedTuple):
     """The maps of every query by every method.
 
     Attributes:
-        study: of the label.
-        maps: by method, (n, h, w), at least 0.
-        accuracy: by method and control, the share of draws in which the classifier is correct (n,
-            steps + 1), the first of the image itself.
+        study: the study of the label.
+        maps: the maps of each method, (n, h, w), at least 0.
+        accuracy: for each method and control, the share of draws in which the classifier is correct
+            (n, steps + 1), the first of the image itself.
     """
 
     study: LabelStudy
@@ -142,7 +141,7 @@ class Saliency(NamedTuple):
         return add_levels(noted, [self.level(OURS)])
 
     def level(self, method: str) -> Level | None:
-        """How far a method's area lies below that of the best control."""
+        """How far a method's area lies below the best control's area."""
         areas = {name: self.area(name) for name in self.accuracy}
         trivial = (RANDOM, *controls.TRIVIAL)
         groups = self.study.subject.groups
@@ -270,7 +269,7 @@ def other_maps(subject: Subject, images: Float[np.ndarray, "n h w c"], batch_siz
 
     Args:
         subject: a network and its label.
-        images: to be explained.
+        images: the images that are explained.
         batch_size: images at once.
 
     Returns:
@@ -284,7 +283,7 @@ def other_maps(subject: Subject, images: Float[np.ndarray, "n h w c"], batch_siz
         GRAD_CAM: Partial(_grad_cam, Parts(features, one_label(head, subject.label))),
     }
     return {
-        name: np.asarray(map_examples(call, method, images, batch_size=batch_size))
+        name: np.asarray(apply_to_examples(method, images, batch_size=batch_size))
         for name, method in methods.items()
     }
 
@@ -301,7 +300,7 @@ def _accuracy(
     seed: int,
     name: str,
 ) -> Float[np.ndarray, "n steps"]:
-    """The mean accuracy over draws of noise, of which each image has its own."""
+    """The mean accuracy over draws of noise; each image has its own draws."""
     number, (height, width, channels) = len(maps), subject.queries.shape
     steps = _Correct(-(-height * width // _STEPS))
     accuracy = []

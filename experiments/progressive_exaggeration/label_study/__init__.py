@@ -3,14 +3,14 @@
 from experiments.progressive_exaggeration.label_study.classifiers import EXPLAINED as EXPLAINED
 from experiments.progressive_exaggeration.label_study.classifiers import ORACLE as ORACLE
 from experiments.progressive_exaggeration.label_study.classifiers import Network as Network
+from experiments.progressive_exaggeration.label_study.classifiers import Subject as Subject
 from experiments.progressive_exaggeration.label_study.classifiers import labelled as labelled
 from experiments.progressive_exaggeration.label_study.classifiers import normalised as normalised
 from experiments.progressive_exaggeration.label_study.classifiers import (
-    train_network as train_network,
-)
-from experiments.progressive_exaggeration.label_study.explained_label import Subject as Subject
-from experiments.progressive_exaggeration.label_study.explained_label import (
     subject_of as subject_of,
+)
+from experiments.progressive_exaggeration.label_study.classifiers import (
+    train_network as train_network,
 )
 from experiments.progressive_exaggeration.label_study.explanation_quality import (
     Measures as Measures,

@@ -1,37 +1,43 @@
-"""The classifier that is explained, one sigmoid a label, and a second one as a judge."""
+"""The classifiers, one sigmoid a label, and the label of one of them that is explained."""
 
 import dataclasses
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from flax import nnx
 from jax.tree_util import Partial
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int, Shaped
 
-from cfx_jax.compilation import call
 from cfx_jax.data import Transform, compose, random_flip, random_noise
 from cfx_jax.diagnosis import check_diagnosis
 from cfx_jax.metrics import roc_auc
 from cfx_jax.models import one_label, per_image
-from cfx_jax.objectives import Classifier
-from cfx_jax.parallel import map_examples
+from cfx_jax.parallel import apply_to_examples
 from experiments.progressive_exaggeration.config import Config
 from experiments.progressive_exaggeration.data import Data
-from experiments.shared import Workspace, fit_to_images, notify, predict
+from experiments.shared import (
+    Classifier,
+    ImageSet,
+    InputError,
+    Workspace,
+    fit_to_images,
+    notify,
+    predict,
+)
 from trainers import count_steps, multi_label, train, weights_digest, with_run
 
 EXPLAINED, JUDGE, ORACLE = "classifier", "judge", "oracle"
 _JUDGE_SEED = 1_000
-"""Added to the seed of the explained classifier's training for those of the ones that judge."""
+"""Added to the seed of the explained classifier's training, for the trainings of the judges."""
 
 
 class Network(NamedTuple):
     """A trained classifier of some labels.
 
     Attributes:
-        model: of batches of images, in evaluation mode.
-        logits: of the test images (n, k).
+        model: the network, which takes batches of images, in evaluation mode.
+        logits: the logits of the test images (n, k).
         auc: area under the ROC curve of each label on the test images (k,).
         identity: what the weights depend on.
     """
@@ -55,8 +61,63 @@ class Network(NamedTuple):
     ) -> Float[np.ndarray, "n k"]:
         """The probability of each label for every image, ``batch_size`` images at once."""
         return np.asarray(
-            jax.nn.sigmoid(map_examples(call, self.outputs, images, batch_size=batch_size))
+            jax.nn.sigmoid(apply_to_examples(self.outputs, images, batch_size=batch_size))
         )
+
+
+class Subject(NamedTuple):
+    """A label of a classifier.
+
+    Attributes:
+        data: the images that the classifier was tested on, and that explainers are trained on.
+        network: the classifier of all labels.
+        label: position of the explained one.
+        queries: the test images that are explained, as many of either decision.
+    """
+
+    data: Data
+    network: Network
+    label: int
+    queries: ImageSet
+
+    @property
+    def classifier(self) -> Classifier:
+        """One image -> two logits."""
+        return self.network.of_label(self.label)
+
+    @property
+    def identity(self) -> object:
+        """Everything that the classifier's answers depend on."""
+        return [self.network.identity, self.label]
+
+    @property
+    def probability(self) -> Float[np.ndarray, " n"]:
+        """The probability of the label, for every test image."""
+        return np.asarray(jax.nn.sigmoid(self.network.logits[:, self.label]))
+
+    @property
+    def query_labels(self) -> Int[np.ndarray, "n k"]:
+        """The true labels of each query, 0 or 1."""
+        return self.data.test.labels[self.data.test.rows_of(self.queries)]
+
+    @property
+    def groups(self) -> Shaped[np.ndarray, " n"] | None:
+        """The group of each query, of one person or one picture, whose queries are drawn together.
+
+        None is returned where every query is a group of its own.
+        """
+        groups = self.data.test.groups
+        return None if groups is None else groups[self.data.test.rows_of(self.queries)]
+
+    @property
+    def unit(self) -> str:
+        """The units that intervals are over, in words."""
+        return "queries" if self.groups is None else self.data.test.group_unit
+
+    @property
+    def units(self) -> dict[str, Any]:
+        """The units that intervals are over, as options of claims."""
+        return {"groups": self.groups, "unit": "queries", "group_unit": self.data.test.group_unit}
 
 
 def train_network(name: str, config: Config, data: Data, workspace: Workspace) -> Network:
@@ -65,7 +126,7 @@ def train_network(name: str, config: Config, data: Data, workspace: Workspace) -
     Args:
         name: ``EXPLAINED`` or another, or ``JUDGE`` or ``ORACLE`` for the same training from
             another seed.
-        config: of the run.
+        config: the configuration of the run.
         data: the images, with the labels that it is to have.
         workspace: keeps the weights.
 
@@ -114,6 +175,35 @@ def train_network(name: str, config: Config, data: Data, workspace: Workspace) -
         ]
     )
     return Network(model, stored["logits"], auc, identity)
+
+
+def subject_of(config: Config, data: Data, network: Network, label: int) -> Subject:
+    """A label with the first test images of either decision as its queries.
+
+    Raises:
+        InputError: a classifier that never decides on one of the two.
+    """
+    decided = network.logits[:, label] >= 0
+    number = min(config.num_explained // 2, int(decided.sum()), int((~decided).sum()))
+    if number == 0:
+        raise InputError(
+            f"classifier of {data.names[label]!r}: expected decisions both ways on the test images,"
+            f" got {'yes' if decided[0] else 'no'} for all {len(decided)}: train longer"
+            " (--classifier.run.num-steps)"
+        )
+    return Subject(
+        data, network, label, data.test.images.take(np.sort(first_of_either(decided, number)))
+    )
+
+
+def first_of_either(decided: Bool[np.ndarray, " n"], number: int) -> Int[np.ndarray, " m"]:
+    """Positions of the first images of either decision, at most ``number`` of each.
+
+    The images without the label come before the others.
+    """
+    return np.concatenate(
+        [np.flatnonzero(decided == decision)[:number] for decision in (False, True)]
+    )
 
 
 def labelled(config: Config, data: Data, label: str) -> Data:

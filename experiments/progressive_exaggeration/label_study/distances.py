@@ -36,8 +36,8 @@ class Cloud(NamedTuple):
     Attributes:
         values: (n, d).
         probability: (n,).
-        units: what each image is drawn with: the query that an explanation is of, or whom an image
-            shows (n,).
+        units: the group that each image is drawn with: the query of an explanation, or the person
+            on an image (n,).
     """
 
     values: Float[np.ndarray, "n d"]
@@ -74,7 +74,7 @@ class Distance(NamedTuple):
 
     Attributes:
         draws: NaN where there are too few images.
-        num_images: of the method, and as many real ones.
+        num_images: the number of images of the method, and as many real ones.
         num_units: queries that these images are of.
         reached: images that the method has in the group, before they are made as many as the
             others'.
@@ -95,15 +95,15 @@ class Distances(NamedTuple):
     """Table 1, in distances and their draws.
 
     Attributes:
-        cells: by group and method.
-        real: by group, the distance of two halves of the real images.
+        cells: the distances by group and method.
+        real: for each group, the distance of two halves of the real images.
     """
 
     cells: Mapping[tuple[str, str], Distance]
     real: Mapping[str, float]
 
     def difference(self, first: tuple[str, str], second: tuple[str, str]) -> Interval | None:
-        """The distance of one group and method less that of another, paired by queries.
+        """The distance of one group and method less the distance of another, paired by queries.
 
         None is returned where one has no distance.
         """
@@ -153,8 +153,8 @@ def distances(
 
     Args:
         real: the test images.
-        fakes: by method, explanations of the same queries.
-        seed: of the choice of images and of the bootstrap.
+        fakes: the explanations of the same queries by each method.
+        seed: the seed of the choice of images and of the bootstrap.
         keep: gives the arrays of what it is given, kept or computed: the draws take long.
     """
     rng = np.random.default_rng(seed)

@@ -9,8 +9,8 @@ from jaxtyping import Bool, Float, Shaped
 
 from cfx_jax.metrics import Interval, bootstrap_interval, psnr_of_mse, rank_correlation
 from experiments.progressive_exaggeration import published
+from experiments.progressive_exaggeration.label_study.classifiers import Subject
 from experiments.progressive_exaggeration.label_study.distances import Cloud, Distances, distances
-from experiments.progressive_exaggeration.label_study.explained_label import Subject
 from experiments.progressive_exaggeration.label_study.explanations import OURS, Sweeps, spread
 from experiments.progressive_exaggeration.label_study.features import Features
 from experiments.progressive_exaggeration.label_study.identity import (
@@ -53,11 +53,11 @@ def measure(
     """Tables 1 and 2 of one subject.
 
     Args:
-        subject: what is explained.
-        sweeps: by one method or several; names differ.
-        features: what is compared by distances.
-        verifier: of faces, or None.
-        seed: of the choice of images and of the bootstrap.
+        subject: the explained label.
+        sweeps: the explanations of one method or of several; their names differ.
+        features: the features whose distances are measured.
+        verifier: tells faces apart, or None.
+        seed: the seed of the choice of images and of the bootstrap.
     """
     test = subject.data.test
     real = Cloud(
@@ -90,7 +90,7 @@ def units_of(groups: Shaped[np.ndarray, " n"] | None, number: int) -> Shaped[np.
 
 
 def _cloud(sweeps: Sweeps, features: Features, units: Shaped[np.ndarray, " n"]) -> Cloud:
-    """All explanations of all queries; those of one unit belong together."""
+    """All explanations of all queries; the queries of one unit belong together."""
     vectors, probabilities = features.of_sweeps(sweeps), np.asarray(sweeps.series.probabilities)
     flat = vectors.reshape(probabilities.size, -1)
     return Cloud(flat, probabilities.ravel(), np.repeat(units, probabilities.shape[1]))

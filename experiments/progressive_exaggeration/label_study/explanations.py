@@ -15,18 +15,18 @@ from flax import nnx
 from jax.tree_util import Partial
 from jaxtyping import Bool, Float, Int
 
-from cfx_jax.compilation import call
 from cfx_jax.counterfactuals import Exaggeration, Exaggerator, progressive, xgem_batch
 from cfx_jax.data import calibrated_sample, probability_bins
 from cfx_jax.losses import ProgressiveWeights
 from cfx_jax.metrics import decision_flips
 from cfx_jax.models import exaggerator_of, generator_of
 from cfx_jax.optimise import from_optax
-from cfx_jax.parallel import map_examples, progress_bar
+from cfx_jax.parallel import apply_to_examples, progress_bar
 from experiments.progressive_exaggeration.config import Config
-from experiments.progressive_exaggeration.label_study.classifiers import Network, augmentation
-from experiments.progressive_exaggeration.label_study.explained_label import (
+from experiments.progressive_exaggeration.label_study.classifiers import (
+    Network,
     Subject,
+    augmentation,
     first_of_either,
 )
 from experiments.shared import Arrays, ImageSet, Workspace, row_slices, store_parts
@@ -41,7 +41,7 @@ class Explainer(NamedTuple):
     """A trained explainer of one label.
 
     Attributes:
-        generator: in evaluation mode.
+        generator: the generator, in evaluation mode.
         identity: what the weights depend on.
     """
 
@@ -58,10 +58,10 @@ class Sweeps(NamedTuple):
     """The series of every query by one method.
 
     Attributes:
-        name: of the method.
-        series: with leading axis n; ``images`` (n, k, h, w, c) lie on disk and are read where they
-            are used.
-        identity: what all of it depends on.
+        name: the name of the method.
+        series: arrays with leading axis n; ``images`` (n, k, h, w, c) lie on disk and are read
+            where they are used.
+        identity: what the series depend on.
         encode: one image and its bin -> its latent in the method's own coder, a pytree.
     """
 
@@ -120,8 +120,8 @@ def train_explainer(
     """Trains encoder and generator for one subject, or reads them from the workspace.
 
     Args:
-        settings: of the training; channels are set by the images.
-        subject: what is explained.
+        settings: the settings of the training; channels are set by the images.
+        subject: the explained label.
         config: names the augmentation, and how many images of each bin are taken.
         workspace: keeps the weights.
         start: another one, from whose weights the training starts.
@@ -160,7 +160,7 @@ def training_images(
     They are all training images, or those on which the classifier is calibrated.
 
     Args:
-        subject: whose classifier gives the bins and whose label is the truth.
+        subject: the explained label and its classifier, whose probabilities make the bins.
         config: ``calibrated`` images of each bin; 0 for all images.
         num_bins: equal parts of the probability.
         workspace: keeps the probabilities.
@@ -199,7 +199,7 @@ def further_explainer(
 
     Args:
         subject, config, workspace, start, training: as in ``train_explainer``.
-        weights: of the generator's loss, where they are others.
+        weights: the weights of the generator's loss, where they are others.
     """
     first = config.explainer
     settings = dataclasses.replace(first, weights=weights or first.weights)
@@ -220,7 +220,7 @@ def sweep(
     explain = Partial(progressive, explainer.explain, subject.classifier)
 
     def compute(pixels: Float[np.ndarray, "m h w c"]) -> Exaggeration:
-        return map_examples(call, explain, pixels, batch_size=config.batch_size)
+        return apply_to_examples(explain, pixels, batch_size=config.batch_size)
 
     series = _kept("sweeps", identity, subject.queries, compute, config, workspace)
     return Sweeps(name, series, identity, Partial(_maps, explainer.explain.encode))

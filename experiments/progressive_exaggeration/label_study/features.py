@@ -10,7 +10,6 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from cfx_jax.errors import InputError
 from cfx_jax.models import (
     FeatureExtractor,
     classifier_extractor,
@@ -20,7 +19,7 @@ from cfx_jax.models import (
 from experiments.progressive_exaggeration.config import Config
 from experiments.progressive_exaggeration.label_study.classifiers import Network
 from experiments.progressive_exaggeration.label_study.explanations import Sweeps
-from experiments.shared import ImageSet, Workspace
+from experiments.shared import ImageSet, InputError, Workspace
 
 Vectors = Callable[[Float[np.ndarray, "n h w c"]], Float[np.ndarray, "n d"]]
 """Images in [0, 1] -> a vector for each."""
@@ -30,10 +29,10 @@ class Features(NamedTuple):
     """A function from images to vectors, which are kept in the workspace.
 
     Attributes:
-        name: stands beside every figure.
-        vectors: of some images.
-        identity: what they depend on.
-        batch_size: images at once, of whatever else is computed of them.
+        name: the name beside every figure.
+        vectors: computes the features of images.
+        identity: what the vectors depend on.
+        batch_size: how many images are computed at once.
         workspace: keeps the vectors.
     """
 

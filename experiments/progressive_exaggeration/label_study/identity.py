@@ -32,8 +32,8 @@ class Pairs(NamedTuple):
     """Distances of pairs of real images.
 
     Attributes:
-        same: of one person (n,).
-        different: of two people (m,).
+        same: the distances of two images of one person (n,).
+        different: the distances of two images of two people (m,).
     """
 
     same: Float[np.ndarray, " n"]
@@ -49,9 +49,9 @@ class Verifier(NamedTuple):
 
     Attributes:
         features: the vectors that are compared.
-        threshold: of the cosine distance.
-        error: on pairs of real test images, see ``Pairs.error``; None where no pair of one person
-            is known.
+        threshold: the threshold of the cosine distance.
+        error: the error on pairs of real test images, see ``Pairs.error``; None where no pair of
+            one person is known.
         stand_in: whether the features are not of a network that recognises faces.
     """
 
@@ -102,8 +102,8 @@ def verifier_of(
 
     Args:
         data: validation images give a stand-in its threshold, test images the error.
-        features: of the stand-in.
-        recogniser: of faces, or None.
+        features: the features of the stand-in.
+        recogniser: a network that recognises faces, or None.
         seed: pairs images of different people.
     """
     used = features if recogniser is None else recogniser
@@ -180,7 +180,7 @@ def identity_of(
         sweeps: its series.
         queries: the images that they explain.
         features: say how many images are encoded at once.
-        verifier: as ``verifier_of`` gives it, or None.
+        verifier: as ``verifier_of`` returns it, or None.
         workspace: keeps the closeness.
     """
 
@@ -225,8 +225,8 @@ def latents_of_queries(
 def latents_of_bin(sweeps: Sweeps, bin: int, *, batch_size: int) -> Float[np.ndarray, "n d"]:
     """The latents E(x_delta) of the explanations for one bin.
 
-    An encoder that is told a bin is told that of the query, as where the training encodes
-    explanations for its cycle.
+    An encoder that takes a bin takes the query's bin, as where the training encodes explanations
+    for its cycle.
     """
     images, own_bins = (
         np.asarray(sweeps.series.images)[:, bin],

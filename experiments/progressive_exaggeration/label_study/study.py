@@ -15,10 +15,11 @@ from experiments.progressive_exaggeration.label_study.classifiers import (
     EXPLAINED,
     JUDGE,
     Network,
+    Subject,
     labelled,
+    subject_of,
     train_network,
 )
-from experiments.progressive_exaggeration.label_study.explained_label import Subject, subject_of
 from experiments.progressive_exaggeration.label_study.explanation_quality import Measures, measure
 from experiments.progressive_exaggeration.label_study.explanations import (
     Explainer,
@@ -48,7 +49,7 @@ class Training(NamedTuple):
     """The explanations of one training of the explainer.
 
     Attributes:
-        sweeps: by the paper's method.
+        sweeps: the explanations by the paper's method.
         seen_by_judge: the judge's probability of the label for every explanation (n, k).
     """
 
@@ -60,19 +61,19 @@ class LabelStudy(NamedTuple):
     """The results of the explained label.
 
     Attributes:
-        config: of the run.
+        config: the configuration of the run.
         workspace: keeps all that was computed.
         every_label: the images with all labels that were read.
         subject: the explained label, with the classifier, its labels and the queries.
         judge: a second classifier, of another seed.
-        explainers: of the explained label, one for each training.
-        features: what is compared by distances.
-        verifier: of faces; None where there is none.
+        explainers: the explainers of the explained label, one for each training.
+        features: the features whose distances are measured.
+        verifier: tells faces apart; None where the images are of nothing that it could tell apart.
         sweeps: the paper's method, then xGEM.
         seen_by_judge: the judge's probability of the label for every explanation of the paper's
             method (n, k).
         measures: Tables 1 and 2.
-        further: what further trainings of the explainer gave.
+        further: the results of further trainings of the explainer.
     """
 
     config: Config
@@ -151,7 +152,7 @@ def explained_label(study: LabelStudy, data: Data) -> tuple[Subject, Sweeps]:
     Where it is the study's own classifier and label, its explanations are returned.
 
     Args:
-        study: whose settings and workspace are used.
+        study: the study whose settings and workspace are used.
         data: the images with the labels of the classifier, the explained one named.
     """
     if (data.names, data.explained) == (study.data.names, study.subject.label):

@@ -401,6 +401,15 @@ class TestTable:
         assert images.labels.tolist() == [0, 1] and images[0]["mask"].any()
         assert images.skipped == ("./b/1.png: listed before",)
 
+    @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+    def test_lines_end_as_on_any_system_and_a_byte_order_mark_is_none_of_the_text(
+        self, folder, end
+    ):
+        text = end.join(["path;label", 'a.png;"x;y"', "", "b.png;z", ""])
+        (folder / "labels.csv").write_bytes(text.encode("utf-8-sig"))
+        images = open_images(f"csv:{folder / 'labels.csv'}")
+        assert images.names == ("a.png", "b.png") and images.class_names == ("x;y", "z")
+
     def test_a_table_that_is_no_text_or_not_there_is_explained(self, folder):
         (folder / "labels.csv").write_bytes(b"path\n\xff.png\n")
         with pytest.raises(InputError, match="to be a CSV file in UTF-8"):

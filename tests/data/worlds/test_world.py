@@ -47,9 +47,14 @@ def test_no_picture_is_tagged_unless_asked_for():
 
 
 def test_source_draws_when_asked_and_knows_the_labels():
-    source = DrawnSource(3, lambda index: {"image": index}, lambda index: index % 2)
-    assert len(source) == 3 and source[1] == {"image": 1} and source[-1] == {"image": 2}
-    np.testing.assert_array_equal(source.labels, [0, 1, 0])
+    def draw(seed, index, *, prevalence, size):
+        return {"image": (seed, index, prevalence, size)}
+
+    source = DrawnSource(3, draw, 7, 0.5, size=32)
+    assert len(source) == 3 and source[1] == {"image": (7, 1, 0.5, 32)}
+    assert source[-1] == {"image": (7, 2, 0.5, 32)}
+    labels = [label_of(7, index, prevalence=0.5) for index in range(3)]
+    np.testing.assert_array_equal(source.labels, labels)
     with pytest.raises(IndexError):
         source[3]
 
@@ -91,4 +96,4 @@ def test_no_pictures_are_refused():
     with pytest.raises(
         InputError, match="num_images: expected at least 1, got 0: ask for some pictures"
     ):
-        DrawnSource(0, lambda index: {}, lambda index: 0)
+        DrawnSource(0, lambda seed, index: {}, 0, 0.5)

@@ -32,7 +32,6 @@ from experiments.charachon_shared import (
 from experiments.path_attribution import generators as path_generators
 from experiments.path_attribution import published
 from experiments.path_attribution.__main__ import main
-from experiments.path_attribution.adversary import find_turned
 from experiments.path_attribution.claims import Scores, judge
 from experiments.path_attribution.config import FaithfulnessConfig
 from experiments.path_attribution.explained_images import choose_images
@@ -41,7 +40,7 @@ from experiments.path_attribution.faithfulness import (
     NotMeasured,
     measure_faithfulness,
 )
-from experiments.path_attribution.generators import Pairs, make_pairs
+from experiments.path_attribution.generators import Pairs, find_turned, make_pairs
 from experiments.path_attribution.maps import (
     Integration,
     group_by_decision,

@@ -226,7 +226,7 @@ def _check_same(
 
 @contextlib.contextmanager
 def _quiet_tfds() -> Iterator[None]:
-    """Keeps TFDS from announcing a download, and from drawing bars within those of this library."""
+    """Keeps TFDS from announcing a download, and from drawing bars within this library's bars."""
     tqdm_utils = tfds.core.utils.tqdm_utils
     was_shown = tqdm_utils._active
     tqdm_utils.display_progress_bar(enable=False)

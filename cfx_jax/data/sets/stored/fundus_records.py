@@ -31,11 +31,11 @@ class FundusRecord(NamedTuple):
     Attributes:
         name: different for every photograph of the set.
         image: the photograph's file.
-        patient: whose eye it is; photographs of one patient belong in one part of a split.
-        grade: of diabetic retinopathy, 0 (none) to 4 (proliferative); None where the set does not
-            tell.
+        patient: the name of the patient; photographs of one patient belong in one part of a split.
+        grade: the grade of diabetic retinopathy, 0 (none) to 4 (proliferative); None where the set
+            has none.
         gradable: 1 where the photograph is good enough for a diagnosis, else 0; None where the set
-            does not tell.
+            has none.
         masks: kind of lesion -> file of its mask, for the kinds that the photograph shows.
     """
 

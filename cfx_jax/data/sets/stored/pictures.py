@@ -19,7 +19,7 @@ def read_picture(
     Args:
         file: a PNG, JPEG, TIFF, BMP or WebP file.
         channels: 1 converts to grey, 3 to red, green, blue.
-        page: where the set can be downloaded.
+        page: the address from which the set is downloaded.
         size: (height, width) to resize to, see ``decode_image``. None keeps the file's.
 
     Returns:

@@ -129,7 +129,7 @@ def scan_example(
         shape: numbers of slices, rows and columns wanted.
         window: HU that become 0 and 1.
         most_marks: the highest value that a file of marks may hold.
-        page: where the set can be downloaded.
+        page: the address from which the set is downloaded.
         has_air: see ``hounsfield_units``.
 
     Returns:

@@ -62,8 +62,8 @@ class SetSpec(NamedTuple):
     Attributes:
         name: the set's name in this library.
         stored_name: its name for TFDS, which is the name of its folder too.
-        page: where the set can be downloaded.
-        entries: what its entries are called, in the plural.
+        page: the address from which the set is downloaded.
+        entries: the name of its entries, in the plural.
         read: folder -> the entries, as records; no image is opened.
         features: name -> kind of each stored value.
         examples: (record, size) -> the examples that it gives; none where it is not used.

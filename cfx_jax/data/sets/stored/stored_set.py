@@ -30,7 +30,7 @@ class StoredSet:
 
     Attributes:
         name: the set's name, and its part where it has one.
-        size: as given.
+        size: the argument of the same name.
         left_out: how many images of the set are not stored; a class that counts otherwise says so.
         identity: a fingerprint of the set's facts, what was dropped, the name, the size, and the
             options by which a class chooses items or labels; for caches of results.

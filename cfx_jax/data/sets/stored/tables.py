@@ -19,10 +19,10 @@ def read_rows(table: Path, columns: Sequence[str], *, page: str) -> Iterator[dic
     """The rows of a table of labels.
 
     Args:
-        table: a csv file, or an xls or xlsx file of Excel, of which the first sheet is read. The
-            first row names the columns; blanks around names and values do not count.
+        table: a csv file, or the first sheet of an xls or xlsx file of Excel. The first row names
+            the columns; blanks around names and values do not count.
         columns: names of the columns that are needed.
-        page: where the table can be downloaded.
+        page: the address from which the table is downloaded.
 
     Returns:
         For one row after the other, column -> value as text; empty rows are skipped.

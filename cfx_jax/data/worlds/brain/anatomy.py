@@ -31,7 +31,7 @@ class Anatomy(NamedTuple):
 
     Attributes:
         centre: (x, y) of the head's middle, as a share of the picture's side.
-        radius: of the unit disc, as a share of the picture's side.
+        radius: the radius of the unit disc, as a share of the picture's side.
         aspect: width of the head by its length.
         tilt: rotation in radians.
         level: height of the slice in [0, 1]: 0 runs through the thalamus, 1 near the top of the

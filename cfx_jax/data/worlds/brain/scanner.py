@@ -23,9 +23,9 @@ class Scanner(NamedTuple):
         gamma: exponent of brightness.
         bias: amplitude of the uneven sensitivity.
         noise: standard deviation of each of the signal's two parts.
-        echo_distance: of one motion ghost from the next, in unit coordinates.
-        echo_strength: of the first motion ghost, as a share of what causes it; the next are
-            fainter.
+        echo_distance: the distance of one motion ghost from the next, in unit coordinates.
+        echo_strength: the strength of the first motion ghost, as a share of what causes it; the
+            next are fainter.
         echo_axis: 0 where ghosts are displaced downwards and upwards, 1 where sideways.
     """
 
@@ -100,10 +100,10 @@ def acquire(
 
     Args:
         scene: brightness of the head.
-        scanner: how the slice is taken.
-        sensitivity: of the coils, as :func:`sensitivity` draws it.
-        noise: of the signal; its magnitude is what is seen, so that noise brightens the dark
-            (Gudbjartsson and Patz, "The Rician distribution of noisy MRI data", 1995).
+        scanner: the settings by which the slice is taken.
+        sensitivity: the sensitivity of the coils, as :func:`sensitivity` draws it.
+        noise: the noise of the signal; its magnitude is what is seen, so that noise brightens the
+            dark (Gudbjartsson and Patz, "The Rician distribution of noisy MRI data", 1995).
         lettering: opacity of the letters, in [0, 1].
         frame: the picture's frame.
 

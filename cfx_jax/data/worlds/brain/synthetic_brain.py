@@ -12,7 +12,6 @@ It is meant for demonstrations and tests. Figures obtained on it say nothing abo
 performance: say "synthetic" beside them.
 """
 
-import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -90,25 +89,18 @@ def draw(
 
     Returns:
         A dict of ``image`` float32 (size, size, 1) in [0, 1]; ``label`` int, 1 = tumour;
-        ``lesion_mask`` bool (size, size), the pixels of which the tumour covers more than a
-        quarter, its dark core included, empty where there is none; ``body_mask`` bool, the pixels
-        of which the head fills at least a half; ``counterfactual``, the same slice of the same head
-        without its tumour, or for a healthy one with the tumour drawn for this index;
+        ``lesion_mask`` bool (size, size), the pixels that the tumour covers by more than a quarter,
+        its dark core included, empty where there is none; ``body_mask`` bool, the pixels that the
+        head covers by at least a half; ``counterfactual``, the same slice of the same head without
+        its tumour, or for a healthy one with the tumour drawn for this index;
         ``counterfactual_lesion_mask``; ``confounder_mask`` bool, the planted tag; ``factors``, a
-        dict of named numbers, in which the tumour is that of the pair's diseased member. The pair
+        dict of named numbers, in which the tumour belongs to the pair's diseased member. The pair
         is equal bit for bit outside the union of the two lesion masks.
 
     Raises:
         InputError: an argument is out of its range.
     """
-    check_options(
-        seed=seed,
-        index=index,
-        size=size,
-        prevalence=prevalence,
-        severity=severity,
-        confounder=confounder,
-    )
+    check_options(seed, index, size, prevalence, severity, confounder)
     label = label_of(seed, index, prevalence=prevalence)
     anatomy = sample_anatomy(stream(seed, index, _ANATOMY))
     frame = anatomy.frame(size)
@@ -173,19 +165,9 @@ class SyntheticBrain(DrawnSource):
         severity: float = 1.0,
         confounder: float | None = None,
     ) -> None:
-        check_options(
-            seed=seed,
-            index=0,
-            size=size,
-            prevalence=prevalence,
-            severity=severity,
-            confounder=confounder,
-        )
-        drawing = functools.partial(
-            draw, seed, size=size, prevalence=prevalence, severity=severity, confounder=confounder
-        )
+        check_options(seed, 0, size, prevalence, severity, confounder)
         super().__init__(
-            num_images, drawing, functools.partial(label_of, seed, prevalence=prevalence)
+            num_images, draw, seed, prevalence, size=size, severity=severity, confounder=confounder
         )
 
 

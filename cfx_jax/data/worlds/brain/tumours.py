@@ -31,7 +31,7 @@ class Tumour(NamedTuple):
     Attributes:
         kind: index into ``KINDS``.
         area: share of the slice.
-        outline: of the whole, in unit coordinates.
+        outline: the outline of the whole tumour, in unit coordinates.
         core: outline of the part inside the ring.
         rim: brightness of the ring, or of the whole where there is no core.
         inside: brightness of the core.

@@ -20,7 +20,7 @@ class Anatomy(NamedTuple):
 
     Attributes:
         centre: (x, y) of the chest's middle, as a share of the picture's side.
-        radius: of the unit disc, as a share of the picture's side.
+        radius: the radius of the unit disc, as a share of the picture's side.
         width: factor on lateral distances.
         tilt: rotation in radians.
         inspiration: how far the diaphragm goes down, in chest coordinates; negative after a poor

@@ -60,9 +60,9 @@ def expose(
     """Takes the picture: what is dense is bright.
 
     Args:
-        density: of the chest, 0 where there is air only.
-        film: how the picture is taken.
-        noise: of the film.
+        density: the density of the chest, 0 where there is air only.
+        film: the settings by which the picture is taken.
+        noise: the noise of the film.
         lettering: opacity of the letters, in [0, 1].
         frame: the picture's frame.
 

@@ -87,7 +87,7 @@ def opacity_boxes(
             to each that is at least half as dense as the densest.
 
     Returns:
-        y0, x0, y1, x1 in pixels, the last two exclusive; an opacity of which nothing is seen has no
+        y0, x0, y1, x1 in pixels, the last two exclusive; an opacity that is not seen at all has no
         box.
     """
     densest = np.max(densities, axis=0)

@@ -4,8 +4,8 @@ Every picture is a pure function of (seed, index) and comes with what real data 
 pixels its finding changes, the boxes that annotators would draw around opacities, the masks of
 heart and lungs, and its exact counterfactual, the same chest on the same film without (or with) the
 finding. It stands in for the RSNA pneumonia set in the studies of Charachon et al., and for
-CheXpert's cardiomegaly in that of Singla et al. (2020). Each aspect of a picture has its own random
-stream, so chest i stays the same whatever the finding, severity, prevalence or confounder.
+CheXpert's cardiomegaly in the study of Singla et al. (2020). Each aspect of a picture has its own
+random stream, so chest i stays the same whatever the finding, severity, prevalence or confounder.
 
 It is meant for demonstrations and tests. Figures obtained on it say nothing about clinical
 performance: say "synthetic" beside them.
@@ -83,7 +83,7 @@ class _Radiograph(NamedTuple):
     Attributes:
         picture: with the opacities; bit for bit the picture without them where they are not seen.
         boxes: around what is seen of each opacity.
-        heart: the pixels of which at least half lie inside the heart's border.
+        heart: the pixels that lie inside the heart's border by at least a half.
     """
 
     picture: Float[np.ndarray, "h w 1"]
@@ -107,19 +107,20 @@ def draw(
         seed: the world; pictures of different seeds are independent.
         index: the picture's number, 0 or more.
         size: side in pixels, at least 32.
-        finding: what the label tells. With "opacity", the diseased have opacities and all hearts
-            are normal. With "cardiomegaly", the diseased have an enlarged heart, and 40 per cent of
-            all have opacities, whatever their label: they and the chest, its heart included, are
-            those of the same index with "opacity". Some normal hearts are wider than some enlarged
-            ones, but none than the same person's enlarged one.
+        finding: the finding that the label names. With "opacity", the diseased have opacities and
+            all hearts are normal. With "cardiomegaly", the diseased have an enlarged heart, and 40
+            per cent of all have opacities, whatever their label: the opacities and the chest, its
+            heart included, are the same as with "opacity" at the same index. Some normal hearts are
+            wider than some enlarged ones, but none than the same person's enlarged one.
         prevalence: share of pictures with the finding in [0, 1].
         severity: above 0; multiplies the opacities' density or the growth of the heart's width (the
             latter up to a heart that fills the chest), whichever is the finding. With opacities, at
             1, ``resnet_small`` after 300 steps of 64 of 2,000 pictures of 64 pixels told 94 per
             cent of 600 others correctly, with an area under the ROC curve of 0.974: 98 of the
             normal ones, 64 of the quarter with the faintest opacities and 94 to 98 of the others.
-            With cardiomegaly, at 1, the width of ``heart_mask`` as a share of that of ``lung_mask``
-            told 91 per cent of 600 correctly at the best threshold, with an area of 0.967.
+            With cardiomegaly, at 1, the width of ``heart_mask`` as a share of the width of
+            ``lung_mask`` told 91 per cent of 600 correctly at the best threshold, with an area of
+            0.967.
         confounder: strength in [0, 1] of the bond between the label and a tag, "AP" in the upper
             left corner: the tag is on the share ``(1 + confounder) / 2`` of the pictures with the
             finding and on ``(1 - confounder) / 2`` of the others. None plants no tag at all, 0 one
@@ -136,21 +137,14 @@ def draw(
         of the same chest without its finding, or for a normal one with that drawn for this index;
         ``counterfactual_lesion_mask`` and ``counterfactual_heart_mask``; ``confounder_mask`` bool,
         the planted tag; ``factors``, a dict of named numbers, in which ``heart`` (factor on its
-        width) is the image's and opacities are those of the pair's diseased member. The pair is
-        equal bit for bit outside the union of the two lesion masks.
+        width) is the image's and opacities belong to the pair's diseased member. The pair is equal
+        bit for bit outside the union of the two lesion masks.
 
     Raises:
         InputError: an argument is out of its range.
     """
-    _check(
-        seed=seed,
-        index=index,
-        size=size,
-        finding=finding,
-        prevalence=prevalence,
-        severity=severity,
-        confounder=confounder,
-    )
+    check_choice(finding, tuple(CLASS_NAMES), name="finding")
+    check_options(seed, index, size, prevalence, severity, confounder)
     label = label_of(seed, index, prevalence=prevalence)
     anatomy = sample_anatomy(stream(seed, index, _ANATOMY))
     frame = anatomy.frame(size)
@@ -236,25 +230,11 @@ class SyntheticChest(DrawnSource):
         severity: float = 1.0,
         confounder: float | None = None,
     ) -> None:
-        options: dict[str, Any] = dict(
-            size=size,
-            finding=finding,
-            prevalence=prevalence,
-            severity=severity,
-            confounder=confounder,
-        )
-        _check(seed=seed, index=0, **options)
+        check_choice(finding, tuple(CLASS_NAMES), name="finding")
+        check_options(seed, 0, size, prevalence, severity, confounder)
         self.class_names: Sequence[str] = CLASS_NAMES[finding]
-        super().__init__(
-            num_images,
-            functools.partial(draw, seed, **options),
-            functools.partial(label_of, seed, prevalence=prevalence),
-        )
-
-
-def _check(*, finding: str, **options: Any) -> None:
-    check_choice(finding, tuple(CLASS_NAMES), name="finding")
-    check_options(**options)
+        options = {"size": size, "finding": finding, "severity": severity}
+        super().__init__(num_images, draw, seed, prevalence, confounder=confounder, **options)
 
 
 def _people(

@@ -19,7 +19,7 @@ class Trunk(NamedTuple):
 
     Attributes:
         centre: (x, y) of the body's middle, as a share of the picture's side.
-        radius: of the unit disc, as a share of the picture's side.
+        radius: the radius of the unit disc, as a share of the picture's side.
         depth: factor on distances from front to back.
         tilt: rotation in radians.
         inspiration: in [-1, 1]; how deep the breath was: after a poor one, the diaphragm is high

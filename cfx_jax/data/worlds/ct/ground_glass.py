@@ -2,7 +2,7 @@
 
 Their grade is the share of the lung that they take.
 
-Grades are those of MosMedData (Morozov et al., "MosMedData: chest CT scans with COVID-19 related
+Grades follow MosMedData (Morozov et al., "MosMedData: chest CT scans with COVID-19 related
 findings", 2020): CT-0 none, CT-1 below a quarter of the lung, CT-2 up to a half, CT-3 up to three
 quarters, CT-4 above.
 """
@@ -28,11 +28,11 @@ class GroundGlass(NamedTuple):
 
     Attributes:
         grade: 1 to 4.
-        share: of the lung.
+        share: the share of the lung that it fills.
         density: share of the air in a patch that fluid replaces.
-        outwards: by how much patches prefer the lungs' outer parts.
-        backwards: by how much they prefer the back.
-        downwards: by how much they prefer the base.
+        outwards: how much patches prefer the lungs' outer parts.
+        backwards: how much patches prefer the back.
+        downwards: how much patches prefer the base.
     """
 
     grade: int

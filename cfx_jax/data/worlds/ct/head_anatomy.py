@@ -24,7 +24,7 @@ class Head(NamedTuple):
 
     Attributes:
         centre: (x, y) of the head's middle, as a share of the picture's side.
-        radius: of the unit disc, as a share of the picture's side.
+        radius: the radius of the unit disc, as a share of the picture's side.
         aspect: width of the head by its length.
         tilt: rotation in radians.
         atrophy: in [0, 1]; widens furrows and ventricles.

@@ -25,7 +25,7 @@ class HeadLookalikes(NamedTuple):
     Attributes:
         scars: how many old infarcts.
         vessel_disease: in [0, 1]; darkness of the white matter around the ventricles.
-        uneven: in [-1, 1]; by how much that of the left side exceeds that of the right.
+        uneven: in [-1, 1]; the darkness on the left side less the darkness on the right side.
         hardening: in [0, 1]; darkness of the band between the bones of the skull base.
     """
 

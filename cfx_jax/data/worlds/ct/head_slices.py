@@ -56,7 +56,7 @@ class Furrows(NamedTuple):
 
     Attributes:
         angles: directions in which they start at the surface.
-        bends: by how much they turn.
+        bends: how much the furrows turn.
         reach: how deep they go at most, in head coordinates.
         phases: where along the stack each is deepest.
     """

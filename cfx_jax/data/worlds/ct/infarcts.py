@@ -40,8 +40,8 @@ class Infarct(NamedTuple):
         size: 1 to 4.
         territory: its number in 1..6.
         centre: x, y in head coordinates and level.
-        radius: in head coordinates.
-        drop: by how much its tissue is darker than grey matter.
+        radius: the radius in head coordinates.
+        drop: how much darker its tissue is than grey matter.
     """
 
     size: int

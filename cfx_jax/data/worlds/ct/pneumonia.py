@@ -36,7 +36,7 @@ def pneumonia_scene(
     Args:
         streams: the sources of randomness.
         size: side of the picture in pixels.
-        levels: of the slices.
+        levels: the levels of the slices.
         finding: the grade, 1 to 4.
         severity: factor on the opacities' density.
     """

@@ -68,10 +68,10 @@ def acquire(
 
     Args:
         scene: brightness of the body.
-        scanner: how it is taken.
+        scanner: the settings by which it is taken.
         disturbances: as :func:`disturbances` draws them.
         frame: the picture's frame.
-        levels: of the slices.
+        levels: the levels of the slices.
 
     Returns:
         Brightness in [0, 1].

@@ -18,7 +18,7 @@ class Scene(NamedTuple):
     Attributes:
         frame: where it lies in the picture.
         healthy: brightness without the finding.
-        diseased: the same with it.
+        diseased: the same body with the finding.
         lesion: the voxels of the finding.
         of_finding: fields that an item has with the finding; without it, they are 0.
         given: fields that do not depend on the finding.

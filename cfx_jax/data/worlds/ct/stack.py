@@ -37,7 +37,7 @@ class Stack(NamedTuple):
     """Slices on top of each other.
 
     Attributes:
-        brightness: in [0, 1], of the window that the slices are shown in.
+        brightness: the brightness in the window that the slices are shown in, in [0, 1].
         organ: share of each voxel that is the tissue in which findings lie.
     """
 
@@ -46,7 +46,7 @@ class Stack(NamedTuple):
 
     @property
     def holds_organ(self) -> Bool[np.ndarray, "s h w"]:
-        """The voxels of which at least half is the tissue in which findings lie."""
+        """The voxels at least half filled by the tissue in which findings lie."""
         return self.organ >= 0.5
 
 

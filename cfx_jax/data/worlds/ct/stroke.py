@@ -42,7 +42,7 @@ def stroke_scene(
     Args:
         streams: the sources of randomness.
         size: side of the picture in pixels.
-        levels: of the slices.
+        levels: the levels of the slices.
         finding: the side of the infarct, a place in ``SIDES`` from 1.
         severity: factor on how much darker infarcts are.
     """

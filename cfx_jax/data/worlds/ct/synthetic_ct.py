@@ -56,10 +56,10 @@ class _World(NamedTuple):
     """The settings in which the two kinds of scans differ.
 
     Attributes:
-        class_names: of the labels.
-        findings: names of what there is to find, first that of nothing.
+        class_names: the name of each label.
+        findings: the names of the findings; the first one is for no finding.
         prevalence: share of scans with a finding.
-        shares: of the findings among those, in any unit.
+        shares: the share of each finding among the scans with one, in any unit.
         noise: range of the noise's deviation.
         scene: draws a body.
     """
@@ -108,8 +108,8 @@ def draw(
             -1000 to 400.
         size: side of the slices in pixels, at least 32.
         num_slices: how many slices the same body is cut into, at least 1.
-        prevalence: share of scans with a finding in [0, 1]; by default that of IST-3 (0.5369), or
-            of MosMedData without its CT-1 studies (172 of 426).
+        prevalence: share of scans with a finding in [0, 1]; by default the share in IST-3 (0.5369),
+            or in MosMedData without its CT-1 studies (172 of 426).
         finding_shares: how the findings share out, in any unit. Of "stroke", infarcts on the left,
             on the right and on both sides; by default as in IST-3, 28.80, 24.03 and 0.86. Of
             "lung", the grades CT-1 to CT-4; by default as in MosMedData without CT-1: 0, 125, 45
@@ -120,13 +120,13 @@ def draw(
 
     Returns:
         A dict of ``image`` float32 (s, size, size, 1) in [0, 1]; ``label`` int, 1 with a finding;
-        ``lesion_mask`` bool (s, size, size), the voxels of which at least half is brain tissue (or
-        lung) and more than a quarter of that has the finding, empty without it (and, below 64
-        pixels, where an infarct is too small for that); ``counterfactual``, the same scan of the
-        same body without its finding, or with the one drawn for this index;
-        ``counterfactual_lesion_mask``; ``factors``, a dict of named numbers, in which the finding
-        is that of the pair's diseased member, and the larger of two infarcts. The pair is equal bit
-        for bit outside the union of the two lesion masks.
+        ``lesion_mask`` bool (s, size, size), the voxels at least half filled by brain tissue (or
+        lung), more than a quarter of it with the finding; empty without it (and, below 64 pixels,
+        where an infarct is too small for that); ``counterfactual``, the same scan of the same body
+        without its finding, or with the one drawn for this index; ``counterfactual_lesion_mask``;
+        ``factors``, a dict of named numbers, in which the finding belongs to the pair's diseased
+        member, and is the larger of two infarcts. The pair is equal bit for bit outside the union
+        of the two lesion masks.
 
         Of "stroke" also ``side`` int, 0 none, 1 left, 2 right, 3 both; ``infarct_size`` int, 0
         none, 1 small to 4 very large, and ``territory`` int, 0 none, else a place in
@@ -140,16 +140,8 @@ def draw(
     Raises:
         InputError: an argument is out of its range.
     """
-    world = _check_options(
-        kind,
-        seed,
-        index,
-        size,
-        num_slices,
-        prevalence=prevalence,
-        shares=finding_shares,
-        severity=severity,
-    )
+    world = _choose_world(kind, prevalence, finding_shares)
+    _check_options(seed, index, size, num_slices, severity)
     label = label_of(seed, index, prevalence=world.prevalence)
     levels = levels_of(num_slices)
     scene = world.scene(
@@ -223,31 +215,13 @@ class SyntheticCT(DrawnSource):
         finding_shares: Sequence[float] | None = None,
         severity: float = 1.0,
     ) -> None:
-        world = _check_options(
-            kind,
-            seed,
-            0,
-            size,
-            num_slices,
-            prevalence=prevalence,
-            shares=finding_shares,
-            severity=severity,
-        )
+        world = _choose_world(kind, prevalence, finding_shares)
+        _check_options(seed, 0, size, num_slices, severity)
         self.class_names: Sequence[str] = world.class_names
         self.finding_names: Sequence[str] = world.findings
+        options = {"kind": kind, "size": size, "num_slices": num_slices, "severity": severity}
         super().__init__(
-            num_images,
-            functools.partial(
-                draw,
-                seed,
-                kind=kind,
-                size=size,
-                num_slices=num_slices,
-                prevalence=prevalence,
-                finding_shares=finding_shares,
-                severity=severity,
-            ),
-            functools.partial(label_of, seed, prevalence=world.prevalence),
+            num_images, draw, seed, world.prevalence, finding_shares=finding_shares, **options
         )
         if_any = [_finding_if_any(seed, index, world) for index in range(num_images)]
         self.findings: Int[np.ndarray, " n"] = self.labels * np.array(if_any)
@@ -262,22 +236,15 @@ def _finding_if_any(seed: int, index: int, world: _World) -> int:
     return 1 + int(stream(seed, index, _WHICH).choice(len(weights), p=weights / weights.sum()))
 
 
-def _check_options(
-    kind: str,
-    seed: int,
-    index: int,
-    size: int,
-    num_slices: int,
-    *,
-    prevalence: float | None,
-    shares: Sequence[float] | None,
-    severity: float,
-) -> _World:
-    """The world of a kind with the shares that were asked for, after a check of all options."""
-    check_choice(kind, tuple(_WORLDS), name="kind")
+def _check_options(seed: int, index: int, size: int, num_slices: int, severity: float) -> None:
     check_picture(seed, index, size)
     check_count(num_slices, name="num_slices")
     check_severity(severity)
+
+
+def _choose_world(kind: str, prevalence: float | None, shares: Sequence[float] | None) -> _World:
+    """The world of a kind, with the shares that are asked for."""
+    check_choice(kind, tuple(_WORLDS), name="kind")
     world = _WORLDS[kind]
     if prevalence is not None:
         check_share("prevalence", prevalence, 0.5)

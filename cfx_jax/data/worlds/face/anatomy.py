@@ -21,12 +21,12 @@ class Anatomy(NamedTuple):
 
     Attributes:
         centre: (x, y) of the face's middle, as a share of the picture's side.
-        radius: of the unit disc, as a share of the picture's side.
+        radius: the radius of the unit disc, as a share of the picture's side.
         width: factor on lateral distances.
         tilt: rotation in radians.
-        turn: by how much the features lie beside the midline because the head is turned.
+        turn: how far the features lie beside the midline because the head is turned.
         jaw: from -1, narrow, to 1, square.
-        chin: by which the chin is longer.
+        chin: how much longer the chin is.
     """
 
     centre: tuple[float, float]

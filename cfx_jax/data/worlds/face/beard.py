@@ -54,7 +54,7 @@ class Beard(NamedTuple):
     Attributes:
         kind: its place in ``KINDS``.
         density: opacity of the hair.
-        length: by which it goes beyond the chin, in face coordinates.
+        length: how far the beard goes beyond the chin, in face coordinates.
         shadow: opacity of what is left where the beard is shaven.
     """
 

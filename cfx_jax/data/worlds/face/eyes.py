@@ -40,9 +40,9 @@ class Eyes(NamedTuple):
         iris: its colour.
         openness: factor on the height of the slit.
         gaze_x: where the eyes look, from -1, the picture's left, to 1.
-        gaze_y: the same, downwards.
+        gaze_y: the shift of the gaze downwards.
         brow_width: how thick the brows are, in face coordinates.
-        brow_height: by which they lie higher.
+        brow_height: how much higher the brows lie.
         brow_arch: how much they are bent.
     """
 

@@ -35,15 +35,15 @@ class Hair(NamedTuple):
     """The hair of one head.
 
     Attributes:
-        colour: in plain light, grey with age unless it is black.
+        colour: the colour in plain light, grey with age unless it is black.
         long: 1 where it hangs down beside the face.
         reach: how far down long hair hangs, in face coordinates.
-        volume: by which it stands off the skull.
-        hairline: by which it starts further up the forehead.
+        volume: how far the hair stands off the skull.
+        hairline: how much further up the forehead the hair starts.
         parting: x of the parting.
         bangs: 1 where a fringe hides the forehead.
         fringe: how far down the fringe comes.
-        sweep: by which the fringe is lower on one side.
+        sweep: how much lower the fringe is on one side.
     """
 
     colour: Colour

@@ -32,7 +32,7 @@ class Mouth(NamedTuple):
             point down.
         opening: height of the open mouth, in face coordinates.
         teeth: share of the opening that the upper teeth fill.
-        corners: by which the corners lie higher for another reason than a smile.
+        corners: how much higher the corners lie for another reason than a smile.
         width: half the width at rest.
         fullness: factor on the lips' thickness.
         lips: their colour without lipstick, as a share of the way from the skin's to a red.
@@ -91,7 +91,7 @@ def paint_mouth(
     Args:
         scene: what is painted over.
         mouth: how it is.
-        tone: of the skin.
+        tone: the tone of the skin.
         lipstick: its colour.
         makeup: strength of the make-up in [0, 1].
         anatomy: the head.

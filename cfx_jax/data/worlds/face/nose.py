@@ -18,7 +18,7 @@ class Nose(NamedTuple):
 
     Attributes:
         width: factor on its width.
-        length: by which its tip lies lower, in face coordinates.
+        length: how much lower the tip lies, in face coordinates.
     """
 
     width: float

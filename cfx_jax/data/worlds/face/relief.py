@@ -29,7 +29,7 @@ def relief(anatomy: Anatomy, side_light: float, smile: float, frame: Frame) -> C
 
 
 def _features(anatomy: Anatomy, smile: float, frame: Frame) -> Cover:
-    """The brightness that nose, cheeks, eye sockets and chin add to that of the ellipsoid."""
+    """The brightness that nose, cheeks, eye sockets and chin add to the ellipsoid's brightness."""
     grid, nose = anatomy.grid(frame, 1.0), anatomy.grid(frame, 1.6)
     lift = 0.035 * smile
     return (

@@ -60,7 +60,7 @@ class Skin(NamedTuple):
 
     Attributes:
         tone: its colour in plain light.
-        age: in years.
+        age: the age in years.
         wrinkles: their depth, from 0 to about 1.
     """
 

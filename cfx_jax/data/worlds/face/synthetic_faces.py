@@ -169,18 +169,8 @@ class SyntheticFaces(DrawnSource):
     ) -> None:
         _check(seed, 0, size, attribute, prevalence, severity, confounder)
         self.class_names = CLASS_NAMES[attribute]
-        drawing = functools.partial(
-            draw,
-            seed,
-            size=size,
-            attribute=attribute,
-            prevalence=prevalence,
-            severity=severity,
-            confounder=confounder,
-        )
-        super().__init__(
-            num_images, drawing, functools.partial(label_of, seed, prevalence=prevalence)
-        )
+        options = {"size": size, "attribute": attribute, "severity": severity}
+        super().__init__(num_images, draw, seed, prevalence, confounder=confounder, **options)
 
 
 def _check(

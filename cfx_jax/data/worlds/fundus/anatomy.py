@@ -17,8 +17,8 @@ class Anatomy(NamedTuple):
     """One eye, in unit coordinates (1 = radius of the field of view).
 
     Attributes:
-        centre: of the field of view, as a share of the picture's side.
-        radius: of the field of view, as a share of the picture's side.
+        centre: the centre of the field of view, as a share of the picture's side.
+        radius: the radius of the field of view, as a share of the picture's side.
         nasal: +1 where the nose is to the right (a right eye as photographed), -1 for a left eye.
         fovea: (x, y).
         disc: (x, y) of the optic disc.

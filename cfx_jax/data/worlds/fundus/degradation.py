@@ -37,7 +37,7 @@ class Faults(NamedTuple):
         haze: opacity of the veil.
         lid: share of the field's height that the upper eyelid covers; negative for the lower one.
         shift_x: displacement of the retina in the field, to the right, in unit coordinates.
-        shift_y: the same, downwards.
+        shift_y: the shift of the field downwards.
     """
 
     defocus: float = 0.0
@@ -72,7 +72,7 @@ def sample_faults(rng: np.random.Generator, *, gradable: bool) -> Faults:
 
 
 def displace(frame: Frame, faults: Faults) -> Frame:
-    """The frame in which the retina is drawn, beside that of the field of view."""
+    """The frame in which the retina is drawn, beside the frame of the field of view."""
     x, y = frame.centre
     return frame._replace(
         centre=(x + faults.shift_x * frame.radius, y + faults.shift_y * frame.radius)
@@ -87,7 +87,7 @@ def spoil(
     Args:
         scene: the retina with all that is on it; any range.
         faults: what is wrong.
-        frame: that of the field of view.
+        frame: the frame of the field of view.
 
     Returns:
         What reaches the sensor, same shape.

@@ -190,18 +190,8 @@ class SyntheticFundus(DrawnSource):
         ungradable: float = 0.0,
     ) -> None:
         _check(seed, 0, size, prevalence, severity, ungradable)
-        drawing = functools.partial(
-            draw,
-            seed,
-            size=size,
-            prevalence=prevalence,
-            severity=severity,
-            confounder=confounder,
-            ungradable=ungradable,
-        )
-        super().__init__(
-            num_images, drawing, functools.partial(label_of, seed, prevalence=prevalence)
-        )
+        options = {"size": size, "confounder": confounder, "ungradable": ungradable}
+        super().__init__(num_images, draw, seed, prevalence, severity=severity, **options)
         self._gradable_of = functools.partial(gradable_of, seed, ungradable=ungradable)
 
     @functools.cached_property

@@ -1,6 +1,6 @@
 """Conditional batch norm (Dumoulin et al. 2017, "A Learned Representation for Artistic Style").
 
-The statistics are those of all images of the batch, the scale and the shift those of each image's
+The statistics are taken over all images of the batch. Each image has the scale and the shift of its
 own condition.
 """
 
@@ -15,10 +15,10 @@ from cfx_jax.models.layers import promote_dtype
 class ConditionalBatchNorm(nnx.Module):
     """Batch norm, then ``scale[condition] * x + bias[condition]`` for each image.
 
-    The variance is that of the batch, not corrected for its size. With a single condition the layer
-    is plain batch norm. ``nnx.view(model, use_running_average=True)`` makes it use its running
-    averages, as for ``nnx.BatchNorm``; in training an image's result depends on the others of its
-    batch, whatever their conditions are.
+    The variance is the batch's variance, not corrected for its size. With a single condition the
+    layer is plain batch norm. ``nnx.view(model, use_running_average=True)`` makes it use its
+    running averages, as for ``nnx.BatchNorm``; in training an image's result depends on the others
+    of its batch, whatever their conditions are.
 
     Args:
         num_conditions: rows of the tables of scales (at first 1) and shifts (at first 0), at least

@@ -26,7 +26,7 @@ def glorot_uniform(
     Args:
         key: source of randomness.
         shape: the kernel's, with input and output channels last.
-        dtype: of the weights.
+        dtype: the number type of the weights.
 
     Returns:
         An array of that shape; the fans are the kernel's area times its channels.

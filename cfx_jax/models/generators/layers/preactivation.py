@@ -35,7 +35,7 @@ def units(
 
     Args:
         in_channels: channels of the input maps.
-        widths: channels that each unit gives.
+        widths: channels that each unit returns.
         norm: makes the norms.
         act: elementwise activation, a named function.
         rngs: source of the initial weights.

@@ -41,7 +41,7 @@ class ConditionalBlock(Block):
     is the input, resized and by a 1x1 convolution.
 
     Args:
-        in_channels: of the input maps.
+        in_channels: the number of channels of the input maps.
         width: channels of the output maps.
         resize: ``mean_halve``, or ``double``, by the nearest pixel.
         norm: makes the conditional norms.
@@ -97,7 +97,7 @@ class SpectralBlock(Block):
     shortcut is the input, by such means and a 1x1 convolution.
 
     Args:
-        in_channels: of the input maps.
+        in_channels: the number of channels of the input maps.
         width: channels of the output maps.
         first: whether it is the network's first, on images, with no leading ReLU.
         rngs: source of the initial weights and of the vectors of spectral norm.

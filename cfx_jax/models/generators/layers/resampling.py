@@ -4,9 +4,9 @@ Their padding is 1.
 
 Written as one matrix product over gathered pixels: the same functions with as many parameters. On a
 CPU XLA is slow with the weight gradient of the transposed convolution and with second derivatives
-of either, of which a gradient penalty is made (two cores, 16 maps of 32x32 pixels and 16 channels:
-15 ms against 59 for the former, to 8 channels; 10 against 65 for a second derivative of the halving
-to 32).
+of either, which a gradient penalty needs (two cores, 16 maps of 32x32 pixels and 16 channels: 15 ms
+against 59 for the former, to 8 channels; 10 against 65 for a second derivative of the halving to
+32).
 """
 
 import jax.numpy as jnp
@@ -84,5 +84,5 @@ def _padded(x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 c"]:
 
 
 def _windows(x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 d"]:
-    """Gives the 2x2 pixels of each corner as channels, (b, h - 1, w - 1, 4 c)."""
+    """Returns the 2x2 pixels of each corner as channels, (b, h - 1, w - 1, 4 c)."""
     return jnp.concatenate([x[:, :-1, :-1], x[:, :-1, 1:], x[:, 1:, :-1], x[:, 1:, 1:]], axis=-1)

@@ -35,7 +35,7 @@ class _SpectralKernel(nnx.Module):
     """A kernel that is divided by its largest singular value.
 
     Args:
-        shape: of the kernel, output channels last.
+        shape: the shape of the kernel, output channels last.
         use_bias: whether there is a bias, at first 0.
         last: whether it is a network's last layer, which computes in the type of its weights.
         rngs: source of the initial weights, Glorot's uniform, and of the vector.
@@ -76,7 +76,7 @@ class _SpectralKernel(nnx.Module):
         )
 
     def converted(self, x: Float[Array, "*b c"]) -> tuple[Array, Array, Array | float]:
-        """Gives the input, the normalised kernel and the bias in the type of the computation.
+        """Returns the input, the normalised kernel and the bias in the type of the computation.
 
         The kernel is normalised in the type of its weights. Without a bias there is 0.
         """
@@ -143,7 +143,7 @@ def power_step(
     """Takes a step of the power iteration to the singular vectors of the largest singular value.
 
     Args:
-        matrix: with a singular value above 0.
+        matrix: a matrix with a singular value above 0.
         right: the estimate of the right singular vector, of any length above 0.
 
     Returns:

@@ -56,7 +56,7 @@ class ConvolutionUnit(Block):
     """A bias-free convolution, batch norm with epsilon 1e-3, and activation.
 
     Args:
-        in_channels: of the input maps.
+        in_channels: the number of channels of the input maps.
         unit: width, size and stride.
         padded: whether the maps are padded by (size - 1) // 2 on each side, or not at all.
         act: elementwise activation, a named function.
@@ -96,7 +96,7 @@ class InceptionBlock(nnx.Module):
     """Branches side by side, their maps joined along the channels in the order of the table.
 
     Args:
-        in_channels: of the input maps.
+        in_channels: the number of channels of the input maps.
         table: the layers.
         act: elementwise activation, a named function.
         rngs: source of the initial weights.

@@ -1,7 +1,7 @@
 """The layers of Inception-v3, by the names that torchvision has from the authors' code.
 
 Source: Szegedy et al. 2016, "Rethinking the Inception Architecture for Computer Vision"; widths,
-and where a layer is padded, are those of torchvision.
+and where a layer is padded, follow torchvision.
 """
 
 from cfx_jax.models.images.layers.inception import Pool, Table, Unit
@@ -25,7 +25,7 @@ def blocks(mean: Pool, last: Pool) -> dict[str, Table]:
 
     Args:
         mean: the pooling of all blocks that keep the size of the maps but the last.
-        last: that of the last block.
+        last: the pooling of the last block.
 
     Returns:
         The layers of each block, by its name.

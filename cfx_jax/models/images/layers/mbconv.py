@@ -41,7 +41,7 @@ class MBConv(Block):
     squeeze and excitation, and a 1x1 convolution to ``width`` channels.
 
     Args:
-        in_channels: of the input maps.
+        in_channels: the number of channels of the input maps.
         width: channels of the output maps.
         expansion: factor of the inner channels; 1 leaves the first 1x1 convolution out.
         size: odd side of the depthwise kernel, in pixels.

@@ -19,7 +19,7 @@ def run_stages(
 
     Args:
         stages: maps (n, h, w, c) -> maps (n, h', w', c').
-        images: what the first stage sees.
+        images: the input of the first stage.
         after: what is done to the maps of some stages before the next sees them, by the stage's
             number from 1.
 
@@ -40,7 +40,7 @@ class ConvolutionGate(nnx.Module):
     has a bias and a sigmoid.
 
     Args:
-        in_channels: of the images.
+        in_channels: the number of channels of the images.
         widths: channels of each convolution but the last, at least one.
         act: elementwise activation, a named function.
         rngs: source of the initial weights.

@@ -72,7 +72,7 @@ class MaskFusion(nnx.Module):
     Args:
         num_masks: how many masks are fused, at least 1.
         zero_init: start with weights 0, so that the fused mask starts without effect. Released:
-            He's normal distribution, of which ``1 + mask`` can be near 0 or below.
+            He's normal distribution, with which ``1 + mask`` can be near 0 or below.
         rngs: source of the initial weights.
     """
 

@@ -27,7 +27,8 @@ class SelfAttention(nnx.Module):
     square of the number of positions: maps of 32x32 have a million weights.
 
     Args:
-        channels: of the input maps, at least 8; queries and keys have an eighth.
+        channels: the number of channels of the input maps, at least 8; queries and keys have an
+            eighth.
         rngs: source of the initial weights.
 
     Raises:

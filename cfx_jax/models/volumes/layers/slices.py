@@ -26,9 +26,9 @@ def check_volumes(
     """Checks shape and dtype of a batch of volumes; costs nothing under ``jit``.
 
     Args:
-        volumes: what the model was called with.
+        volumes: the batch that the model was called with.
         channels: the model's number of channels.
-        name: what the message calls them.
+        name: the arguments' name in messages.
 
     Raises:
         InputError: not (b, s, h, w, channels), no slice, too few pixels, or not floating point.
@@ -91,9 +91,9 @@ def unfold_slices(
     """Joins maps of images to maps of volumes, the inverse of ``fold_slices``.
 
     Args:
-        maps: (n, h, v, c), one for each image that ``fold_slices`` gave.
+        maps: (n, h, v, c), one for each image that ``fold_slices`` returns.
         num_volumes: b, how many volumes they are of.
-        split: as it was given to ``fold_slices``.
+        split: the argument of ``fold_slices``.
 
     Returns:
         (b, s, h, v, c), or (b, s, h, 2 v, c) with halves side by side, the right one as the patient
@@ -113,11 +113,11 @@ def slice_means(maps: Float[Array, "b s h w c"], split: Split) -> Float[Array, "
     """Computes the mean over the positions of each slice, or of each half of it.
 
     Args:
-        maps: (b, s, h, w, c), as ``unfold_slices`` gives them.
-        split: as it was given there.
+        maps: (b, s, h, w, c), as ``unfold_slices`` returns them.
+        split: the argument of ``fold_slices``.
 
     Returns:
-        (b, s, c), or (b, s, 2 c): those of the right half, then those of the left.
+        (b, s, c), or (b, s, 2 c): the features of the right half, then of the left half.
 
     >>> slice_means(jnp.ones((1, 3, 4, 4, 1)), "halves").shape
     (1, 3, 2)

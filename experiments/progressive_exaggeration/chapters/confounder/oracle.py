@@ -16,7 +16,6 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from cfx_jax.counterfactuals import Exaggerator, class_1_probability, probability_bin
-from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import map_examples
 from experiments.progressive_exaggeration.data import Data, Part
 from experiments.progressive_exaggeration.label_study import (
@@ -27,7 +26,7 @@ from experiments.progressive_exaggeration.label_study import (
     Subject,
     train_network,
 )
-from experiments.shared import Arrays, ImageSet, StoredImages, row_slices, store_parts
+from experiments.shared import Arrays, Classifier, ImageSet, StoredImages, row_slices, store_parts
 
 # images of a part, of which the drawings are as many: together 3 GB at 128 x 128 x 3, on disk
 _MOST = 8192
@@ -42,7 +41,7 @@ def train_oracle(study: LabelStudy, known: Data, explained: Explained) -> Networ
         study: names the training, which is the second classifier's.
         known: the images with the labels that the oracle is to know; the confounder is the
             explained one, and drawings are balanced by it.
-        explained: whose explainers draw.
+        explained: pairs of an explained label and its explainer, which draws.
     """
     parts = (
         with_drawings(part, known.explained, explained, study)
@@ -60,7 +59,7 @@ def with_drawings(part: Part, confounder: int, explained: Explained, study: Labe
     Args:
         part: the images and their labels.
         confounder: position of the label by which drawings are balanced.
-        explained: whose explainers draw, in turns.
+        explained: pairs of an explained label and its explainer; the explainers draw in turns.
         study: names the batches and the workspace.
     """
     plain = part.take(np.arange(min(len(part), _MOST)))

@@ -10,11 +10,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
 from cfx_jax.metrics import Interval, bootstrap_interval
-from cfx_jax.report import Claim, sweep_grid
+from cfx_jax.report import sweep_grid
 from experiments.progressive_exaggeration import published
 from experiments.progressive_exaggeration.figures import drawn_series
 from experiments.progressive_exaggeration.label_study import OVER_TRAININGS, LabelStudy, Sweeps
-from experiments.shared import MORE, ImageSet, PaperReport, Statement, Table
+from experiments.shared import MORE, Claim, ImageSet, PaperReport, Statement, Table
 
 BIASED, UNBIASED = "biased", "unbiased"
 _PLACE = "section 4.4, first paragraph, and Table 3"
@@ -48,7 +48,7 @@ class Shown(NamedTuple):
         auc: the area under the classifier's ROC curve on the test images.
         extremes: whether the explanations for the lowest and the highest bin show the confounder
             (n, 2).
-        reconstructions: the same of the drawings for the queries' own bins (n,).
+        reconstructions: whether the drawings for the queries' own bins show the confounder (n,).
         odds: the oracle's log-odds of the confounder in the explanations for the lowest and the
             highest bin (n, 2).
     """
@@ -64,14 +64,14 @@ class Bias(NamedTuple):
     """The explanations of both classifiers, and the oracle that looks at them.
 
     Attributes:
-        study: of the label.
-        confounder: its name.
+        study: the study of the label.
+        confounder: the name of the confounder.
         truth: whether each query has the confounder (n,).
-        oracle: whether the oracle says so (n,).
-        correct: whether it says the truth, for every test image (m,).
+        oracle: whether each query has the confounder by the oracle (n,).
+        correct: whether the oracle is right, for every test image (m,).
         queries: the images that are explained.
-        explanations: by classifier.
-        further: the same of further trainings of both explainers.
+        explanations: the explanations of each classifier.
+        further: the explanations of further trainings of both explainers.
     """
 
     study: LabelStudy

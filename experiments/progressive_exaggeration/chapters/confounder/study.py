@@ -15,7 +15,6 @@ import dataclasses
 import numpy as np
 from jaxtyping import Bool, Int
 
-from cfx_jax.errors import InputError
 from cfx_jax.losses import ProgressiveWeights
 from experiments.progressive_exaggeration.chapters.confounder.oracle import train_oracle
 from experiments.progressive_exaggeration.chapters.confounder.report import (
@@ -37,7 +36,7 @@ from experiments.progressive_exaggeration.label_study import (
     sweep,
     train_network,
 )
-from experiments.shared import ImageSet, predict
+from experiments.shared import ImageSet, InputError, predict
 
 _LEAST = 1e-6  # probability whose log-odds are told apart from 0
 
@@ -94,9 +93,9 @@ def confounded_and_not(
     """Positions of two sets of images, with as many images of each class.
 
     Args:
-        has_label: of each image.
-        has_confounder: of each image.
-        seed: of the choice.
+        has_label: whether each image has the label.
+        has_confounder: whether each image has the confounder.
+        seed: the seed of the choice.
 
     Returns:
         By ``BIASED``, where all images with the label have the confounder, and ``UNBIASED``, where

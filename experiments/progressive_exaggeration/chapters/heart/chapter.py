@@ -1,8 +1,8 @@
 """The chapter on hearts: the radiographs that are measured, and its section of the report.
 
 Only the images of the synthetic chest world have masks of heart and lungs. A study of others trains
-a classifier and an explainer of cardiomegaly in that world beside its own. The paper's masks are of
-other radiographs than it explains, those of the SCR set, which may not be passed on.
+a classifier and an explainer of cardiomegaly in that world beside its own. The paper's masks belong
+to other radiographs than it explains, the SCR set, which may not be passed on.
 """
 
 import dataclasses
@@ -13,7 +13,6 @@ import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.metrics import HeartSize
-from cfx_jax.report import Claim
 from experiments.progressive_exaggeration.chapters.heart import captions, figures, tables
 from experiments.progressive_exaggeration.chapters.heart.claims import make_claims
 from experiments.progressive_exaggeration.chapters.heart.heart_sizes import (
@@ -40,14 +39,14 @@ from experiments.progressive_exaggeration.label_study import (
     train_explainer,
     train_network,
 )
-from experiments.shared import PaperReport, Table
+from experiments.shared import Claim, PaperReport, Table
 
 
 class Heart(NamedTuple):
     """The hearts of some radiographs and of their explanations.
 
     Attributes:
-        subject: what is explained, on which radiographs.
+        subject: the explained label, and the radiographs.
         sweeps: the explanations.
         hearts: where all hearts lie.
         series: their sizes.
@@ -136,7 +135,7 @@ def measure_hearts(study: LabelStudy) -> Heart:
 
 
 def all_series(subject: Subject, sweeps: Sweeps, hearts: Hearts) -> AllSeries:
-    """The sizes by every way and measure, of the queries of which every image has a size."""
+    """The sizes by every way and measure, for the queries all of whose images have a size."""
     queries, known = (
         sizes_of(hearts.queries),
         true_sizes(subject.queries, heart="counterfactual_heart_mask"),

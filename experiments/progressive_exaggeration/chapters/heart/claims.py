@@ -7,7 +7,6 @@ import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.metrics import Interval
-from cfx_jax.report import Claim
 from experiments.progressive_exaggeration.chapters.heart.group_comparisons import (
     ENLARGED,
     NORMAL,
@@ -22,7 +21,7 @@ from experiments.progressive_exaggeration.chapters.heart.size_statistics import 
     correlation,
     errors,
 )
-from experiments.shared import MORE, Statement
+from experiments.shared import MORE, Claim, Statement
 
 _PLACE = "section 4.2, second paragraph, and Figure 4"
 _SIZE = "area of the heart over that of the thorax"
@@ -32,7 +31,7 @@ def make_claims(series: Mapping[str, Series]) -> Iterator[Claim]:
     """Yields all claims that some series can test.
 
     Args:
-        series: by way of finding hearts, of one measure; of the first way the groups are compared.
+        series: one measure by each way of finding hearts; the groups are compared by the first way.
     """
     for way, hearts in series.items():
         yield _rise(way, hearts)

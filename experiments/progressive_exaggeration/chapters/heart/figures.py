@@ -35,8 +35,8 @@ def size_figure(
     """Figure 4a, for either measure, and 4b.
 
     Args:
-        folder: of the figure.
-        series: what is drawn.
+        folder: the folder of the figure.
+        series: the series that are drawn.
         desired: the probability of each bin.
         references: by measure, the size of normal and of enlarged hearts.
         note: below the figure.

@@ -35,9 +35,10 @@ class Moved(NamedTuple):
     """Queries that the classifier is sure of, and their explanations for the other extreme.
 
     Attributes:
-        real: the sizes of all of them (n,).
-        before: of those whose explanation makes the classifier as sure of the opposite (m,).
-        after: of these explanations (m,).
+        real: the size in each of these queries (n,).
+        before: the size in the queries whose explanation makes the classifier as sure of the
+            opposite (m,).
+        after: the size in these explanations (m,).
     """
 
     real: Float[np.ndarray, " n"]
@@ -49,9 +50,10 @@ class Comparison(NamedTuple):
     """A t-test of two groups.
 
     Attributes:
-        first, second: their names.
-        kind: of the test.
-        result: of the first less the second; None where one has fewer than two images.
+        first, second: the names of the groups.
+        kind: the kind of the test.
+        result: the difference of the first less the second; None where one has fewer than two
+            images.
     """
 
     first: str

@@ -15,11 +15,10 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Bool, Float
 
-from cfx_jax.compilation import call
 from cfx_jax.image_registration import register, warp
 from cfx_jax.metrics import dice
 from cfx_jax.models import per_image
-from cfx_jax.parallel import map_examples, progress_bar
+from cfx_jax.parallel import apply_to_examples, map_examples, progress_bar
 from experiments.progressive_exaggeration.chapters.heart.organ_masks import (
     ORGANS,
     classes_of,
@@ -41,10 +40,11 @@ class Hearts(NamedTuple):
     """The organs of all images, each with a last axis for lungs and heart.
 
     Attributes:
-        dice: of the segmentation of each test image with its true masks (m, 2).
+        dice: the Dice score of the segmentation of each test image with its true masks (m, 2).
         queries: segmented.
-        explanations: by way, one for each bin and last the true counterfactual (n, k + 1, h, w, 2).
-        identity: what all of it depends on.
+        explanations: the masks of the explanations by each way: one for each bin, and last the true
+            counterfactual (n, k + 1, h, w, 2).
+        identity: what all masks depend on.
     """
 
     dice: Float[np.ndarray, "m 2"]
@@ -59,8 +59,8 @@ def find_hearts(
     """Trains a segmentation, or reads it from the workspace, and finds the organs of every image.
 
     Args:
-        settings: of the training; classes and channels are set by the images.
-        subject: what is explained, on images with masks of heart and lungs.
+        settings: the settings of the training; classes and channels are set by the images.
+        subject: the explained label, on images with masks of heart and lungs.
         sweeps: the explanations.
         workspace: keeps weights and masks.
     """
@@ -124,9 +124,9 @@ def move(
     """Registers each query to its images and moves its organs along.
 
     Args:
-        queries: in [0, 1].
-        organs: of the queries.
-        images: of each query, in [0, 1].
+        queries: the images that are explained, values in [0, 1].
+        organs: the organs of the queries.
+        images: the image of each query, in [0, 1].
     """
     number = images.shape[1]
     examples = (
@@ -158,7 +158,7 @@ def _train(
 
 
 def _organs(model: nnx.Module, images: Float[np.ndarray, "n h w c"]) -> Bool[np.ndarray, "n h w 2"]:
-    logits = map_examples(call, per_image(model), images, batch_size=_BATCH)
+    logits = apply_to_examples(per_image(model), images, batch_size=_BATCH)
     return organs_of(logits.argmax(axis=-1))
 
 

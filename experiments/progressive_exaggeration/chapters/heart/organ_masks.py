@@ -29,7 +29,7 @@ def classes_of(
     """The class of each pixel by the true masks: 0 background, 1 lungs, 2 the heart over them.
 
     Args:
-        arrays: of an image set.
+        arrays: the arrays of an image set, by name.
         heart: name of the heart's mask, for the counterfactuals' another one.
     """
     return np.where(arrays[heart], 2, arrays["lung_mask"].astype(int))

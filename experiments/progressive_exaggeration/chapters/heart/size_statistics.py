@@ -14,14 +14,14 @@ class Series(NamedTuple):
     """Hearts by one way of finding them and one measure of size.
 
     Attributes:
-        queries: their sizes (n,).
-        explanations: those for each bin (n, k).
-        counterfactuals: those of the true counterfactuals, found in the same way (n,).
-        known: those of the true counterfactuals by their true masks (n,).
+        queries: the size in each query (n,).
+        explanations: the size in the explanation for each bin (n, k).
+        counterfactuals: the size in the true counterfactuals, found in the same way (n,).
+        known: the size in the true counterfactuals by their true masks (n,).
         desired: the probability asked for (n, k).
-        probability: the queries' (n,).
-        achieved: the explanations' (n, k).
-        labels: the truth (n,).
+        probability: the classifier's probability at each query (n,).
+        achieved: the classifier's probability at each explanation (n, k).
+        labels: the true label of each query (n,).
     """
 
     queries: Float[np.ndarray, " n"]
@@ -44,7 +44,7 @@ class Series(NamedTuple):
 
     @property
     def complete(self) -> "Series":
-        """The queries of which every image has a size: where no lung is found there is none."""
+        """The queries all of whose images have a size: where no lung is found there is none."""
         every = np.column_stack([self.queries, self.explanations, self.counterfactuals, self.known])
         return self.of(np.isfinite(every).all(axis=1))
 
@@ -63,9 +63,10 @@ class Errors(NamedTuple):
     """The errors of sizes, against the true counterfactuals, of queries that were decided rightly.
 
     Attributes:
-        explanation: at the opposite extreme, both found in the same way (m,).
-        query: of the query itself, likewise (m,).
-        way: of the true counterfactual as it is found, from that of its true masks (m,).
+        explanation: the error at the opposite extreme, both sizes found in the same way (m,).
+        query: the error of the query itself, found in the same way (m,).
+        way: the error of the way of finding: the size that it finds in the true counterfactual less
+            the size by its true masks (m,).
     """
 
     explanation: Float[np.ndarray, " m"]

@@ -1,13 +1,16 @@
+from functools import partial
+
 import numpy as np
 import pytest
+from drawn_items import DrawnItems
 
 from cfx_jax.data import SyntheticBrain, load_arrays
 from cfx_jax.data.worlds.brain.synthetic_brain import draw
 from cfx_jax.errors import InputError
 
 NUMBER = 100
-ITEMS = [draw(7, index, prevalence=0.5) for index in range(NUMBER)]
-DISEASED = [draw(7, index, prevalence=1.0) for index in range(NUMBER)]
+ITEMS = DrawnItems(partial(draw, 7, prevalence=0.5), NUMBER)
+DISEASED = DrawnItems(partial(draw, 7, prevalence=1.0), NUMBER)
 MASKS = ("lesion_mask", "body_mask", "counterfactual_lesion_mask", "confounder_mask")
 
 

@@ -1,7 +1,9 @@
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
+from drawn_items import DrawnItems
 from scipy import ndimage
 
 from cfx_jax.data import SyntheticChest, load_arrays
@@ -9,9 +11,9 @@ from cfx_jax.data.worlds.chest.synthetic_chest import draw
 from cfx_jax.errors import InputError
 
 NUMBER = 100
-ITEMS = [draw(7, index) for index in range(NUMBER)]
-DISEASED = [draw(7, index, prevalence=1.0) for index in range(NUMBER)]
-HEARTS = [draw(7, index, finding="cardiomegaly", prevalence=0.5) for index in range(NUMBER)]
+ITEMS = DrawnItems(partial(draw, 7), NUMBER)
+DISEASED = DrawnItems(partial(draw, 7, prevalence=1.0), NUMBER)
+HEARTS = DrawnItems(partial(draw, 7, finding="cardiomegaly", prevalence=0.5), NUMBER)
 MASKS = (
     "lesion_mask",
     "annotation_mask",

@@ -1,7 +1,9 @@
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
+from drawn_items import DrawnItems
 
 from cfx_jax.data import SyntheticCT, load_arrays
 from cfx_jax.data.worlds.ct import TERRITORIES
@@ -10,10 +12,8 @@ from cfx_jax.errors import InputError
 
 KINDS = ("stroke", "lung")
 NUMBER = 24
-ITEMS = {kind: [draw(7, index, kind=kind) for index in range(NUMBER)] for kind in KINDS}
-DISEASED = {
-    kind: [draw(7, index, kind=kind, prevalence=1.0) for index in range(NUMBER)] for kind in KINDS
-}
+ITEMS = {kind: DrawnItems(partial(draw, 7, kind=kind), NUMBER) for kind in KINDS}
+DISEASED = {kind: DrawnItems(partial(draw, 7, kind=kind, prevalence=1.0), NUMBER) for kind in KINDS}
 MASKS = {
     "stroke": ("lesion_mask", "counterfactual_lesion_mask", "region_mask"),
     "lung": ("lesion_mask", "counterfactual_lesion_mask", "lung_mask"),

@@ -1,7 +1,9 @@
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
+from drawn_items import DrawnItems
 
 from cfx_jax.data import SyntheticFaces, load_arrays
 from cfx_jax.data.worlds.face import ATTRIBUTES
@@ -9,8 +11,8 @@ from cfx_jax.data.worlds.face.synthetic_faces import draw
 from cfx_jax.errors import InputError
 
 NUMBER = 60
-ITEMS = [draw(7, index) for index in range(NUMBER)]
-SMILING = [draw(7, index, prevalence=1.0) for index in range(NUMBER)]
+ITEMS = DrawnItems(partial(draw, 7), NUMBER)
+SMILING = DrawnItems(partial(draw, 7, prevalence=1.0), NUMBER)
 MALE = ATTRIBUTES.index("male")
 
 

@@ -1,14 +1,15 @@
+from functools import partial
+
 import numpy as np
 import pytest
+from drawn_items import DrawnItems
 
 from cfx_jax.data import ArraySource, SyntheticFundus, load_arrays, training_batches
 from cfx_jax.data.worlds.fundus.synthetic_fundus import draw
 from cfx_jax.errors import InputError
 
 NUMBER = 150
-ITEMS = [draw(7, index) for index in range(NUMBER)]
-DISEASED = [item for item in ITEMS if item["label"] == 1]
-HEALTHY = [item for item in ITEMS if item["label"] == 0]
+ITEMS = DrawnItems(partial(draw, 7), NUMBER)
 MASKS = ("lesion_mask", "eye_mask", "counterfactual_lesion_mask", "confounder_mask")
 
 
@@ -74,12 +75,16 @@ def test_counterfactual_is_the_picture_drawn_with_the_other_label():
 
 
 def test_lesions_cover_a_few_per_cent_of_a_diseased_picture():
-    shares = np.array([item["lesion_mask"].mean() for item in DISEASED])
+    shares = np.array([item["lesion_mask"].mean() for item in ITEMS if item["label"] == 1])
     assert 0.02 < shares.mean() < 0.06 and np.quantile(shares, 0.1) > 0.003 and shares.max() < 0.2
 
 
 def test_lesions_are_large_against_the_radius_of_robust_training():
-    distances = [np.linalg.norm(item["image"] - item["counterfactual"]) for item in DISEASED]
+    distances = [
+        np.linalg.norm(item["image"] - item["counterfactual"])
+        for item in ITEMS
+        if item["label"] == 1
+    ]
     assert np.median(distances) > 1.0  # against 0.25 to 0.5
 
 
@@ -157,7 +162,7 @@ def test_mark_is_in_both_pictures_of_a_pair_and_bright():
     assert item["image"][item["confounder_mask"]].max() > 0.7
 
 
-SPOILED = [draw(7, index, ungradable=0.5) for index in range(NUMBER)]
+SPOILED = DrawnItems(partial(draw, 7, ungradable=0.5), NUMBER)
 
 
 def test_pictures_are_flawless_unless_asked_for():

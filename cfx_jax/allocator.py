@@ -1,0 +1,30 @@
+"""The memory allocator of the C library, set up for networks that JAX calls back.
+
+A PyTorch network on a CPU allocates the values of all its layers anew for each batch. By its
+defaults glibc returns so large blocks to the system once they are freed, and the system clears
+each page again: of EfficientNet-Lite0 at 224 pixels this was a third of the processor time.
+"""
+
+import ctypes
+
+# Parameters of mallopt(3), from glibc's malloc.h.
+_TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
+_NEVER = -1
+
+
+def keep_freed_memory() -> None:
+    """Lets the process keep the memory that it frees, in one heap for all threads.
+
+    It is for processes that do one job: their memory stays at its largest. Threads that have a heap
+    of their own already keep it, so this comes before JAX and PyTorch start theirs. With another C
+    library than glibc nothing changes.
+    """
+    try:
+        library = ctypes.CDLL(None)
+        set_parameter = library.mallopt
+        library.gnu_get_libc_version  # noqa: B018, as others have a mallopt of their own
+    except (AttributeError, OSError, TypeError):
+        return
+    set_parameter(_MMAP_MAX, 0)
+    set_parameter(_TRIM_THRESHOLD, _NEVER)
+    set_parameter(_ARENA_MAX, 1)
