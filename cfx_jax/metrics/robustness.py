@@ -147,7 +147,7 @@ def robustly_correct(
             itself; None takes those that it names (``models.ensemble``: its members and their
             average, at temperature 1), an empty list none.
         loop, batch_size, mesh, progress: as in ``optimise.solve``. What is left in later restarts
-            is filled up to a half, a quarter, ... of the first batch, so that few sizes are
+            is filled up to a quarter, a sixteenth, ... of the first batch, so that few sizes are
             compiled.
 
     Returns:
@@ -237,13 +237,13 @@ def _check_surrogates(surrogates: Sequence[Classifier], classes: int, image: Any
 
 
 def _fill_batch(index: Int[np.ndarray, " n"], *, largest: int) -> Int[np.ndarray, " m"]:
-    """Repeats the last image until a half, a quarter, ... of the largest batch is full.
+    """Repeats the last image until a quarter, a sixteenth, ... of the largest batch is full.
 
     Few sizes of batches have then to be compiled.
     """
     size = largest
-    while 2 * len(index) <= size:
-        size = -(-size // 2)
+    while 4 * len(index) <= size:
+        size = -(-size // 4)
     return np.pad(index, (0, max(0, size - len(index))), mode="edge")
 
 

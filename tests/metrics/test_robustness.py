@@ -56,7 +56,7 @@ def test_more_restarts_and_larger_radii_leave_fewer_standing():
 
 @pytest.mark.parametrize(
     ("count", "largest", "filled"),
-    [(8, 8, 8), (5, 8, 8), (4, 8, 4), (3, 8, 4), (1, 8, 1), (17, 150, 19), (9, 8, 9)],
+    [(8, 8, 8), (3, 8, 8), (2, 8, 2), (1, 4, 1), (17, 150, 38), (9, 150, 10), (9, 8, 9)],
 )
 def test_what_is_left_is_filled_up_to_few_sizes(count, largest, filled):
     index = robustness._fill_batch(10 + np.arange(count), largest=largest)
