@@ -382,7 +382,10 @@ def _measured_graph(torch: Any, module: Any) -> Iterator[_Size]:
     counted = {tensor.untyped_storage().data_ptr() for tensor in tensors}
 
     def count(tensor: Any) -> Any:
-        storage = tensor.untyped_storage()
+        try:
+            storage = tensor.untyped_storage()
+        except (NotImplementedError, RuntimeError):  # of a sparse tensor, or a view by torch.func
+            return tensor
         if storage.data_ptr() not in counted:
             counted.add(storage.data_ptr())
             size.bytes += storage.nbytes()
