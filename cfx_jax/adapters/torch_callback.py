@@ -378,21 +378,29 @@ class _Size:
 def _measured_graph(torch: Any, module: Any) -> Iterator[_Size]:
     """Counts what a graph keeps beside the network's weights, while the context lasts."""
     size = _Size()
-    tensors = itertools.chain(module.parameters(), module.buffers())
-    counted = {tensor.untyped_storage().data_ptr() for tensor in tensors}
+    counted = {place for place, _ in map(_memory, (*module.parameters(), *module.buffers()))}
 
     def count(tensor: Any) -> Any:
-        try:
-            storage = tensor.untyped_storage()
-        except (NotImplementedError, RuntimeError):  # of a sparse tensor, or a view by torch.func
-            return tensor
-        if storage.data_ptr() not in counted:
-            counted.add(storage.data_ptr())
-            size.bytes += storage.nbytes()
+        place, num_bytes = _memory(tensor)
+        if place not in counted:
+            counted.add(place)
+            size.bytes += num_bytes
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
         yield size
+
+
+def _memory(tensor: Any) -> tuple[int, int]:
+    """The place of a tensor's values in memory, and their size in bytes.
+
+    Both are 0 of a tensor without such a place: a sparse one, or one within ``torch.func``.
+    """
+    try:
+        storage = tensor.untyped_storage()
+        return storage.data_ptr(), storage.nbytes()
+    except (NotImplementedError, RuntimeError):
+        return 0, 0
 
 
 def convolutions_of(torch: Any, module: Any) -> frozenset[str]:
