@@ -9,7 +9,7 @@ from collections.abc import Generator
 import hypothesis
 import jax
 import pytest
-from jax._src.interpreters import mlir  # has no public name
+from jax._src.interpreters import mlir, partial_eval  # have no public names
 
 from cfx_jax.compilation import let_go_of_programs, use_compilation_cache
 
@@ -42,6 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
     jax.config.update("jax_disable_most_optimizations", quick)
     if quick:
         lower_in_one_context()
+        leave_out_the_origin_of_tracers()
     os.environ |= {  # for processes that tests start
         "JAX_COMPILATION_CACHE_DIR": jax.config.jax_compilation_cache_dir,
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": str(
@@ -60,6 +61,16 @@ def lower_in_one_context() -> None:
     """
     context = mlir.make_ir_context()
     mlir.make_ir_context = lambda: context
+
+
+def leave_out_the_origin_of_tracers() -> None:
+    """Has JAX's messages about traced values say nothing of the operations that they come from.
+
+    Flax asks each traced value for its ``sharding`` when it sets a variable. JAX answers by an
+    error that nobody reads, but searches all operations so far for its message: of a network of
+    121 layers that takes three quarters of the time to trace how it is made.
+    """
+    partial_eval.DynamicJaxprTracer._origin_msg = lambda tracer: ""
 
 
 @pytest.hookimpl(wrapper=True)
