@@ -12,10 +12,11 @@ Conventions, stated here once and assumed everywhere:
   an argument of a jitted function; its weights are then never compiled in as constants.
 - Called outside of ``jit``, a function compiles once for each shape of image and each classifier,
   and then never again. Scores, constraint sets and algorithms may be made anew for each image;
-  other weights of a pytree are data. What costs another compilation: another shape; another class
-  given as an ``int`` (as a JAX array it is data); a plain function whose code, or anything that it
-  holds or reads, has changed; and, at each call, one that holds what cannot be compared, such as a
-  generator or a tensor of another library. See ``cfx_jax.compilation``.
+  other weights of a pytree are data. Another compilation is needed for another shape, for another
+  class passed as an ``int`` (as a JAX array it is data), and for a plain function whose code has
+  changed, or anything that it holds or reads. A function that holds something that cannot be
+  compared, such as a generator or a tensor of another library, compiles at each call. See
+  ``cfx_jax.compilation``.
 - Random functions take ``key`` first; every option is keyword-only. Maps are raw and keep their
   sign.
 - Arithmetic of algorithms is float32. Anything the caller can mend raises ``errors.InputError``

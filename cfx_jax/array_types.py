@@ -7,8 +7,46 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from cfx_jax.errors import InputError
+
 AnyArray: TypeAlias = jax.Array | np.ndarray
 """A JAX array or a NumPy array: what functions outside of ``jit`` take and give."""
+
+
+def check_usable(array: object, *, name: str) -> None:
+    """Checks that JAX can compute with an array.
+
+    JAX refuses most others itself. But a compiled function reads numbers in another byte order, as
+    NIfTI and FITS files may hold them, as if they were in this machine's.
+
+    Args:
+        array: anything; what has no dtype passes.
+        name: what the message calls it.
+
+    Raises:
+        InputError: a masked array, a tensor of another library, numbers in another byte order, or
+            of a type that JAX has not.
+    """
+    dtype = getattr(array, "dtype", None)
+    if isinstance(array, np.ma.MaskedArray):
+        raise InputError(
+            f"{name}: expected an array without masked values, got a masked array: fill them with"
+            " .filled(value)"
+        )
+    if dtype is None or isinstance(array, jax.Array | jax.ShapeDtypeStruct):
+        return
+    if not isinstance(dtype, np.dtype):
+        raise InputError(
+            f"{name}: expected an array of NumPy or JAX, got {type(array).__name__} of {dtype}: use"
+            " np.asarray, of a tensor of PyTorch .detach().cpu().numpy()"
+        )
+    if not dtype.isnative:
+        raise InputError(
+            f"{name}: expected numbers in this machine's byte order, got {dtype.str}: use"
+            " .astype(array.dtype.newbyteorder('='))"
+        )
+    if dtype.kind in "OSUMm" or dtype.type in (np.longdouble, np.clongdouble):
+        raise InputError(f"{name}: expected numbers, got dtype {dtype}: cast it")
 
 
 def at_least_float32(values: Float[AnyArray, "*shape"]) -> Float[Array, "*shape"]:

@@ -22,7 +22,7 @@ _OWNED = re.compile(r"\..+\.(\d+)-([0-9a-f]{6})-([0-9a-f]*)-[0-9a-f]{8}\.tmp")
 that writes it.
 """
 _UNOWNED = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")
-"""As earlier versions named them."""
+"""The names of temporary files of earlier versions."""
 _NO_ROOM = ("no space left", "file too large", "quota exceeded", "resource_exhausted")
 _JSON_LIMIT = 256 * 2**20
 """Bytes of the longest JSON file that is read: far more than any of this library's, and less than

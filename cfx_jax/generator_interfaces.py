@@ -40,7 +40,7 @@ class Exaggerator:
         encode: image (h, w, c) in [0, 1] and its own bin () -> latent, a pytree of arrays; may
             leave the bin aside.
         decode: latent and the desired bin () -> image (h, w, c) in [0, 1].
-        num_bins: how many bins the two parts know, at least 2.
+        num_bins: how many bins the two parts have, at least 2.
     """
 
     encode: Partial

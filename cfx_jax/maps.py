@@ -16,7 +16,14 @@ from jax import Array, lax
 from jaxtyping import Bool, Float
 
 from cfx_jax.array_types import AnyArray
-from cfx_jax.checks import check_array, check_choice, check_integer, check_positive, is_concrete
+from cfx_jax.checks import (
+    check_array,
+    check_choice,
+    check_integer,
+    check_number,
+    check_positive,
+    is_concrete,
+)
 from cfx_jax.errors import InputError
 
 _PADDING = {"reflect": "symmetric", "edge": "edge", "zero": "constant"}
@@ -35,6 +42,7 @@ def channel_sum(saliency: Float[AnyArray, "*batch h w c"]) -> Float[Array, "*bat
         >>> channel_sum(jnp.array([[[1.0, -2.0], [0.0, 0.5]]])).tolist()
         [[3.0, 0.5]]
     """
+    check_array(saliency, name="saliency")
     return jnp.abs(saliency).sum(axis=-1)
 
 
@@ -47,6 +55,7 @@ def min_max(saliency: Float[Array, "*s h w"]) -> Float[Array, "*s h w"]:
         >>> min_max(jnp.array([[-1.0, 0.0, 3.0]])).tolist()
         [[0.0, 0.25, 1.0]]
     """
+    check_array(saliency, name="saliency")
     low, high = saliency.min(), saliency.max()
     return (saliency - low) / jnp.where(high > low, high - low, 1)
 
@@ -81,6 +90,8 @@ def quantile_threshold(
         >>> quantile_threshold(jnp.array([[0.0, 1.0, 2.0, 3.0]]), 0.5).tolist()
         [[False, False, True, True]]
     """
+    check_array(saliency, name="saliency")
+    check_number(quantile, name="quantile")
     if not 0 <= quantile <= 1:
         raise InputError(f"quantile: expected a number in [0, 1], got {quantile}")
     if saliency.ndim != 2 + volume:
@@ -88,13 +99,15 @@ def quantile_threshold(
         raise InputError(
             f"saliency: expected {expected}, got shape {saliency.shape}: sum over channels, or vmap"
         )
+    if mask is not None:
+        check_array(mask, name="mask")
     if mask is not None and mask.shape != saliency.shape:
         raise InputError(f"mask: expected the map's shape {saliency.shape}, got {mask.shape}")
     if is_concrete(saliency) and np.isnan(np.asarray(saliency)).any():
         raise InputError(
             "saliency: expected a map without NaN: look for the cause in the score's gradient"
         )
-    kept = saliency >= jnp.quantile(saliency, quantile)
+    kept = saliency >= jnp.quantile(saliency, float(quantile))
     return kept if mask is None else kept & mask
 
 
@@ -135,12 +148,15 @@ def smooth(
     check_choice(border, tuple(_PADDING), name="border")
     radius = _kernel_radius(sigma, radius)
     values = jnp.asarray(saliency, jnp.result_type(saliency, jnp.float32))
-    slices, size, _ = _axes(values)
+    _, size, _ = _axes(values)
     down, across = (_blur_matrix(side, sigma, radius, border).astype(values.dtype) for side in size)
-    axes = "s" * len(slices)
-    return jnp.einsum(
-        f"ih,jw,{axes}hw...->{axes}ij...", down, across, values, precision=lax.Precision.HIGHEST
-    )
+
+    def blur(plane: Float[Array, "h w *c"]) -> Float[Array, "h w *c"]:
+        return jnp.einsum(
+            "ih,jw,hw...->ij...", down, across, plane, precision=lax.Precision.HIGHEST
+        )
+
+    return jax.vmap(blur)(values) if values.ndim == 4 else blur(values)
 
 
 def upsample(
@@ -207,11 +223,11 @@ def _blur_matrix(
 ) -> Float[Array, "size size"]:
     """The matrix that blurs a column of ``size`` pixels.
 
-    It slides the taps over the identity, padded as the column would be.
+    A blur pads the column, then averages it by the taps around each pixel. Both are linear, so the
+    matrix is their product.
     """
-    tap = jnp.arange(size + 2 * radius) - jnp.arange(size)[:, None] - radius
-    taps = jnp.where(abs(tap) <= radius, jnp.exp(-0.5 * (tap / sigma) ** 2), 0)
-    padded = jnp.pad(jnp.eye(size), ((radius, radius), (0, 0)), mode=_PADDING[border])
-    return jnp.matmul(
-        taps / taps.sum(axis=1, keepdims=True), padded, precision=lax.Precision.HIGHEST
-    )
+    pad = jnp.pad(jnp.eye(size), ((radius, radius), (0, 0)), mode=_PADDING[border])
+    offset = jnp.arange(size + 2 * radius) - jnp.arange(size)[:, None] - radius
+    taps = jnp.where(abs(offset) <= radius, jnp.exp(-0.5 * (offset / sigma) ** 2), 0)
+    average = taps / taps.sum(axis=1, keepdims=True)  # (size, size + 2 * radius)
+    return jnp.matmul(average, pad, precision=lax.Precision.HIGHEST)

@@ -114,9 +114,10 @@ def class_score(
         classifier: one image -> logits ``(k,)``.
         target: the class; may be traced, and one that the classifier has not then returns NaN.
             Attributions compile once for each ``int``, but once for all JAX arrays.
-        of: ``"log_odds"``, ``log p - log(1 - p)``, does not saturate; ``"logit"``, the class's own,
-            which says nothing of the others; ``"probability"``, in [0, 1], whose gradient vanishes
-            where it saturates; ``"log_probability"``.
+        of: the quantity to explain. ``"log_odds"``, ``log p - log(1 - p)``, does not saturate.
+            ``"logit"`` is the class's own and ignores the other classes. The gradient of
+            ``"probability"``, in [0, 1], vanishes where it saturates. The last one is
+            ``"log_probability"``.
 
     Returns:
         A function of one image.

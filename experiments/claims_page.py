@@ -33,7 +33,7 @@ KINDS: Mapping[str, str] = {
     "ordering": "Read off its tables and figures",
     "target": "Targets of ours",
 }
-"""Whose the claims are, as ``cfx_jax.report.Claim`` tells them apart."""
+"""The kinds of claims, as in ``cfx_jax.report.Claim``."""
 
 _VERDICTS = ("holds", "fails", "undecided")
 _WIDTH = 100

@@ -75,7 +75,7 @@ class Config:
     votes: tuple[str, ...] = field(default_factory=tuple)
     """The files that its raters saved, one for each rater, two or more."""
     out: str = ""
-    """Where the table goes, as .csv and .md; empty: ``table_4_votes`` beside the key."""
+    """The file of the table, as .csv and .md; empty: ``table_4_votes`` beside the key."""
 
 
 def main(config: Config) -> None:

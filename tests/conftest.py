@@ -9,13 +9,14 @@ from collections.abc import Generator
 import hypothesis
 import jax
 import pytest
+from jax._src.interpreters import mlir  # has no public name
 
 from cfx_jax.compilation import let_go_of_programs, use_compilation_cache
 
-_MANY_MAPPINGS = 10_000
+_MANY_MAPPINGS = 25_000
 _RARELY = (20_000, 20, 20)
-"""How many new objects, and rounds over the younger ones, make Python look for garbage: JAX keeps
-millions of objects, and with the usual (700, 10, 10) a fifth of the time went to looking at them.
+"""How many new objects, and rounds over the younger ones, make Python look for garbage: with the
+usual (700, 10, 10) that takes a sixth of the time to collect the tests and a twelfth to run them.
 """
 _QUICK_TO_COMPILE = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
 """Without them XLA makes a compiler of its own for each fused operation, and threads for each
@@ -39,6 +40,8 @@ def pytest_configure(config: pytest.Config) -> None:
     )  # a busy machine is no fault of what is tested
     hypothesis.settings.load_profile("unhurried")
     jax.config.update("jax_disable_most_optimizations", quick)
+    if quick:
+        lower_in_one_context()
     os.environ |= {  # for processes that tests start
         "JAX_COMPILATION_CACHE_DIR": jax.config.jax_compilation_cache_dir,
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": str(
@@ -47,6 +50,16 @@ def pytest_configure(config: pytest.Config) -> None:
         "JAX_DISABLE_MOST_OPTIMIZATIONS": str(quick),
         "KERAS_BACKEND": "jax",  # Keras reads it when it is imported
     }
+
+
+def lower_in_one_context() -> None:
+    """Has JAX lower all programs in one context of MLIR instead of each in one of its own.
+
+    To make one takes 5 ms, most of the time to lower a single operation, and JAX keeps it, 1.3 MB,
+    as long as the program. Nothing else depends on it: a program is the same text in either.
+    """
+    context = mlir.make_ir_context()
+    mlir.make_ir_context = lambda: context
 
 
 @pytest.hookimpl(wrapper=True)

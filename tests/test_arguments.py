@@ -15,22 +15,30 @@ from cfx_jax.attributions import (
     grad_cam,
     gradient,
     integrated_gradients,
+    latent_saliency,
     mask_perturbation,
+    occlusion,
     random_map,
     smooth_grad,
     vce_saliency,
 )
 from cfx_jax.counterfactuals import (
     cyce,
+    find_unexplainable,
     latent_counterfactual,
+    probability_bin,
+    reconstruction_psnr,
     similar_adversarial,
+    smallest_counterfactual,
     vce,
     vce_batch,
     xgem,
 )
+from cfx_jax.data import split
 from cfx_jax.errors import InputError
-from cfx_jax.geometry import lp_ball_in_box
-from cfx_jax.maps import smooth
+from cfx_jax.geometry import lp_ball_in_box, lp_norm
+from cfx_jax.losses import total_variation
+from cfx_jax.maps import channel_sum, min_max, quantile_threshold, smooth, upsample
 from cfx_jax.metrics import (
     fit_temperature,
     overwrite_with,
@@ -38,13 +46,29 @@ from cfx_jax.metrics import (
     perturbation_curve,
     pointing_game,
     robustly_correct,
+    wilson_interval,
 )
 from cfx_jax.models import Parts
-from cfx_jax.objectives import class_score
+from cfx_jax.objectives import class_score, log_odds
 from cfx_jax.optimise import apgd, auto_frank_wolfe, from_optax, gradient_descent, solve
 from cfx_jax.parallel import map_examples
 
 IMAGE, IMAGES, KEY = images(1)[0], images(3), jax.random.key(0)
+
+
+class Tensor:
+    """What PyTorch's tensors show of themselves."""
+
+    dtype = SimpleNamespace()
+
+    def __init__(self, shape):
+        self.shape, self.ndim = shape, len(shape)
+
+
+def two_classes(image):
+    return jnp.stack([0.5, image.mean()])
+
+
 CODER = SimpleNamespace(encode=lambda image: 2 * image, decode=lambda latent: latent / 2)
 SET = lp_ball_in_box(jnp.asarray(IMAGE), 0.1, 2)
 
@@ -198,6 +222,43 @@ REFUSED = {
         IMAGE[..., 0], IMAGE[..., 0] > 0, tolerance="a"
     ),
     "logits: expected a real number, got 'a'": lambda: fit_temperature("a", [0]),
+    "image: expected an array of NumPy or JAX, got Tensor of namespace": lambda: explain(
+        image=Tensor((8, 8, 1))
+    ),
+    "images: expected an array without masked values, got a masked array: fill them": lambda: (
+        explain_all(images=np.ma.masked_less(IMAGES, 0.1))
+    ),
+    "arrays: expected numbers, got dtype <U1: cast it": lambda: explain(mask=np.full((8, 8), "1")),
+    "method: expected one of 'auto', 'apgd', 'afw', got array": lambda: explain(method=np.ones(2)),
+    "num_steps: expected an integer of at most 2147483647, got 1000": lambda: explain(
+        num_steps=10**30
+    ),
+    "probability: expected one number, got shape (2,)": lambda: smallest_counterfactual(
+        convolutional_classifier, IMAGE, 1, p=2, largest_radius=1.0, probability=np.ones(2)
+    ),
+    "coder.encode: expected a function of one array -> one array, got int": lambda: xgem(
+        SimpleNamespace(encode=3), two_classes, IMAGE, gradient_descent(num_steps=1, step_size=0.1)
+    ),
+    "mask_shape: expected (rows, columns) from (1, 1) to (8, 8), got 4": lambda: mask_perturbation(
+        class_score(convolutional_classifier, 1), IMAGE, mask_shape=4
+    ),
+    "baseline: expected a real number, got {}": lambda: occlusion(
+        class_score(convolutional_classifier, 1), IMAGE, window=2, baseline={}
+    ),
+    "probability: expected values in [0, 1], got others or NaN": lambda: probability_bin(
+        np.array([0.5, np.nan])
+    ),
+    "minimum_psnr: expected a real number, got '20'": lambda: find_unexplainable(
+        CODER, IMAGES, minimum_psnr="20"
+    ),
+    "upper: expected one number, got shape (2,)": lambda: lp_ball_in_box(
+        IMAGE, 0.1, 2, upper=np.ones(2)
+    ),
+    "quantile: expected a real number, got 'high'": lambda: quantile_threshold(
+        IMAGE[..., 0], "high"
+    ),
+    "level: expected a real number, got None": lambda: wilson_interval(1, 2, level=None),
+    "fractions: expected shares by name, got [1]": lambda: split(np.zeros(4, int), [1], seed=0),
     "groups: expected a list of beginnings of paths, got 'head'": (
         lambda: parameter_randomisation(KEY, lambda w, x: w * x, np.ones(1), IMAGES, groups="head")
     ),
@@ -223,3 +284,30 @@ def test_numbers_and_keys_of_numpy_and_of_old_style_are_as_good():
     )
     for one, other in zip(expected, found, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-6)
+
+
+MISREAD = {
+    "channel_sum": channel_sum,
+    "min_max": min_max,
+    "upsample": lambda image: upsample(image, (16, 16)),
+    "smooth": lambda image: smooth(image, sigma=1.0),
+    "lp_norm": lambda image: lp_norm(image, 2),
+    "total_variation": lambda image: total_variation(image[None]),
+    "reconstruction_psnr": lambda image: reconstruction_psnr(IMAGE / 2, image),
+    "latent_saliency": lambda image: latent_saliency(IMAGE / 2, image, IMAGE / 3).map,
+    "perturbation_curve": lambda image: perturbation_curve(
+        convolutional_classifier, IMAGE, image[..., 0], overwrite_with(0.0)
+    ),
+    "map_examples": lambda image: map_examples(jnp.add, 0.0, image),
+    "radius": lambda image: explain_all(radius=image.ravel()[:3]).image,
+    "log_odds": lambda image: log_odds(image.ravel(), 1),
+    "temperature": lambda image: fit_temperature(image[:, :2, 0], [0, 1] * 4),
+}
+
+
+@pytest.mark.parametrize("name", MISREAD)
+def test_numbers_in_another_byte_order_are_refused_rather_than_misread(name):
+    """A compiled function of JAX takes the bytes of '>f4' for those of '<f4', without a word."""
+    MISREAD[name](IMAGE)
+    with pytest.raises(InputError, match="in this machine's byte order, got >f4: use"):
+        MISREAD[name](IMAGE.astype(">f4"))

@@ -196,3 +196,10 @@ def test_mistakes_of_smoothing_and_upsampling_are_named(call, message):
 def test_a_map_with_nan_has_no_threshold():
     with pytest.raises(InputError, match="saliency: expected a map without NaN"):
         quantile_threshold(jnp.asarray([[0.0, jnp.nan]]), 0.5)
+
+
+@pytest.mark.parametrize("quantile", [0, 1, np.float64(0.5), np.int64(1)])
+def test_the_quantile_may_be_a_whole_number(quantile):
+    saliency = np.random.default_rng(0).normal(size=(5, 6)).astype(np.float32)
+    expected = saliency >= np.quantile(saliency, quantile)
+    np.testing.assert_array_equal(quantile_threshold(saliency, quantile), expected)

@@ -77,7 +77,7 @@ FINE_TUNING = Config(
 
 
 def check(config: Config, inputs: Inputs) -> None:
-    """Checks what a training cannot go on with.
+    """Checks how classes are weighted, and the classes and channels of the data.
 
     Raises:
         InputError: ``weighted`` together with ``balanced``; data of other classes or channels.

@@ -18,10 +18,15 @@ decision::
         D_c = Adam(D_c, rate, real x_c, fake x_a made of x_{1-c} above) for both c
 
 All networks are in evaluation mode. The decisions, not the labels, group the images, once, before
-the first step. The rate falls while the validation loss does not. Deviations: the smaller group is
-extended by random duplicates, where the released code stops an epoch at its end; the training does
-not end early where the learning rate has reached its smallest; images are not rescaled to their own
-range; pixels that a generator draws outside of [0, 1] are led back (``unit_clip_leading_back``).
+the first step. The rate falls while the validation loss does not.
+
+Deviations:
+
+- The smaller group is extended by random duplicates, where the released code stops an epoch at its
+  end.
+- The training does not end early where the learning rate has reached its smallest.
+- Images are not rescaled to their own range.
+- Pixels that a generator draws outside of [0, 1] are led back (``unit_clip_leading_back``).
 
 ``train`` needs ``classifier``, one image -> two logits, and returns g_0 and g_1;
 ``tuple(map(models.generator_of, ...))`` makes them generators of one image.
@@ -83,7 +88,7 @@ class Config:
     """
 
     method: Literal["syce", "cyce"] = "syce"
-    """What the generators explain by: x_a and x_s, or x_a and the image itself."""
+    """The two images of an explanation: x_a and x_s, or x_a and the image itself."""
     size: tuple[int, int] = (28, 28)
     """Height and width of the images, in pixels."""
     in_channels: int = 1
@@ -135,7 +140,7 @@ class Networks(nnx.Module):
 
     Args:
         generators: g_0 and g_1; g_c turns over what is decided c.
-        discriminators: D_0 and D_1; D_c knows images decided c.
+        discriminators: D_0 and D_1; D_c recognises images decided c.
     """
 
     def __init__(self, generators: list[nnx.Module], discriminators: list[nnx.Module]) -> None:
@@ -161,7 +166,7 @@ def generator_options(config: Config) -> dict[str, Any]:
 
 
 def check(config: Config, inputs: Inputs) -> None:
-    """Checks what the networks do not.
+    """Checks the method, the update, the plateau and the weights of the loss.
 
     Raises:
         InputError: an unknown method or update, weights of the other method, numbers out of range.
@@ -290,10 +295,12 @@ def measure_answers(
             its logits.
 
     Returns:
-        ``turned``, the share of adversaries with the other decision; ``kept``, the share of
-        returned images with the image's own decision; ``psnr``, the mean peak signal-to-noise ratio
-        of returned images in dB, at most 100; ``saturated``, the share of the adversaries' values
-        at 0 or 1.
+        A dict of means over the images:
+
+        - ``turned``, the share of adversaries with the other decision;
+        - ``kept``, the share of returned images with the image's own decision;
+        - ``psnr``, the mean peak signal-to-noise ratio of returned images in dB, at most 100;
+        - ``saturated``, the share of the adversaries' values at 0 or 1.
     """
     error = jnp.square(images - returned[0]).mean(axis=(1, 2, 3))  # (b,)
     return {

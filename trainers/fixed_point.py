@@ -15,9 +15,13 @@ images for each of its updates of the critic::
         for x in shares of batch: D = Adam(D, critic's loss of x and T(x, 1 - d), with a penalty)
         T = Adam(T, translator's loss of the last x)
 
-The networks are in evaluation mode. Deviations: each batch has as many images of either decision;
-the learning rate falls at every step of the second half of the training, where the released code
-lowers it every 1000 updates.
+The networks are in evaluation mode.
+
+Deviations:
+
+- Each batch has as many images of either decision.
+- The learning rate falls at every step of the second half of the training, where the released code
+  lowers it every 1000 updates.
 
 ``train`` needs ``classifier``, one image -> two logits. It returns the translator, ``(images,
 domain) -> images``, for ``models.translation_of`` and ``counterfactuals.fixed_point``.
@@ -79,8 +83,8 @@ class Config:
     num_blocks: int = 6
     """Residual blocks of the translator (released: 6)."""
     limit: LimitName = "tanh"
-    """What leads the sum of image and change back to [0, 1]: tanh, as released, which no image
-    passes unchanged; or clip, which starts as the identity."""
+    """The function that leads the sum of image and change back to [0, 1]: tanh, as released, which
+    no image passes unchanged; or clip, which starts as the identity."""
     critic_filters: int = 64
     """Channels of the critic's first convolution, doubled by each further one (released: 64)."""
     critic_depth: int = 6
@@ -150,7 +154,7 @@ def build(config: Config, rngs: nnx.Rngs) -> Networks:
 
 
 def check(config: Config, inputs: Inputs) -> None:
-    """Checks what the networks do not.
+    """Checks the gradient penalty and the number of the critic's updates.
 
     Raises:
         InputError: a number out of its range.
@@ -261,13 +265,15 @@ def measure_answers(
         images: the images, values in [0, 1].
         translations: the translations of these images.
         predicted: the class that the classifier decides on for each image.
-        logits: the classifier's, of ``crossed`` and of ``same``.
+        logits: the classifier's logits of ``crossed`` and of ``same``.
 
     Returns:
-        ``turned``, the share of crossed images with the other decision; ``kept``, the share of
-        same-domain images with the image's own decision; ``change``, the mean magnitude of what was
-        changed to cross, in units of [0, 1]; ``moved``, the same of images translated into their
-        own domain, which is to be 0.
+        A dict of means over the images:
+
+        - ``turned``, the share of crossed images with the other decision;
+        - ``kept``, the share of same-domain images with the image's own decision;
+        - ``change``, the mean magnitude of the change that crosses, in units of [0, 1];
+        - ``moved``, the mean magnitude of the change within the own domain, which should be 0.
     """
     crossed, same = (decision(values) for values in logits)
     return {

@@ -77,9 +77,9 @@ class Config:
     blur_sigma: float = 11.0
     """Standard deviation of that blur, in pixels (released: 11 for 224 pixels)."""
     learning_rate: float = 1e-3
-    """Of Adam (released: 1e-3)."""
+    """The learning rate of Adam (released: 1e-3)."""
     weight_decay: float = 1e-4
-    """How much of the decoder's weights is added to their gradients (released: 1e-4)."""
+    """The share of the decoder's weights that is added to their gradients (released: 1e-4)."""
     balanced: bool = False
     """Whether a batch has as many images of each decision of the classifier, which then has two
     classes."""

@@ -11,7 +11,10 @@ For images x with k labels y of 0 or 1 each, and a network f with a sigmoid for 
         gradients = grad(loss)          # f in training mode: its batch statistics move
         parameters = optimiser(parameters, gradients)
 
-Deviations: a validation can select the weights; images can be attacked.
+Deviations:
+
+- A validation can select the weights.
+- Images can be attacked.
 
 ``train`` needs ``targets``, 0 or 1 for each label ``(n, k)``; the validation's ``label`` is ``(m,
 k)``. It returns the network in evaluation mode, images -> logits ``(b, k)``;
@@ -104,7 +107,7 @@ class Config(SupervisedConfig):
 
 
 def check(config: Config, inputs: Inputs) -> None:
-    """Checks what a training cannot go on with.
+    """Checks the settings, the channels of the images and the labels.
 
     Raises:
         InputError: ``balanced``; other channels; an attack out of range; targets of another shape

@@ -18,9 +18,13 @@ D tells how real an image of a bin is::
 The bin of each training image is computed once, and the labels of the data play no part. All norms
 of the generator use the statistics of the batch. Explanations use running averages instead, which
 move once in a step, when x is encoded and x_t is drawn for the generator's update. The vectors of
-spectral norm move once with each update of the discriminator, on its generated images. Deviations:
-a validation can select the weights; a conditional encoder always takes the bin of x, so that one
-encoding serves all drawings (the released encoder takes t when it encodes x for x_t).
+spectral norm move once with each update of the discriminator, on its generated images.
+
+Deviations:
+
+- A validation can select the weights.
+- A conditional encoder always takes the bin of x, so that one encoding serves all drawings (the
+  released encoder takes t when it encodes x for x_t).
 
 The paper and the code that its authors released differ; ``PAPER_FIXED`` is the paper, mended where
 it contradicts itself, and ``CODE_HEAD`` is the code as far as a training goes. Batch statistics in
@@ -132,7 +136,7 @@ class Config:
     """Whether the discriminator has a further block without halving, the sixth (paper: no; released
     code: yes)."""
     projection: ProjectionName = "ordinal"
-    """How the discriminator knows the bin: a direction for each step (paper), tied (released code),
+    """How the discriminator takes the bin: a direction for each step (paper), tied (released code),
     or none."""
     classifier_gradient: bool = True
     """Whether the generator is trained through the classifier (paper; the released code blocks this
@@ -140,14 +144,15 @@ class Config:
     target: TargetName = "centre"
     """The probability that a bin asks for: its centre, or its lower edge (released code)."""
     reconstruction: ReconstructionName = "pixels"
-    """What is to come back: the image (paper), or its latent after x_t (released code)."""
+    """The kind of reconstruction: of the image (paper), or of its latent after x_t (released
+    code)."""
     weights: ProgressiveWeights = field(default_factory=ProgressiveWeights)
     """The price of each term of the generator's loss; the price of ``adversarial`` holds for the
     discriminator too."""
     critic_steps: int = 5
     """Updates of the discriminator in one step (released: 5)."""
     learning_rate: float = 2e-4
-    """Of the Adam of either network (released: 2e-4)."""
+    """The learning rate of the Adam of either network (released: 2e-4)."""
     anneal: bool = False
     """Whether the rate falls to 0 over the training, along half a cosine (ours, for short
     trainings; released: constant)."""
@@ -238,7 +243,7 @@ def _build_discriminator(config: Config, rngs: nnx.Rngs) -> nnx.Module:
 
 
 def check(config: Config, inputs: Inputs) -> None:
-    """Checks what the networks do not.
+    """Checks the names and numbers of the configuration.
 
     Raises:
         InputError: an unknown name, or numbers out of range.

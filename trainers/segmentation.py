@@ -61,10 +61,10 @@ class Config:
     filters: tuple[int, ...] = PUBLISHED_FILTERS
     """Channels at each resolution, the finest first; sides divide by 2 for each but the first."""
     norm: NormName = "affine"
-    """What comes before each activation: a scale and a shift, or batch norm, whose first hides what
+    """The norm before each activation: a scale and a shift, or batch norm, whose first hides what
     is dark."""
     learning_rate: float = 1e-3
-    """Of Adam."""
+    """The learning rate of Adam."""
     select: Literal["dice", "none"] = "dice"
     """Keep the weights of highest ``validation_dice``, or none for the last ones."""
     run: RunSettings = field(

@@ -146,7 +146,7 @@ def generator_options(config: Config) -> dict[str, Any]:
 
 
 def check(config: Config, inputs: Inputs) -> None:
-    """Checks what the networks do not.
+    """Checks the kind of generator, the loss and the plateau.
 
     Raises:
         InputError: an unknown generator, a margin for the naive one, or numbers out of range.

@@ -104,7 +104,7 @@ class Config(SupervisedConfig):
 
 
 def check(config: Config, inputs: Inputs) -> None:
-    """Checks what a training cannot go on with.
+    """Checks the attack, and the classes and channels of the data.
 
     Raises:
         InputError: as ``check_attack``; data of other classes or channels.

@@ -11,7 +11,7 @@ decoder D::
         gradients = grad(loss)          # in training mode: batch statistics move
         parameters = Adam(parameters, gradients)
 
-It knows no classifier, and the labels of the data play no part. Deviation: a validation, always
+It takes no classifier, and the labels of the data play no part. Deviation: a validation, always
 with the same draws of latents, can select the weights. ``train`` returns the network in evaluation
 mode, for ``counterfactuals.xgem``.
 """
@@ -68,7 +68,7 @@ class Config:
     beta: float = 0.1
     """Weight of the divergence from the standard normal distribution (released: 0.1)."""
     learning_rate: float = 2e-4
-    """Of Adam (released: 2e-4)."""
+    """The learning rate of Adam (released: 2e-4)."""
     first_moment: float = 0.5
     """Decay rate of Adam's first moment, in [0, 1) (released: 0.5)."""
     select: Literal["loss", "none"] = "none"
@@ -96,7 +96,7 @@ def build(config: Config, rngs: nnx.Rngs) -> nnx.Module:
 
 
 def check(config: Config, inputs: Inputs) -> None:
-    """Checks what the network does not.
+    """Checks the weight of the divergence and the settings of Adam.
 
     Raises:
         InputError: numbers out of range.

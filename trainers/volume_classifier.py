@@ -15,9 +15,12 @@ With sides (none, left, right, both; published for IST-3) f gives logits of a le
 its side, and the loss has a term for each (``losses.multi_task_terms``).
 
 The baseline is ``Config()``; what has a saliency branch starts from the baseline's weights with
-``FROM_BASELINE``, and the variables that the baseline lacks start at random. Deviations: classes
-are weighted by their frequencies in the training set, not in the whole data set; all networks are
-selected alike.
+``FROM_BASELINE``, and the variables that the baseline lacks start at random.
+
+Deviations:
+
+- Classes are weighted by their frequencies in the training set, not in the whole data set.
+- All networks are selected alike.
 
 The source has ``image`` (s, h, w, c), ``label``, and ``saliency`` (s, h, w, 1) where the network
 takes it (``data.SaliencySource`` puts maps beside volumes); the validation too. A ``start`` gives
@@ -368,7 +371,7 @@ def compute_terms(
 
 
 def score_volumes(logits: Logits, labels: Int[np.ndarray, " n"]) -> dict[str, float]:
-    """How often a classifier of volumes is right, and how sure it is.
+    """The accuracy and the cross-entropy of a classifier of volumes.
 
     Args:
         logits: the logits of volumes.
@@ -394,7 +397,7 @@ def score_volumes(logits: Logits, labels: Int[np.ndarray, " n"]) -> dict[str, fl
 
 
 def _count_classes(config: Config) -> int:
-    """How many classes the labels of a training name."""
+    """The number of classes that the labels of a training name."""
     return len(_SIDES) if config.sides else config.num_classes
 
 

@@ -1,6 +1,6 @@
 """Attributions: one signed number for each pixel, raw.
 
-``cfx_jax.maps`` has what is done to a map afterwards.
+``cfx_jax.maps`` contains what is done to a map afterwards.
 """
 
 from cfx_jax.attributions.affine_moves import AugmentationRanges as AugmentationRanges

@@ -4,8 +4,8 @@ ACAT: Fontanella et al. 2023, section 3.2, with the code released for it, and th
 Fontanella et al. 2023, "Diffusion Models for Counterfactual Generation and Anomaly Detection in
 Brain Images".
 
-A map is where the counterfactual differs from what the decoder makes of the image itself, in
-magnitude. The class-agnostic map is the mean of the maps of both target classes, so that no class
+A map is the magnitude of the difference between the counterfactual and the decoder's image of the
+original. The class-agnostic map is the mean of the maps of both target classes, so that no class
 must be known; each is scaled before, since the target that the classifier has decided already takes
 a much smaller change.
 """
@@ -17,7 +17,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float
 
-from cfx_jax.checks import check_choice, is_concrete
+from cfx_jax.checks import check_array, check_choice, is_concrete
 from cfx_jax.errors import InputError
 
 _SCALINGS = ("each", "released", "dif_fuse")
@@ -43,9 +43,9 @@ def difference_saliency(
     """The map of one counterfactual, such as the negative one of an image known to be positive.
 
     Args:
-        reference: the reconstruction of an image (h, w, c) or a volume (s, h, w, c), as released;
-            or the original (the paper's text), whose difference also holds what the autoencoder
-            could not draw.
+        reference: the reconstruction of an image (h, w, c) or a volume (s, h, w, c), as released.
+            Or the original, as in the paper's text: the map then also contains the errors of the
+            autoencoder.
         counterfactual: the counterfactual, of the same shape.
 
     Returns:
@@ -105,6 +105,8 @@ def latent_saliency(
 
 
 def _difference(reference: Array, counterfactual: Array, *, name: str) -> Float[Array, "*s h w c"]:
+    check_array(reference, name="reference")
+    check_array(counterfactual, name=name)
     if reference.shape != counterfactual.shape:
         raise InputError(
             f"{name}: expected the shape of reference {reference.shape}, got {counterfactual.shape}"

@@ -8,7 +8,9 @@ power and step size: these come from the code that Fong & Vedaldi released. Its 
 is left out: it would make the objective random.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
 import jax.numpy as jnp
 import optax
@@ -77,8 +79,12 @@ class MaskProblem:
     def _shape(self, size: tuple[int, int]) -> tuple[int, int]:
         if self.mask_shape is None:
             return -(-size[0] // 4), -(-size[1] // 4)
-        fits = [1 <= side <= pixels for side, pixels in zip(self.mask_shape, size, strict=False)]
-        if len(self.mask_shape) != 2 or not all(fits):
+        sides = self.mask_shape if isinstance(self.mask_shape, Sequence) else ()
+        fits = [
+            isinstance(side, Integral) and 1 <= side <= pixels
+            for side, pixels in zip(sides, size, strict=False)
+        ]
+        if len(sides) != 2 or not all(fits):
             raise InputError(
                 f"mask_shape: expected (rows, columns) from (1, 1) to {size}, got {self.mask_shape}"
             )

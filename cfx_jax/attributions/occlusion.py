@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from cfx_jax.array_types import AnyArray
 from cfx_jax.attributions.bounded_memory_sum import sum_over
 from cfx_jax.attributions.gradient import Score, check_score
-from cfx_jax.checks import check_count, check_image
+from cfx_jax.checks import check_count, check_image, check_real
 from cfx_jax.compilation import compiled
 from cfx_jax.errors import InputError
 
@@ -66,6 +66,7 @@ def occlusion(
             f"window: expected at most {min(image.shape[:2])} pixels, the shorter side, and a"
             f" stride of at most the window, got a window of {window} and a stride of {stride}"
         )
+    check_real(baseline, name="baseline")
     try:
         hidden = jnp.broadcast_to(jnp.asarray(baseline, image.dtype), image.shape)
     except ValueError as error:

@@ -28,6 +28,7 @@ from cfx_jax.checks.options import check_integer as check_integer
 from cfx_jax.checks.options import check_key as check_key
 from cfx_jax.checks.options import check_norm as check_norm
 from cfx_jax.checks.options import check_num_steps as check_num_steps
+from cfx_jax.checks.options import check_number as check_number
 from cfx_jax.checks.options import check_number_or_one_each as check_number_or_one_each
 from cfx_jax.checks.options import check_positive as check_positive
 from cfx_jax.checks.options import check_real as check_real

@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, Int
 
-from cfx_jax.array_types import AnyArray
+from cfx_jax.array_types import AnyArray, check_usable
 from cfx_jax.checks.options import check_callable, is_concrete, shape_and_dtype
 from cfx_jax.compilation import compiled, shape_of
 from cfx_jax.errors import InputError
@@ -72,6 +72,7 @@ def check_classes(classes: int | Sequence[int] | AnyArray, num_classes: int, *, 
     Raises:
         InputError: they are no integers, or one names no class.
     """
+    check_usable(classes, name=name)
     _, dtype = shape_and_dtype(classes)
     if not np.issubdtype(dtype, np.integer):
         came = repr(classes) if isinstance(classes, str | float | bool) else f"dtype {dtype}"
@@ -113,6 +114,7 @@ def number_of_logits(logits: Any) -> int:
     Raises:
         InputError: anything but a vector of at least two floating-point numbers.
     """
+    check_usable(logits, name="logits")
     shape, dtype = getattr(logits, "shape", None), getattr(logits, "dtype", None)
     if shape is None or dtype is None or len(shape) != 1 or shape[0] < 2:
         if shape in ((), (1,)):

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from cfx_jax.array_types import AnyArray
+from cfx_jax.array_types import AnyArray, check_usable
 from cfx_jax.checks.options import is_concrete
 from cfx_jax.errors import InputError
 
@@ -104,9 +104,10 @@ def check_array(value: object, *, name: str) -> None:
     It is neither a list of arrays nor an image of another library nor a number.
 
     Raises:
-        InputError: naming the type and how to make an array of it.
+        InputError: naming the type and how to make an array of it; or as ``check_usable``.
     """
     if all(hasattr(value, attribute) for attribute in ("ndim", "shape", "dtype")):
+        check_usable(value, name=name)
         return
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         advice = (

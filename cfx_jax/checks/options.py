@@ -9,10 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cfx_jax.array_types import AnyArray
+from cfx_jax.array_types import AnyArray, check_usable
 from cfx_jax.errors import InputError
 
 _MOST_CHOICES = 50  # that a message lists
+_MOST = 2**31 - 1  # the largest of the integers that JAX counts with
 
 
 def is_concrete(value: object) -> bool:
@@ -46,7 +47,7 @@ def check_choice(value: object, choices: Sequence[object], *, name: str) -> None
     Raises:
         InputError: listing the valid choices, of many the first.
     """
-    if value not in choices:
+    if np.ndim(value) or value not in choices:  # type: ignore[arg-type]
         shown = ", ".join(map(repr, choices[:_MOST_CHOICES]))
         more = len(choices) - _MOST_CHOICES
         shown += f" and {more} more" if more > 0 else ""
@@ -79,7 +80,7 @@ def check_count(value: int | None, *, name: str, or_none: bool = False) -> None:
 
 
 def check_integer(value: object, *, name: str, at_least: int) -> None:
-    """Checks that an option is an integer, of Python or NumPy, and not too small.
+    """Checks that an option is an integer, of Python or NumPy, neither too small nor too large.
 
     Args:
         value: the value to check.
@@ -91,6 +92,8 @@ def check_integer(value: object, *, name: str, at_least: int) -> None:
     """
     if not isinstance(value, Integral) or isinstance(value, bool) or value < at_least:
         raise InputError(f"{name}: expected an integer of at least {at_least}, got {value!r}")
+    if int(value) > _MOST:
+        raise InputError(f"{name}: expected an integer of at most {_MOST}, got {value}")
 
 
 def check_real(value: object, *, name: str) -> None:
@@ -99,9 +102,21 @@ def check_real(value: object, *, name: str) -> None:
     Raises:
         InputError: giving the value.
     """
+    check_usable(value, name=name)
     _, dtype = shape_and_dtype(value)
     if not (jnp.issubdtype(dtype, jnp.floating) or jnp.issubdtype(dtype, jnp.integer)):
         raise InputError(f"{name}: expected a real number, got {value!r}")
+
+
+def check_number(value: Any, *, name: str) -> None:
+    """Checks for one real number, traced or not.
+
+    Raises:
+        InputError: giving the value or the shape.
+    """
+    check_real(value, name=name)
+    if np.shape(value) != ():
+        raise InputError(f"{name}: expected one number, got shape {np.shape(value)}")
 
 
 def check_positive(value: float | AnyArray, *, name: str) -> None:
@@ -110,9 +125,7 @@ def check_positive(value: float | AnyArray, *, name: str) -> None:
     Raises:
         InputError: giving the value or the shape.
     """
-    check_real(value, name=name)
-    if np.shape(value) != ():
-        raise InputError(f"{name}: expected one number, got shape {np.shape(value)}")
+    check_number(value, name=name)
     _check_all_positive(value, name)
 
 
@@ -126,7 +139,7 @@ def check_between_0_and_1(value: object, *, name: str) -> None:
     Raises:
         InputError: no real number, or one out of that range.
     """
-    check_real(value, name=name)
+    check_number(value, name=name)
     if not 0 < value < 1:  # type: ignore[operator]
         raise InputError(f"{name}: expected a value between 0 and 1, got {value}")
 
@@ -145,9 +158,7 @@ def check_at_least(
     Raises:
         InputError: giving the value or the shape.
     """
-    check_real(value, name=name)
-    if np.shape(value) != ():
-        raise InputError(f"{name}: expected one number, got shape {np.shape(value)}")
+    check_number(value, name=name)
     if is_concrete(value) and not (np.isfinite(value) and least <= value < below):
         range_ = f"of at least {least}" if math.isinf(below) else f"in [{least}, {below})"
         raise InputError(f"{name}: expected a number {range_}, got {value}")

@@ -1,7 +1,8 @@
 """Callables as arguments of jitted functions, so that equal ones share a compiled program.
 
-``jax.jit`` knows a function by its identity: one that is made anew for each image compiles anew for
-each image. ``as_pytree`` makes a pytree of it (see ``parted_callables``), which compares by value.
+``jax.jit`` tells functions apart by their identity: one that is made anew for each image compiles
+anew for each image. ``as_pytree`` makes a pytree of it (see ``parted_callables``), which compares
+by value.
 """
 
 from collections.abc import Callable

@@ -1,11 +1,12 @@
 """One hash of all that a callable can read: equal hashes give the same program.
 
-``jax.jit`` knows a function by its identity. One that is made anew for each image would compile
-anew for each image, and one that reads something that has changed since would give what it gave
-before. A fingerprint is of the code of a callable and of all that it can read: closures, defaults,
-globals, attributes, and what these hold in turn. Numbers, texts and small arrays are compared by
-value, large arrays of JAX, which cannot change, by identity. Where something cannot be compared (a
-generator, a tensor of another library), there is no fingerprint, and no program is shared.
+``jax.jit`` tells functions apart by their identity. One that is made anew for each image would
+compile anew for each image, and one that reads something that has changed since would give what it
+gave before. A fingerprint is of the code of a callable and of all that it can read: closures,
+defaults, globals, attributes, and what these hold in turn. Numbers, texts and small arrays are
+compared by value, large arrays of JAX, which cannot change, by identity. Where something cannot be
+compared (a generator, a tensor of another library), there is no fingerprint, and no program is
+shared.
 """
 
 import dis
@@ -35,7 +36,7 @@ import numpy as np
 from jax import Array
 
 _READ_BYTES = 2**26
-"""Of larger NumPy arrays there is no fingerprint: reading them at each call would cost more than it
+"""Larger NumPy arrays have no fingerprint: reading them at each call would cost more than it
 spares.
 """
 _SMALL_BYTES = 1024

@@ -15,6 +15,7 @@ import jax
 import numpy as np
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
+from cfx_jax.array_types import check_usable
 from cfx_jax.compilation.callables import compiled_in, needs_values
 from cfx_jax.compilation.parted_callables import Parted, arguments, forget_changes
 
@@ -52,9 +53,14 @@ def compiled(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
         function: arrays and callables -> a pytree of arrays.
         args: pytrees of arrays, callables, and numbers, which are compiled in.
         options: compiled in, but for JAX arrays.
+
+    Raises:
+        InputError: as ``check_usable``.
     """
     asked = arguments(function, args, options)
     leaves, structure = jax.tree.flatten(asked)
+    for leaf in leaves:
+        check_usable(leaf, name="arrays")
     is_eager = not any(isinstance(leaf, jax.core.Tracer) for leaf in leaves)
     try:
         if not is_eager or jax.config.jax_disable_jit:  # type: ignore[attr-defined]

@@ -94,10 +94,7 @@ def as_autoencoder(
             a coder whose latents do not have the slices in front.
     """
     check_count(slices_per_batch, name="slices_per_batch", or_none=True)
-    for part in ("encode", "decode"):
-        check_callable(
-            getattr(coder, part, None), name=f"coder.{part}", gives="one array -> one array"
-        )
+    check_coder(coder)
     encode, decode = as_pytree(coder.encode), as_pytree(coder.decode)
     latent = shape_of(encode, image)
     if not hasattr(latent, "shape"):
@@ -134,3 +131,15 @@ def _map_slices(
 ) -> Float[Array, "s *other"]:
     of_one_slice = jax.checkpoint(lambda slice_: function(slice_[None])[0])
     return lax.map(of_one_slice, stack, batch_size=slices_per_batch)
+
+
+def check_coder(coder: object) -> None:
+    """Checks that a coder has the two functions ``encode`` and ``decode``.
+
+    Raises:
+        InputError: naming the one that is missing, or no function.
+    """
+    for part in ("encode", "decode"):
+        check_callable(
+            getattr(coder, part, None), name=f"coder.{part}", gives="one array -> one array"
+        )

@@ -20,6 +20,7 @@ from jaxtyping import Float, Int
 
 from cfx_jax.checks import check_classifier, check_image
 from cfx_jax.compilation import as_pytree, compiled
+from cfx_jax.counterfactuals.autoencoder import check_coder
 from cfx_jax.counterfactuals.similar_adversarial import SimilarAdversarial
 from cfx_jax.counterfactuals.two_classes import decided_class
 from cfx_jax.errors import InputError
@@ -135,6 +136,8 @@ def syce_latent_path(
         >>> float(path.decode(path.start).mean()), float(path.decode(path.end).mean())
         (0.75, 0.5)
     """
+    for coder in coders:
+        check_coder(coder)
     generators = [
         Partial(_recode, as_pytree(coder.encode), as_pytree(coder.decode)) for coder in coders
     ]

@@ -17,8 +17,8 @@ Slopes depend on the classifier and fall with the number of entries too, so neit
 quotient carries over to other sizes by itself: look at them.
 
 Deviation: ``proximal=True``, ours, treats the penalty exactly. Entries whose slope stays below the
-quotient stay where they are, and the objective falls at every step that is small enough, where
-plain descent makes them chatter around z0.
+quotient stay where they are, and the objective falls at every small enough step. Plain descent
+makes these entries chatter around z0.
 """
 
 from collections.abc import Callable

@@ -6,10 +6,13 @@ Generation for Chest X-rays".
 ``z_lambda = z0 + lambda * dp/dz`` at the latent z0 of the image, with p the probability of the
 target class for what the decoder draws, and a factor lambda found by search for each image.
 
-Deviations: probabilities are the softmax's, which equal a sigmoid's for two classes; the target is
-the class to be raised, where the released code lowers the class that it explains. Fontanella et al.
-2023 do not publish their search beyond its start and its doublings (appendix F): ``"doubling"``
-ends it after 31 sizes and tries both signs.
+Deviations:
+
+- Probabilities are the softmax's, which equal a sigmoid's for two classes.
+- The target is the class to be raised, where the released code lowers the class that it explains.
+
+Fontanella et al. 2023 do not publish their search beyond its start and its doublings (appendix F):
+``"doubling"`` ends it after 31 sizes and tries both signs.
 """
 
 from collections.abc import Callable

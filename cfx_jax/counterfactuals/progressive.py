@@ -88,7 +88,7 @@ def progressive(
         bins_per_batch: how many bins are decoded at once, which bounds the memory; None takes all.
 
     Returns:
-        The images, what the classifier makes of them, and what was asked for.
+        The images, their probabilities, and the desired probabilities.
 
     Raises:
         InputError: no valid image, a classifier that has not two classes or returns probabilities

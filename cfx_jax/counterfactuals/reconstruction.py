@@ -12,7 +12,7 @@ from jax.sharding import Mesh
 from jaxtyping import Float
 
 from cfx_jax.array_types import AnyArray
-from cfx_jax.checks import check_images_or_volumes
+from cfx_jax.checks import check_array, check_images_or_volumes, check_number
 from cfx_jax.counterfactuals.autoencoder import Autoencoder, as_autoencoder
 from cfx_jax.errors import InputError
 from cfx_jax.generator_interfaces import Coder
@@ -43,6 +43,8 @@ def reconstruction_psnr(
         >>> round(float(reconstruction_psnr(jnp.zeros((2, 2, 1)), jnp.full((2, 2, 1), 0.1))), 2)
         20.0
     """
+    check_array(image, name="image")
+    check_array(reconstruction, name="reconstruction")
     if image.shape != reconstruction.shape:
         raise InputError(
             f"reconstruction: expected the image's shape {image.shape}, got {reconstruction.shape}"
@@ -75,6 +77,7 @@ def check_reconstruction(
         ...
         cfx_jax.errors.InputError: reconstruction: expected a PSNR of at least 15 dB, ...
     """
+    check_number(minimum_psnr, name="minimum_psnr")
     values = np.asarray(image)
     psnr = float(reconstruction_psnr(image, reconstruction))
     message = _objection(float(values.min()), float(values.max()), psnr, minimum_psnr)
@@ -115,6 +118,7 @@ def find_unexplainable(
         >>> find_unexplainable(coder, images, minimum_psnr=20)
         {0: 'image: expected something to see, got the value 0 everywhere: look at the file, ...'}
     """
+    check_number(minimum_psnr, name="minimum_psnr")
     values = np.asarray(images)
     check_images_or_volumes(np.where(np.isfinite(values), values, 0))
     autoencoder = as_autoencoder(coder, jnp.asarray(values[0]), slices_per_batch=slices_per_batch)

@@ -15,8 +15,9 @@ A search ends once it reaches the probability, which takes few steps where the r
 It is given up where the pace of its last quarter would not lead there. Until a radius fails, the
 next one is where a straight line of log-odds over the norm of the change would reach the wanted
 one, at least half of the last. It is at most ``1 - tolerance`` of the last: a radius that fails
-costs the most. Where the line asks for small reductions again and again, this bound is squared
-every time. A radius that failed is forgotten once a smaller change reaches the probability.
+costs the most. Where the line asks for small reductions again and again, this bound shrinks, by
+the power 1.5 every time. A radius that failed is forgotten once a smaller change reaches the
+probability.
 
 Shortening a change towards the image keeps it within the ball and the box, for both are convex. The
 first step of a search follows the gradient before the shortening, so that every evaluation is a
@@ -344,7 +345,7 @@ def _next_radius(
     middle = (bracket.low + bracket.high) / 2
     return (
         jnp.where(bracket.low > 0, middle, share * bracket.high),
-        jnp.where(is_large, wanted.most, jnp.maximum(most**2, _LEAST_SHARE)),
+        jnp.where(is_large, wanted.most, jnp.maximum(most**1.5, _LEAST_SHARE)),
     )
 
 

@@ -6,7 +6,7 @@ from jax import Array
 from jaxtyping import Float, Int
 
 from cfx_jax.array_types import AnyArray
-from cfx_jax.checks import check_integer, num_classes
+from cfx_jax.checks import check_integer, check_real, is_concrete, num_classes
 from cfx_jax.compilation import compiled
 from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier, decision, log_odds
@@ -66,13 +66,19 @@ def probability_bin(
         int32 in [0, K).
 
     Raises:
-        InputError: fewer than two bins.
+        InputError: fewer than two bins, or a probability outside of [0, 1].
 
     Example:
         >>> probability_bin(jnp.array([0.0, 0.25, 1.0]), num_bins=4).tolist()
         [0, 1, 3]
     """
     check_integer(num_bins, name="num_bins", at_least=2)
+    check_real(probability, name="probability")
+    probability = jnp.asarray(probability)
+    if is_concrete(probability) and not ((probability >= 0) & (probability <= 1)).all():
+        raise InputError(
+            "probability: expected values in [0, 1], got others or NaN: give those of class 1"
+        )
     return jnp.minimum((probability * num_bins).astype(jnp.int32), num_bins - 1)
 
 

@@ -32,7 +32,7 @@ from cfx_jax.checks import (
     check_real,
 )
 from cfx_jax.compilation import as_pytree, compiled, shape_of
-from cfx_jax.counterfactuals.autoencoder import SearchModels
+from cfx_jax.counterfactuals.autoencoder import SearchModels, check_coder
 from cfx_jax.counterfactuals.progressive import Exaggeration
 from cfx_jax.counterfactuals.two_classes import (
     bin_centres,
@@ -343,6 +343,7 @@ def _as_search_models(
 ) -> SearchModels:
     """The autoencoder and the classifier as one pytree, after a check of their outputs."""
     check_two_classes(classifier, images[0])
+    check_coder(coder)
     encode = Partial(_mean, as_pytree(coder.encode))
     models = SearchModels(encode, as_pytree(coder.decode), as_pytree(classifier))
     latent = shape_of(encode, images[0])

@@ -44,6 +44,7 @@ from cfx_jax.data.sources import ArraySource as ArraySource
 from cfx_jax.data.sources import ImageCollection as ImageCollection
 from cfx_jax.data.sources import open_images as open_images
 from cfx_jax.data.splits import evenly_spread as evenly_spread
+from cfx_jax.data.splits import part_names as part_names
 from cfx_jax.data.splits import split as split
 from cfx_jax.data.splits import split_patients as split_patients
 from cfx_jax.data.transforms import Transform as Transform

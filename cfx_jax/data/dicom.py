@@ -235,10 +235,10 @@ def _dataset_start(start: bytes) -> int:
 
 
 def _num_frames(path: Path, dataset: Any) -> int:
-    """The number of frames that the file tells of.
+    """The number of frames in the file's header.
 
     Raises:
-        InputError: what it tells is no number above 0.
+        InputError: the header's value is no number above 0.
     """
 
     def refusal(reason: str) -> InputError:
@@ -255,10 +255,10 @@ def _num_frames(path: Path, dataset: Any) -> int:
 
 
 def _check_size(path: Path, dataset: Any, frames: int) -> None:
-    """Compares the size that the header tells of with what is allowed.
+    """Compares the size in the header with what is allowed.
 
     Raises:
-        InputError: it is larger, or told in a way that cannot be used.
+        InputError: it is larger, or is written in a form that cannot be used.
     """
     with damage(lambda reason: InputError(f"'{path}' cannot be used ({reason})")):
         samples, bits = (

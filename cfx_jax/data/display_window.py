@@ -222,7 +222,7 @@ def _largest_entry(item: Any) -> float:
     """The largest number that a table's entries can have.
 
     Raises:
-        InputError: the table tells no possible number of bits.
+        InputError: the table has no possible number of bits.
     """
     bits = item.LUTDescriptor[2]
     if not 1 <= bits <= 16:

@@ -121,7 +121,7 @@ def unit_window(
 
 
 def _is_wrapped(units: Float[np.ndarray, "s h w"]) -> bool:
-    """Tells whether the large values are negative ones without their sign, and nothing else."""
+    """Whether the large values are negative ones without their sign, and nothing else."""
     restored = units[units >= _WRAP // 2] - _WRAP
     are_16_bits = (
         units.min() >= 0 and units.max() < _WRAP and bool((units == np.floor(units)).all())

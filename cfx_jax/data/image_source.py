@@ -201,6 +201,13 @@ def _empty_like(item: Mapping[str, Any], number: int) -> dict[str, Any]:
     return arrays
 
 
+def _can_hold(dtype: np.dtype, value: np.ndarray) -> bool:
+    """Tells whether an array of this type can hold the value; floats may be rounded, no more."""
+    if not np.can_cast(value.dtype, dtype, "same_kind"):
+        return False
+    return dtype.kind not in "iu" or bool((value.astype(dtype) == value).all())
+
+
 def _write_row(arrays: dict[str, Any], row: int, item: Mapping[str, Any], index: int) -> None:
     """Writes one item into its row."""
     if item.keys() != arrays.keys():
@@ -216,7 +223,7 @@ def _write_row(arrays: dict[str, Any], row: int, item: Mapping[str, Any], index:
                 f"item {index}: expected {name} of shape {arrays[name].shape[1:]}, as the first"
                 f" item has, got {np.shape(value)}: bring all images to one size first"
             )
-        elif not np.can_cast(np.asarray(value).dtype, arrays[name].dtype, "same_kind"):
+        elif not _can_hold(arrays[name].dtype, np.asarray(value)):
             raise InputError(
                 f"item {index}: expected {name} of type {arrays[name].dtype}, as the first item"
                 f" has, got {np.asarray(value).dtype}: bring all items to one type first"

@@ -4,7 +4,7 @@ A volume is (slices, rows, columns): slices from the feet to the head, rows from
 back, columns from the patient's right to the left. So each slice lies as radiologists look at it,
 from the feet, the nose up, the patient's right on the left. The axes of the file are reordered and
 reversed as its affine matrix tells, the nearest ones where they are oblique; values are not
-interpolated. A file whose header tells nothing is read as nibabel reads it.
+interpolated. A file without such facts in its header is read as nibabel reads it.
 """
 
 import bz2

@@ -32,7 +32,7 @@ class SliceStack(NamedTuple):
     Attributes:
         array: the slices, in the file's own values.
         direction: where the slices follow each other to, in words.
-        window: the smallest and the largest value to show, where the header tells them.
+        window: the smallest and the largest value to show, where the header has them.
     """
 
     array: Float[np.ndarray, "s h w"]

@@ -182,7 +182,7 @@ class _DamagedError(InputError):
 def _is_there(
     folder: str | Path, index: int, volume: Float[AnyArray, "s h w c"], origin: str
 ) -> bool:
-    """Tells whether a scan's map can be read; errors as ``read_saliency``, but for damage."""
+    """Whether a scan's map can be read; errors as ``read_saliency``, but for damage."""
     if not _file(folder, index).is_file():
         return False
     try:

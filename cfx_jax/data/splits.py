@@ -5,11 +5,17 @@ accuracy on new patients: give ``groups`` where the patient is known.
 """
 
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 
 from cfx_jax.errors import InputError
+
+_PART_NAMES = {"training": "train", "testing": "test"} | dict.fromkeys(
+    ("val", "valid", "dev"), "validation"
+)
+"""What the parts of a split are called elsewhere -> here."""
 
 
 def split(
@@ -60,6 +66,20 @@ def split(
                 " items: give it a larger share, or more items"
             )
     return parts
+
+
+def part_names(splits: Sequence[str] | np.ndarray) -> Shaped[np.ndarray, " n"]:
+    """The parts of a split as they are called here: ``train``, ``validation``, ``test``.
+
+    Args:
+        splits: for each item its part, as a table or a folder names it. A name that is none of
+            these, nor another word for one, is kept in small letters.
+
+    Example:
+        >>> part_names(["Training", "val", "fold 3"]).tolist()
+        ['train', 'validation', 'fold 3']
+    """
+    return np.array([_PART_NAMES.get(part.casefold(), part.casefold()) for part in splits])
 
 
 def split_patients(
@@ -175,16 +195,21 @@ def _check(
             f"labels: expected a non-empty vector of integers, got shape {labels.shape} of"
             f" {labels.dtype}: give one class number for each item"
         )
+    if not isinstance(fractions, Mapping):
+        raise InputError(
+            f"fractions: expected shares by name, got {fractions!r}: give e.g. "
+            "{'train': 0.8, 'test': 0.2}"
+        )
     if not fractions or min(fractions.values()) <= 0 or sum(fractions.values()) > 1 + 1e-6:
         raise InputError(
             f"fractions: expected shares above 0 that sum to at most 1, got {dict(fractions)}: give"
             f" e.g. "
             "{'train': 0.8, 'test': 0.2}"
         )
-    if seed < 0:
+    if not isinstance(seed, Integral) or seed < 0:
         raise InputError(f"seed: expected 0 or more, got {seed}: give e.g. 0")
-    if groups is not None and len(groups) != len(labels):
+    if groups is not None and np.shape(groups)[:1] != labels.shape:
         raise InputError(
-            f"groups: expected one for each of the {len(labels)} items, got {len(groups)}: give"
-            " e.g. each item's patient"
+            f"groups: expected one for each of the {len(labels)} items, got shape"
+            f" {np.shape(groups)}: give e.g. each item's patient"
         )

@@ -90,7 +90,7 @@ def bounded_length(stream: IO[bytes]) -> int:
 
 
 def is_regular(path: Path) -> bool:
-    """Tells whether a file is there whose content ends.
+    """Whether a file is there whose content ends.
 
     A folder is none, nor is a pipe or a device, which might be read for ever.
     """
@@ -101,7 +101,7 @@ def is_regular(path: Path) -> bool:
 
 
 def is_folder(path: Path | os.DirEntry[str]) -> bool:
-    """Tells whether a folder is there, or a link to one; a name that no folder can have is none."""
+    """Whether a folder is there, or a link to one; a name that no folder can have is none."""
     try:
         return path.is_dir()
     except OSError:  # a name that is too long, a link to itself
@@ -178,7 +178,7 @@ def printable(name: str) -> str:
 
 
 def is_text(name: str) -> bool:
-    """Tells whether a name can be written as UTF-8; file systems allow others."""
+    """Whether a name can be written as UTF-8; file systems allow others."""
     try:
         name.encode()
     except UnicodeEncodeError:

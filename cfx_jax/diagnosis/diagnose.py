@@ -40,7 +40,8 @@ def diagnose(
       calls differ), and as a warning ``vmap`` (differs from single calls);
     - logits: ``no_class`` (a target), ``logits`` (NaN, infinity), ``probabilities``, ``constant``,
       ``labels`` (probabilities that do not sum to 1), and as warnings ``probability`` (one logit in
-      [0, 1]), ``sigmoids`` (all of several), ``log_probabilities``, ``saturated``, ``reached`` (the target is predicted already);
+      [0, 1]), ``sigmoids`` (all of several), ``log_probabilities``, ``saturated``, ``reached`` (the
+      target is predicted already);
     - gradients of the target's log-odds: ``undifferentiable``, ``gradient`` (NaN, infinity),
       ``zero_gradient`` (a warning unless on all images).
 

@@ -13,7 +13,7 @@ from cfx_jax.diagnosis.finding import Case, Finding, findings_of, indices, share
 from cfx_jax.objectives import decision
 
 _ROUNDING = 0.02
-"""By so much a sum of probabilities that were computed in half precision may differ from 1."""
+"""The largest difference from 1 of a sum of probabilities computed in half precision."""
 _NOISE_SEED = 181003292
 """No seed that the user's own images may be drawn with."""
 
@@ -106,7 +106,7 @@ def _noise(case: Case) -> Float[np.ndarray, "n h w c"]:
 
 
 def _is_constant(everything: Float[np.ndarray, "n k"]) -> bool:
-    """Tells whether the probabilities of all images, noise among them, are equal."""
+    """Whether the probabilities of all images, noise among them, are equal."""
     differences = everything - everything[:, :1]
     return bool(np.ptp(differences, axis=0).max() <= 1e-6 * (1 + np.abs(everything).max()))
 

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, PRNGKeyArray
 
+from cfx_jax.checks import check_array
 from cfx_jax.geometry.exact import (
     accurate_sum,
     magnitude_bits,
@@ -34,6 +35,7 @@ def lp_norm(delta: Float[Array, "*shape"], p: float) -> Float[Array, ""]:
         >>> float(lp_norm(change, 2)), float(lp_norm(change, jnp.inf))
         (5.0, 4.0)
     """
+    check_array(delta, name="delta")
     if math.isinf(p):
         return jnp.abs(delta).max()
     scaled, exponent = rescale(delta)

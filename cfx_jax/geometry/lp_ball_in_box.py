@@ -37,8 +37,8 @@ from cfx_jax.checks import (
     check_choice,
     check_dtype,
     check_norm,
+    check_number,
     check_positive,
-    check_real,
     is_concrete,
 )
 from cfx_jax.compilation import compiled
@@ -92,13 +92,15 @@ def lp_ball_in_box(
             which is feasible but for p = 2 not nearest.
 
     Returns:
-        The set. ``project`` exists for p in {1, 2, inf}; an entry of NaN stays at the centre.
-        ``linear_minimiser`` exists for every p, obeys the mask before it solves, does not depend on
-        the gradient's scale (from the smallest subnormal number to the largest), and is feasible to
-        float32 rounding; a gradient that has NaN or infinity where the mask allows a change tells
-        no direction and gives the centre. ``sample`` draws as the norm's own attack starts: a point
-        on the sphere (2, inf), the projection of a Gaussian (1), or the oracle's answer to a
-        Gaussian (other p), then clipped.
+        The set, with three functions:
+
+        - ``project`` exists for p in {1, 2, inf}. An entry of NaN stays at the centre.
+        - ``linear_minimiser`` exists for every p. It obeys the mask before it solves, does not
+          depend on the gradient's scale (from the smallest subnormal number to the largest), and is
+          feasible to float32 rounding. A gradient with NaN or infinity where the mask allows a
+          change has no direction and yields the centre.
+        - ``sample`` draws as the norm's own attack starts: a point on the sphere (2, inf), the
+          projection of a Gaussian (1), or the minimiser of a Gaussian (other p), then clipped.
 
     Raises:
         InputError: p < 1, radius not above 0, a centre outside the box, a mask whose shape does
@@ -165,8 +167,8 @@ def _check_arguments(
     check_dtype(center, name="center")
     check_positive(radius, name="radius")
     check_norm(p)
-    check_real(lower, name="lower")
-    check_real(upper, name="upper")
+    check_number(lower, name="lower")
+    check_number(upper, name="upper")
     check_choice(projection, ("exact", "ball_then_box"), name="projection")
     if projection == "ball_then_box" and p not in (2, float("inf")):
         raise InputError(

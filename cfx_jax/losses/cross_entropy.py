@@ -21,9 +21,8 @@ def cross_entropy(
     Args:
         logits: any finite scale, the log-softmax is taken in its stable form.
         labels: class indices in 0..k-1; traced ones that name no class return NaN.
-        class_weights: what each image's term is multiplied by, for its label; None for 1. The mean
-            is still over the number of images, as in Keras, so that a batch weighs as much as its
-            images do.
+        class_weights: the factor on an image's term, by its label; None for 1. The mean is still
+            over the number of images, as in Keras, so that a batch weighs as much as its images do.
 
     Returns:
         The mean in nats, at least 0.

@@ -4,11 +4,16 @@ Siddiquee et al. 2019, "Learning Fixed Points in Generative Adversarial Networks
 as released. The domains are a frozen classifier's decisions.
 
 An image x decided c is translated into the other domain, ``x~ = T(x, 1 - c)``, and into its own,
-``T(x, c)``, which is to be x itself; from either T leads back to c, and so to x. Deviations: every
-image is translated into the other domain, where the released code draws the domain; the
-classifier's cross-entropy of x~ with the other class is a term of its own, since the translation is
-to turn its decision over. Errors are in units of images in [-1, 1], twice ours, so that the
-released weights keep their meaning.
+``T(x, c)``, which is to be x itself; from either T leads back to c, and so to x.
+
+Deviations:
+
+- Every image is translated into the other domain, where the released code draws the domain.
+- The classifier's cross-entropy of x~ with the other class is a term of its own, since the
+  translation is to turn its decision over.
+
+Errors are in units of images in [-1, 1], twice ours, so that the released weights keep their
+meaning.
 """
 
 from collections.abc import Callable

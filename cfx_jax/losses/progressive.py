@@ -2,13 +2,19 @@
 
 Singla et al. 2020, "Explanation by Progressive Exaggeration", section 3, and the authors' code.
 
-An image x whose probability of class 1 falls into bin s is drawn for another bin t,
-``x_t = G(E(x), t)``; for its own bin it is to be x again, both from x and from x_t. Deviations,
-where the paper contradicts itself or the code: the discriminator minimises the hinge loss (equation
-9 maximises it); the desired probability is the bin's centre, as in the authors' plots, or its lower
-edge, as in their code; the paper's additional ``r(c|x)`` of the classifier loss is a part of the
-discriminator's logit, and is not added again. Errors of images are in units of images in [-1, 1],
-twice ours, so that the published weights keep their meaning.
+An image x whose probability of class 1 falls into bin s is drawn for another bin t, ``x_t = G(E(x),
+t)``; for its own bin it is to be x again, both from x and from x_t.
+
+Deviations, where the paper contradicts itself or the code:
+
+- The discriminator minimises the hinge loss (equation 9 maximises it).
+- The desired probability is the bin's centre, as in the authors' plots, or its lower edge, as in
+  their code.
+- The paper's additional ``r(c|x)`` of the classifier loss is a part of the discriminator's logit,
+  and is not added again.
+
+Errors of images are in units of images in [-1, 1], twice ours, so that the published weights keep
+their meaning.
 """
 
 from dataclasses import asdict, dataclass
@@ -27,7 +33,7 @@ Logits = Float[Array, "b 2"]
 TargetName = Literal["centre", "edge"]
 """The probability that a bin asks for: its centre, or its lower edge."""
 ReconstructionName = Literal["pixels", "latent"]
-"""What is to come back: the image (equation 5), or its latent (the code)."""
+"""The kind of reconstruction: of the image (equation 5), or of its latent (the code)."""
 
 
 @dataclass(frozen=True)
@@ -198,7 +204,7 @@ def generator_terms(
             real.
         logits: the classifier's two, of the images, of x_t and of the returned images; it is
             frozen.
-        desired: what each x_t is to have as its probability of class 1, as ``desired_probability``
+        desired: the probability of class 1 that each x_t should have, as ``desired_probability``
             returns it.
         reconstruction: ``"pixels"``, the mean magnitude of the difference of x and its
             reconstruction (equation 5), or ``"latent"``, the mean square of the difference of the

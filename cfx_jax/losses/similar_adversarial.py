@@ -3,11 +3,11 @@
 Charachon et al. 2020, "Combining Similarity and Adversarial Learning to Generate Visual
 Explanation", equations 5 to 10.
 
-Similarity of three images, the classifier's answers, closeness of the two generators' weights,
-smoothness of what the images differ in. The paper's norms of images are read as means over their
-values (mean square, mean magnitude), total variation as a mean over pixels: with the paper's
-weights and its reported peak signal-to-noise ratios only means leave the classifier a say. Its
-norms of weights are kept as printed, one root for each array of weights.
+The terms are the similarity of three images, the classifier's answers, the closeness of the two
+generators' weights, and the smoothness of the differences. The paper's norms of images are read as
+means over their values (mean square, mean magnitude), total variation as a mean over pixels: with
+the paper's weights and its reported peak signal-to-noise ratios only means leave the classifier a
+say. Its norms of weights are kept as printed, one root for each array of weights.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cfx_jax.checks import check_choice, check_positive
+from cfx_jax.checks import check_array, check_choice, check_positive
 from cfx_jax.errors import InputError
 from cfx_jax.losses.subgradients import safe_abs, safe_sqrt
 from cfx_jax.objectives import decision
@@ -251,6 +251,7 @@ def total_variation(maps: Images) -> Float[Array, ""]:
     >>> float(total_variation(jnp.array([0.0, 1.0]).reshape(1, 1, 2, 1)))
     0.5
     """
+    check_array(maps, name="maps")
     down = jnp.diff(maps, axis=1, append=maps[:, -1:])
     right = jnp.diff(maps, axis=2, append=maps[:, :, -1:])
     return safe_sqrt(down**2 + right**2).mean()

@@ -2,12 +2,17 @@
 
 Zhang et al. 2019, equation 3.
 
-Maximises ``KL(p(x0) || p(x))`` over the ball around ``x0`` inside [0, 1], as the code of Boreiko et
-al. 2022 does (their equation 1 exchanges the arguments: ``order="adversarial_first"``). Directions
-are gradients of unit l1 norm, summed with momentum; each step has a fixed length along that sum
-(its sign for the linf norm); then the ball and the box; the best iterate, the start included, is
-the answer. Since steps have a fixed length, the logarithm of the divergence is followed in its
-place: the same path, which does not end where a sure network's divergence underflows.
+The attack maximises ``KL(p(x0) || p(x))`` over the ball around ``x0`` inside [0, 1], as the code of
+Boreiko et al. 2022 does (their equation 1 exchanges the arguments: ``order="adversarial_first"``).
+Each step::
+
+    direction = momentum * direction + gradient / |gradient|_1
+    x = x + fixed length along direction      # along its sign for the linf norm
+    x = x projected onto the ball and clipped to [0, 1]
+
+The result is the best iterate, the start included. The gradient is that of the logarithm of the
+divergence. Since steps have a fixed length the path is the same, and it does not end where a sure
+network's divergence underflows.
 
 Deviation: the start is a random point near ``x0``. The divergence has gradient zero at ``x0``
 itself, where the released code starts (``start=(0, 0)``), so images can fail to move at all; the

@@ -28,7 +28,14 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from cfx_jax.array_types import AnyArray, at_least_float32
-from cfx_jax.checks import check_choice, check_classes, check_count, check_real, is_concrete
+from cfx_jax.checks import (
+    check_choice,
+    check_classes,
+    check_count,
+    check_number,
+    check_real,
+    is_concrete,
+)
 from cfx_jax.errors import InputError
 from cfx_jax.metrics.checks import (
     as_decisions,
@@ -147,7 +154,7 @@ def fit_temperature(
 
 
 def temperature_at_edge(temperature: float, *, method: Method = _METHOD) -> bool:
-    """Tells whether a fitted temperature is the smallest or the largest one that is searched.
+    """Whether a fitted temperature is the smallest or the largest one that is searched.
 
     The images on which it was fitted then do not determine it.
 
@@ -301,6 +308,7 @@ def decision_flips(
     """
     before, after = as_probabilities(before, name="before"), as_probabilities(after, name="after")
     check_same_shape(before, after, names=("before", "after"))
+    check_number(threshold, name="threshold")
     if not 0 < threshold < 1:
         raise InputError(f"threshold: expected a number strictly between 0 and 1, got {threshold}")
     return (before >= threshold) != (after >= threshold)

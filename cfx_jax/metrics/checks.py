@@ -16,7 +16,7 @@ SPACE = (-2, -1)
 """The axes of one image in an array of maps or masks."""
 
 _ROUNDING = 1e-5
-"""How far a probability in float32 may lie outside of [0, 1]."""
+"""The largest distance of a probability in float32 from [0, 1]."""
 
 
 def as_vector(values: Shaped[np.ndarray, " n"], *, name: str) -> Shaped[np.ndarray, " n"]:

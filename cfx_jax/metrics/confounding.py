@@ -39,8 +39,8 @@ def confounding(
 
     Args:
         attribute: whether each query has the attribute, say that the person is male.
-        explained: what an independent classifier of the attribute, the oracle, says of its
-            explanation.
+        explained: the decision of the oracle, an independent classifier of the attribute, on each
+            query's explanation.
         targets: the decision that each explanation goes to, a number or a name.
 
     Returns:

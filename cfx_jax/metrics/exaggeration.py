@@ -21,19 +21,24 @@ def score_exaggerations(
     """Scores how far the explanations of images for all bins of a probability reach.
 
     Args:
-        explained: ``probability`` ``(n,)`` of class 1; ``desired`` and ``achieved`` ``(n, k)``, for
-            each bin; ``psnr`` ``(n,)`` of the drawing for the image's own bin, in decibels;
-            ``spread`` ``(n,)``, the mean magnitude of the difference between the drawings for the
-            last and the first bin.
-        decisions: the classifier's on each image, 0 or 1; both occur.
+        explained: arrays by name:
+
+            - ``probability`` ``(n,)`` of class 1;
+            - ``desired`` and ``achieved`` ``(n, k)``, the probabilities for each bin;
+            - ``psnr`` ``(n,)`` of the drawing for the image's own bin, in decibels;
+            - ``spread`` ``(n,)``, the mean magnitude of the difference between the drawings for the
+              last and the first bin.
+        decisions: the classifier's decision on each image, 0 or 1; both occur.
 
     Returns:
-        Each a mean over the two decisions: ``compatibility``, the magnitude of achieved
-        minus desired; ``crossed``, the share of images whose decision turns over at the
-        opposite extreme bin; ``psnr`` in decibels, of an image at most 60;
-        ``spread``, about 0 where the bin has no effect. Besides
-        ``rank_correlation`` of achieved and desired, 0 where all achieved are alike; and
-        ``score``, crossed times psnr.
+        A dict of numbers, the first four each a mean over the two decisions:
+
+        - ``compatibility``, the magnitude of achieved minus desired;
+        - ``crossed``, the share of images whose decision turns over at the opposite extreme bin;
+        - ``psnr`` in decibels, of an image at most 60;
+        - ``spread``, about 0 where the bin has no effect;
+        - ``rank_correlation`` of achieved and desired, 0 where all achieved are alike;
+        - ``score``, crossed times psnr.
 
     Example:
         >>> explained = {"probability": [0.1, 0.9], "psnr": [30.0, 28.0], "spread": [0.2, 0.1]}

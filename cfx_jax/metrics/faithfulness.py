@@ -241,7 +241,7 @@ def relevance_score(
 def correct_at_each_step(
     logits: Float[np.ndarray, "*batch steps k"], labels: Int[np.ndarray, "*batch"]
 ) -> Bool[np.ndarray, "*batch steps"]:
-    """Tells whether each image is classified right at each step of a perturbation curve.
+    """Whether each image is classified right at each step of a perturbation curve.
 
     The mean over images is the accuracy curve. Singla et al. 2020 (figure 5) plot it against the
     share of pixels replaced by uniform noise, most relevant first: ``perturbation_curve(classifier,

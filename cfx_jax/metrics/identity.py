@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Bool, Float
 
-from cfx_jax.checks import check_count
+from cfx_jax.checks import check_count, check_number
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.metrics.checks import as_rows, check_same_shape
 
@@ -18,7 +18,7 @@ _ROWS_AT_ONCE = 1024
 def latent_space_closeness(
     queries: Float[np.ndarray, "n d"], explanations: Float[np.ndarray, "n d"]
 ) -> Bool[np.ndarray, " n"]:
-    """Tells whether each explanation is nearer to its query than to every other explanation.
+    """Whether each explanation is nearer to its query than to every other explanation.
 
     A query succeeds where its distance to its own explanation is strictly less than the least
     distance between that explanation and the explanations of all other queries for the same δ. The
@@ -62,7 +62,7 @@ def latent_space_closeness_released(
     *,
     num_components: int = 300,
 ) -> Bool[np.ndarray, "k n"]:
-    """Tells whether each explanation is nearer to its query than to all of other queries.
+    """Whether each explanation is nearer to its query than to all of other queries.
 
     The rule comes from the authors' notebook. All queries and all explanations, of every bin, are
     pooled and reduced to their principal components. An explanation succeeds where its query comes
@@ -139,7 +139,7 @@ def cosine_distance(
 def same_identity(
     first: Float[np.ndarray, "n d"], second: Float[np.ndarray, "n d"], *, threshold: float = 0.5
 ) -> Bool[np.ndarray, " n"]:
-    """Tells whether a network takes each pair of images for one person.
+    """Whether a network takes each pair of images for one person.
 
     The mean is the face verification accuracy. Report it on pairs of different people too. The
     threshold belongs to a network trained on VGGFace2: find another one for another network, on
@@ -160,6 +160,7 @@ def same_identity(
     >>> same_identity(np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([[1.0, 0.1], [0.0, 1.0]]))
     array([ True, False])
     """
+    check_number(threshold, name="threshold")
     if not 0 < threshold <= 2:
         raise InputError(f"threshold: expected a cosine distance in (0, 2], got {threshold}")
     return cosine_distance(first, second) < threshold

@@ -280,7 +280,7 @@ def localisation_auc(maps: Maps, truth: Masks, *, lowest: int = 1) -> PerImage:
 
 
 def pointing_game(maps: Maps, truth: Masks, *, tolerance: float = 0.0) -> PerImage:
-    """Tells whether the highest pixel of each map lies in the true region.
+    """Whether the highest pixel of each map lies in the true region.
 
     Zhang et al. 2018, "Top-down neural attention". The mean is the hit score
     ``hits / (hits + misses)``, as in Fontanella et al. 2023. Where the truth is one of several

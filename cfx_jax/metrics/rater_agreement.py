@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int, Shaped
 
-from cfx_jax.checks import check_classes, check_count, check_integer
+from cfx_jax.checks import check_classes, check_count, check_integer, check_number
 from cfx_jax.errors import InputError
 from cfx_jax.metrics.checks import as_categories, as_vector, check_same_kind, check_same_shape
 
@@ -257,6 +257,7 @@ def agreement_word(kappa: float) -> str:
     >>> agreement_word(0.7)
     'substantial'
     """
+    check_number(kappa, name="kappa")
     if np.isnan(kappa):
         return "undefined"
     return next((word for highest, word in _WORDS if round(kappa, 2) <= highest), "almost perfect")

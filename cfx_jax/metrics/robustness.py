@@ -50,7 +50,7 @@ class AttackExample(NamedTuple):
     image: Float[Array, "h w c"]
     """The image, values in [0, 1]."""
     label: Int[Array, ""]
-    """Its true class."""
+    """The true class of the image."""
     aim: Int[Array, ""]
     """The class that the attack aims at; below 0 for no class."""
     radius: Float[Array, ""]

@@ -2,14 +2,15 @@
 
 The functions take one pair of images; ``vmap`` them for more.
 
-Structural similarity: Wang et al. 2004, with their constants K1 = 0.01, K2 = 0.03 and a range of 1,
-each channel by itself and averaged. The window is their Gaussian, or the uniform one with sample
-covariances that scikit-image uses by default. The two differ in the third decimal, so name the one
-that you report. Means, variances and covariances are taken where the window lies inside the image.
+Structural similarity follows Wang et al. 2004, with their constants K1 = 0.01, K2 = 0.03 and a
+range of 1, for each channel, then averaged. The window is their Gaussian, or the uniform one with
+sample covariances that scikit-image uses by default. The two differ in the third decimal, so name
+the one that you report. Means, variances and covariances are taken where the window lies inside the
+image.
 """
 
 import functools
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +22,8 @@ from cfx_jax.array_types import AnyArray
 from cfx_jax.checks import check_choice, check_image
 from cfx_jax.errors import InputError
 
+_A = TypeVar("_A", Array, np.ndarray)
+
 Window: TypeAlias = Literal["gaussian", "uniform"]
 
 _SIZES = {"gaussian": 11, "uniform": 7}
@@ -31,8 +34,8 @@ _C1, _C2 = 0.01**2, 0.03**2
 def psnr(first: Float[AnyArray, "h w c"], second: Float[AnyArray, "h w c"]) -> Float[Array, ""]:
     """Computes the peak signal-to-noise ratio of two images, in decibels.
 
-    It is ``10 log10(1 / mean squared difference)``. For volumes, or values outside of [0, 1], give
-    the mean squared difference to ``psnr_of_mse``.
+    It is ``10 log10(1 / mse)``, with the mean squared difference ``mse``. For volumes, or values
+    outside of [0, 1], use ``psnr_of_mse``.
 
     Args:
         first: values in [0, 1].
@@ -51,16 +54,15 @@ def psnr(first: Float[AnyArray, "h w c"], second: Float[AnyArray, "h w c"]) -> F
     return psnr_of_mse(jnp.mean((jnp.asarray(first) - second) ** 2))
 
 
-def psnr_of_mse(mse: Any) -> Any:
+def psnr_of_mse(mse: Float[_A, "*b"]) -> Float[_A, "*b"]:
     """Computes the peak signal-to-noise ratio of mean squared differences, in decibels.
 
     Args:
-        mse: one or more mean squared differences of values with a range of 1, numbers or an array.
-            Give ``maximum(mse, 1e-10)``, or another lower bound, for a finite ratio of equal
-            images.
+        mse: one or more mean squared differences of values with a range of 1. Pass
+            ``maximum(mse, 1e-10)``, or another lower bound, for a finite ratio of equal images.
 
     Returns:
-        ``-10 log10(mse)``, of the same shape: a JAX array for a JAX array, else as NumPy has it.
+        ``-10 log10(mse)``, an array of the same kind and shape.
 
     >>> psnr_of_mse(np.array([1.0, 0.01]))
     array([-0., 20.])

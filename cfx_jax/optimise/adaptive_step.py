@@ -5,9 +5,10 @@ oscillates (C1) or stagnates (C2); Croce and Hein 2020, "Reliable evaluation of 
 robustness with an ensemble of diverse parameter-free attacks", section 3, with the periods of their
 released code. Written for minimisation.
 
-Deviations: the released code compares the first iterate with 0, here it is compared with the
-start's value; a value or gradient that is not finite is never stored, the search goes back to its
-best point instead.
+Deviations:
+
+- The first iterate is compared with the start's value; the released code compares it with 0.
+- A value or gradient that is not finite is never stored; the search goes back to its best point.
 """
 
 from typing import NamedTuple

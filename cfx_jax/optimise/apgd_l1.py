@@ -39,10 +39,12 @@ def apgd_l1(constraint: ConstraintSet, *, num_steps: int) -> Algorithm:
     """Auto-PGD over an l1 ball; ``apgd`` calls it for p = 1.
 
     A step moves the pixels of largest gradient, by equal amounts that sum to the step size, without
-    momentum. Every ``max(floor(.04 N), 1)`` steps: where the best point became sparser (ratio below
-    0.95) the step returns to the radius and the search to its best point, else the step is divided
-    by 1.5, down to a tenth of the radius; the share of pixels moved becomes the best point's
-    sparsity / 1.5.
+    momentum. Every ``max(floor(.04 N), 1)`` steps is a checkpoint:
+
+    - Where the best point became sparser (ratio below 0.95), the step size returns to the radius,
+      and the search returns to its best point.
+    - Else the step size is divided by 1.5, down to a tenth of the radius.
+    - The share of moved pixels becomes the best point's sparsity / 1.5.
 
     Args:
         constraint: the set, from ``lp_ball_in_box`` with p = 1.

@@ -60,12 +60,12 @@ def acting_alone() -> Iterator[None]:
 
 
 def is_alone() -> bool:
-    """Tells whether this process is the only one of its run."""
+    """Whether this process is the only one of its run."""
     return this_run() is None
 
 
 def is_first_process() -> bool:
-    """Tells whether this process is the first of its run, the one that writes; True if alone."""
+    """Whether this process is the first of its run, the one that writes; True if alone."""
     run = this_run()
     return run is None or run.process == 0
 

@@ -12,6 +12,7 @@ import numpy as np
 from jax import Array
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from cfx_jax.array_types import check_usable
 from cfx_jax.errors import InputError
 
 AXIS = "data"
@@ -27,7 +28,7 @@ def data_mesh(*, devices: Sequence[jax.Device] | None = None) -> Mesh:
 
 
 def is_local(mesh: Mesh | None) -> bool:
-    """Tells whether all devices are of this process.
+    """Whether all devices are of this process.
 
     Args:
         mesh: the devices, from ``data_mesh``; None is all devices.
@@ -112,8 +113,10 @@ def num_examples(examples: Any) -> int:
     """The common length of all leaves' leading axes.
 
     Raises:
-        InputError: there is no example, or the lengths differ.
+        InputError: there is no example, the lengths differ, or as ``check_usable``.
     """
+    for leaf in jax.tree.leaves(examples):
+        check_usable(leaf, name="examples")
     lengths = {
         leaf.shape[0] if getattr(leaf, "ndim", 0) else None for leaf in jax.tree.leaves(examples)
     }
@@ -129,7 +132,7 @@ def num_examples(examples: Any) -> int:
 
 
 def is_key(leaf: Any) -> bool:
-    """Tells whether a leaf holds random keys of JAX, which NumPy cannot take."""
+    """Whether a leaf holds random keys of JAX, which NumPy cannot take."""
     return isinstance(leaf, Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 

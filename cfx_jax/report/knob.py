@@ -41,9 +41,10 @@ class Sweep:
     desired: Float[np.ndarray, " k"]
     """``(k,)`` in [0, 1], increasing: the probability asked for."""
     source_bin: int
-    """In [0, k): the image whose desired probability is the query's own; the knob starts there."""
+    """The position, in [0, k), of the image whose desired probability is the query's own; the knob
+    starts there."""
     probability: float
-    """In [0, 1]: the classifier's probability of class 1 for the query."""
+    """The classifier's probability of class 1 for the query, in [0, 1]."""
     name: str = ""
     """The name of the query on the page; "Query 1", "Query 2", ... where empty."""
 

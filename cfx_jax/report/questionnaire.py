@@ -33,8 +33,8 @@ class Question:
     """An item of a questionnaire: images, a question about them, and the answers to choose from."""
 
     id: str
-    """Its name, unique in a questionnaire. It stands in the page's source and must not tell the
-    answer.
+    """The name of the question, unique in a questionnaire. It stands in the page's source and must
+    not tell the answer.
     """
     images: Float[np.ndarray, "n h w c"]
     """``(n, h, w, c)`` in [0, 1], c = 1 or 3: shown side by side in this order, more than five in

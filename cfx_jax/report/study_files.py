@@ -69,5 +69,5 @@ def check_fields(
 
 
 def _is_a(value: Any, kind: type | UnionType) -> bool:
-    """Tells whether a value is of a type, as ``isinstance``, but that no boolean is a number."""
+    """Whether a value is of a type, as ``isinstance``, but that no boolean is a number."""
     return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))

@@ -136,7 +136,7 @@ def numbers(cell: Any) -> list[Any]:
 
 
 def _is_number(value: Any) -> bool:
-    """Tells whether a value is a number of Python or NumPy, or an array that holds one number."""
+    """Whether a value is a number of Python or NumPy, or an array that holds one number."""
     return not isinstance(value, str) and np.shape(value) == () and hasattr(value, "__float__")
 
 

@@ -49,7 +49,7 @@ class Checkpoint(NamedTuple):
 
 
 def has_checkpoint(workdir: str | Path) -> bool:
-    """Tells whether a training in this folder goes on from a checkpoint.
+    """Whether a training in this folder goes on from a checkpoint.
 
     A damaged checkpoint counts too.
     """

@@ -41,7 +41,7 @@ class Batches(Protocol):
         """Returns the next batch, a pytree of arrays with the examples along the first axis."""
 
     def get_state(self) -> Any:
-        """Returns the position, of values that JSON knows."""
+        """Returns the position, of values that JSON has."""
 
     def set_state(self, state: Any) -> None:
         """Moves to a position that ``get_state`` returns."""
@@ -190,7 +190,7 @@ class _Due(NamedTuple):
         return self._is(done, self.checkpoint_every)
 
     def line(self, done: int) -> bool:
-        """Tells whether a line of metrics is due.
+        """Whether a line of metrics is due.
 
         One is due at each checkpoint too, since a line covers the steps after the line before it,
         and these are lost at a stop.

@@ -34,7 +34,7 @@ def prepare_workdir(workdir: str | Path, config: Any) -> Path:
 
     Args:
         workdir: the folder; it and its parents are created where missing.
-        config: a dataclass or mapping, nested as you like, of values that JSON knows (others are
+        config: a dataclass or mapping, nested as you like, of values that JSON has (others are
             stored as ``str``).
 
     Returns:

@@ -8,10 +8,9 @@ places, is to classify scans better, and its maps are to point into the lesion m
 
 demo: 2 CPU cores, some 15 minutes, synthetic heads; --data stroke lung adds chests, and --rows
 competitors controls the competitors. Expect accuracies of 0.71 for the baseline, 0.70 for ACAT and
-0.81 for ACAT with the true places as maps, which tells that maps can help; and hit scores of 0.53
-for latent counterfactuals and 0.73 for the gradient.
-paper: a GPU. The paper prints 0.7255 for ACAT and 0.7139 for the baseline on heads, 0.7084 and
-0.6771 on chests, and a hit score of 0.6505.
+0.81 for ACAT with the true places as maps, which means that maps can help; and hit scores of 0.53
+for latent counterfactuals and 0.73 for the gradient. paper: a GPU. The paper prints 0.7255 for ACAT
+and 0.7139 for the baseline on heads, 0.7084 and 0.6771 on chests, and a hit score of 0.6505.
 """
 
 from experiments import acat

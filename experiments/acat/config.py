@@ -15,15 +15,15 @@ class SearchConfig:
     penalty: float = 100.0
     """Weight of the mean absolute change of a latent's entries (published: 100)."""
     quotient: float | None = None
-    """For small scans, the penalty over the number of entries instead. This is what an entry's
-    slope of the cross-entropy must exceed to be followed: 5.5e-4 for 11 slices of 128 pixels, whose
-    latent in the released autoencoder has 180,224 entries. Slopes depend on the classifier and fall
-    with the number of entries as well, so equal quotients bound a search equally only where both
-    are alike: compare the quotient with the slopes at hand."""
+    """For small scans, the penalty over the number of entries instead. An entry of the latent is
+    followed where its slope of the cross-entropy exceeds the quotient: 5.5e-4 for 11 slices of 128
+    pixels, whose latent in the released autoencoder has 180,224 entries. Slopes depend on the
+    classifier and fall with the number of entries as well, so equal quotients bound a search
+    equally only where both are alike: compare the quotient with the slopes at hand."""
     reference: Literal["reconstruction", "original"] = "reconstruction"
-    """What counterfactuals are subtracted from for a map: the autoencoder's reconstruction
-    (released), or the scan itself (the paper's text, sections 3.2 and 4.4), whose map also shows
-    what the autoencoder cannot draw."""
+    """The image from which a counterfactual is subtracted for a map: the autoencoder's
+    reconstruction (released), or the scan itself (the paper's text, sections 3.2 and 4.4), whose
+    map also shows what the autoencoder cannot draw."""
     num_steps: int = 20
     """Steps of descent (published: 20)."""
     step_size: float = 0.1

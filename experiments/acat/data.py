@@ -140,9 +140,9 @@ class Scans(NamedTuple):
         class_names: the name of each label.
         sides: whether the label is the side of the lesion, and networks see half a slice at a time.
         facts: the facts of the same scans.
-        note: what a reader must know beside every figure.
+        note: the sentence that stands beside every figure.
         identity: all that the scans depend on.
-        groups: whom each scan shows, where several show one; or None.
+        groups: the patient of each scan, where several scans are of one patient; or None.
         located: the facts of further scans with a finding, on which maps are compared with the
             truth; or None, where they are compared on the test scans.
         places: where the finding is, or would be in a scan without one (n, s, h, w, 1), 1 there and
@@ -235,7 +235,7 @@ def split_scans(config: Config, scans: Scans, seed: int) -> Parts:
 
 
 class _Request(NamedTuple):
-    """The settings of the scans, and the folder that keeps what is drawn or prepared."""
+    """The settings of the scans, and the folder of drawn or prepared scans."""
 
     config: Config
     workspace: Workspace

@@ -85,7 +85,7 @@ _ACCURACY_PLACES: Mapping[str, str] = {
     "SalClassNet, latent shift": "appendix I, first paragraph ('still don't match')",
     "HSM released, latent shift": "appendix I, first paragraph ('still don't match')",
 }
-"""Where the paper says or shows that ACAT is right more often than a network."""
+"""The places where the paper says or shows that ACAT is right more often than a network."""
 
 
 def accuracy_claims(study: KindStudy) -> Iterator[Claim]:
@@ -265,7 +265,7 @@ _RATES = {  # of a column of Table 7: 0 sensitivity, 1 specificity
     (HSM, BASELINE, 0): "appendix I, first paragraph",
     (BASELINE, ACAT, 0): "Table 7",
 }
-"""Where the paper says or shows that one network has a higher rate than another."""
+"""The places where the paper says or shows that one network has a higher rate than another."""
 
 
 def rates_claims(study: KindStudy) -> Iterator[Claim]:

@@ -156,7 +156,7 @@ TRIVIAL_NETWORKS = tuple(
     for network in GROUPS[group]
     if network.maps != PLACES
 )
-"""The controls that know nothing of where a finding is."""
+"""The controls that do not depend on where a finding is."""
 
 IN_TABLE_4 = (BASELINE, *(network.name for network in GROUPS["competitors"]), ACAT)
 """The networks that the paper trains with fewer scans."""

@@ -88,7 +88,7 @@ HITS: Mapping[str, float] = {
 """The hit score on heads (section 4.4 and appendix G)."""
 
 BEST_OF_RUNS: Mapping[str, int] = {"ACAT": 4, "baseline": 1, "HSM": 1}
-"""In how many of six runs, three of each set, a network is the best (appendix I)."""
+"""The number of runs, of six, three of each set, in which a network is the best (appendix I)."""
 
 LOWEST_SHIFTED = (0.51, 0.46)
 """The lowest probability of a lesion that latent shift reaches, of two scans (Figure 5)."""

@@ -89,7 +89,8 @@ def _balanced(answers: Answers, name: str) -> float:
 
 
 def count_best_runs(study: KindStudy) -> dict[str, int]:
-    """In how many runs a network of the paper is the best of them; equals count for all."""
+    """The number of runs in which a network of the paper is the best of them; equals count for
+    all."""
     names = [name for name in IN_TABLE_4 if study.has(name)]
     accuracies = np.array(
         [[answers.is_correct(name).mean() for name in names] for answers in study.answers]

@@ -250,7 +250,7 @@ class Answers(NamedTuple):
         seed: the seed of the split and of all trainings.
         labels: the labels of the test scans (n,).
         sizes: the sizes of their findings (n,).
-        units: the patients whom they show (n,).
+        units: the patient of each scan (n,).
         decided: for each network, by name, the class that it decides on (n,).
     """
 

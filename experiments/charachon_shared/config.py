@@ -41,9 +41,9 @@ class CharachonConfig(ImagesConfig):
     of the published split, 1,451 of RSNA's images, 73 of MSD's patients; a tenth of other
     images."""
     augmentation: Literal["none", "light", "published"] = "light"
-    """Of all trainings. light: mirrored left to right at random, shifted by up to a sixteenth.
-    published: rotated, shifted, magnified and turned upside down; the ranges are the ranges of
-    table II of Charachon et al. 2020."""
+    """The augmentation of all trainings. light: mirrored left to right at random, shifted by up to
+    a sixteenth. published: rotated, shifted, magnified and turned upside down; the ranges are the
+    ranges of table II of Charachon et al. 2020."""
     classifier: classifier_trainer.Config = field(default_factory=classifier_trainer.Config)
     """Training of the classifier that is explained; classes, channels and normalisation are set by
     the images. The papers start from ImageNet's weights, which --classifier.weights FILE names."""

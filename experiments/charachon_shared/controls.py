@@ -10,7 +10,7 @@ from experiments.shared import ImageSet, control_maps
 def make_controls(
     images: ImageSet, data: Data, *, seed: int
 ) -> dict[str, Float[np.ndarray, "n h w"]]:
-    """The maps of every control that the data know enough for, by name; see ``control_maps``.
+    """The maps of every control for which the data suffice, by name; see ``control_maps``.
 
     Args:
         images: the explained images.

@@ -14,12 +14,12 @@ from experiments.shared import (
     InputError,
     Workspace,
     counted,
+    is_users,
     open_data,
     remaining_share,
     split_images,
 )
 from experiments.shared.data import BRAIN, CHEST, FOLDER, MSD, RSNA, TABLE, ImageRequest
-from experiments.shared.folder_images import is_users
 
 KINDS = (CHEST, BRAIN, RSNA, MSD, FOLDER, TABLE)
 """The images that ``--data`` may name."""
@@ -61,7 +61,7 @@ class Data(NamedTuple):
         train, validation, test: disjoint parts, by patient where patients are known, each shuffled.
         class_names: two names, the finding last.
         annotation: the field that marks the finding, or None where nothing does.
-        note: what a reader must know beside every figure.
+        note: the sentence that stands beside every figure.
     """
 
     train: ImageSet

@@ -142,9 +142,9 @@ def check_pairs(
     identity: object,
     setup: Setup[Any],
 ) -> PairGenerator:
-    """Measures a generator of pairs on validation images, and prints what is wrong with it.
+    """Measures a generator of pairs on validation images, and prints its faults.
 
-    Nothing is stopped by what is wrong.
+    A fault stops nothing.
 
     Args:
         name: what tables call it.

@@ -40,10 +40,10 @@ from experiments.shared import (
     PaperReport,
     StoredImages,
     Table,
+    controls,
     decisions,
     notify,
 )
-from experiments.shared.controls import EDGES, RANDOM
 
 FIELD = "organ_mask"
 """The field of images whose organ is found."""
@@ -58,7 +58,7 @@ Masks = Bool[np.ndarray, "n h w"]
 
 
 def has_organs(images: ImageSet) -> bool:
-    """Tells whether the organs of images are found."""
+    """Whether the organs of images are found."""
     return FIELD in images.arrays
 
 
@@ -203,7 +203,7 @@ def reliance_table(setup: Setup[Any]) -> Table:
 def _changed_images(
     images: Images, masks: Masks, decided: Int[np.ndarray, " n"]
 ) -> dict[str, Images]:
-    """Images with the surroundings or the organ changed, by what was done."""
+    """Images with the surroundings or the organ changed, by the name of the change."""
     organ, around = masks[..., None], ~masks[..., None]
     changed = {"as they are": images}
     if _brightness(images, ~masks).max() > _BRIGHTNESS:
@@ -247,10 +247,10 @@ def outside_table(
         maps: the maps of each method, at least 0.
     """
     masks = images.arrays[FIELD]
-    controls = make_controls(images, setup.data, seed=setup.config.seed)
+    maps_of_controls = make_controls(images, setup.data, seed=setup.config.seed)
     shown = {
         **maps,
-        **{name: controls[name] for name in (RANDOM, EDGES)},
+        **{name: maps_of_controls[name] for name in (controls.RANDOM, controls.EDGES)},
         "control: brightness, the image itself": images.arrays["image"].mean(axis=-1),
     }
     rows: list[list[Any]] = []

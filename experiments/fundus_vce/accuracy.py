@@ -1,6 +1,6 @@
 """Table 1: accuracy, balanced and robust accuracy of each classifier, and their intervals.
 
-Intervals are over groups of images where an image set knows them.
+Intervals are over groups of images where an image set has them.
 """
 
 import itertools
@@ -80,7 +80,7 @@ class Evaluation(NamedTuple):
 
 
 Evaluations = dict[tuple[str, str], Evaluation]
-"""By (test set, classifier)."""
+"""The evaluations by test set and classifier."""
 
 
 def evaluate(

@@ -1,8 +1,8 @@
 """The paper's sentences and orderings, and targets of ours, each with an interval and a verdict.
 
-The units drawn independently are patients where an image set knows patients, pictures where some
-are there twice, else images. Numbers of one image, such as the numbers of its counterfactuals
-towards both classes, are averaged before anything is drawn.
+The units drawn independently are patients where an image set has patients, pictures where some are
+there twice, else images. Numbers of one image, such as the numbers of its counterfactuals towards
+both classes, are averaged before anything is drawn.
 """
 
 import dataclasses
@@ -47,7 +47,7 @@ _ON_PAR = 0.03
 _FEWEST = 10  # images, or groups of them, below which nothing is decided
 
 _Grouped: TypeAlias = ImageSet | Evaluation
-"""Images that know which of them are drawn together."""
+"""Images and the groups in which they are drawn together."""
 
 
 def make_claims(study: Study) -> list[Claim]:
@@ -196,7 +196,7 @@ def _better_than_plain(localised: Localised) -> Iterator[Claim]:
 
 
 def _place_of_better(better: str, method: str) -> str:
-    """Where the paper says that a model's maps are better than the plain one's."""
+    """The places where the paper says that a model's maps are better than the plain one's."""
     if method in ABLATIONS:
         return ""
     if better == "ensemble":

@@ -77,7 +77,7 @@ class ExplanationConfig:
     num_studied: int = 50
     """Test images of each class whose counterfactuals the claims are about, at least 2."""
     num_shown: int = 4
-    """Of those, how many of each class are in the overview figures."""
+    """The number of these images of each class in the overview figures."""
 
     @property
     def radius_by_norm(self) -> dict[float, float]:

@@ -38,7 +38,7 @@ class Search(NamedTuple):
         """Finds the counterfactuals of some images, within the eye where an eye mask is known.
 
         Args:
-            stage: name of what they are for.
+            stage: the name of the stage that they are for.
             images: the set from which examples are taken.
             positions: the positions of the examples, repeated where one has several targets or
                 radii.

@@ -52,7 +52,7 @@ class Sources:
         external: another set with the same two classes, for tests only.
         lesions: images of the finding with lesion masks.
         quality: images labelled ungradable (0) or gradable (1).
-        note: what a reader must know beside every figure.
+        note: the sentence that stands beside every figure.
         published: whether the images are the paper's or drawn after them, so that its figures may
             stand beside ours.
     """
@@ -80,7 +80,7 @@ class Data(NamedTuple):
         external: another set, for tests; or None.
         lesions: images of the finding with lesion masks; or None.
         class_names: two names, the finding last.
-        note: what a reader must know beside every figure.
+        note: the sentence that stands beside every figure.
         published: whether the paper's figures may stand beside ours, see ``Sources``.
     """
 
@@ -116,7 +116,7 @@ def load_sources(config: Config, workspace: Workspace) -> Sources:
 
 
 class _Request(NamedTuple):
-    """The settings of the images, and the folder that keeps what is drawn or prepared."""
+    """The settings of the images, and the folder of drawn or prepared images."""
 
     config: Config
     workspace: Workspace

@@ -57,7 +57,7 @@ def _shares(answers: np.ndarray, labels: np.ndarray, groups: np.ndarray | None) 
 
 
 def group_unit(study: Study) -> str | None:
-    """The groups of images in words, patients where any part knows them; None without groups."""
+    """The groups of images in words, patients where any part has them; None without groups."""
     data = study.data
     parts = (data.train, data.validation, data.temperature, *data.tests.values())
     units = [images.group_unit for images in parts if images.groups is not None]
@@ -125,7 +125,7 @@ def _spread(values: np.ndarray) -> tuple[float, float]:
 
 
 def tuning_table(localised: Localised) -> Table:
-    """The ensemble's IoU on the tuning images for every norm and radius, and what was chosen."""
+    """The ensemble's IoU on the tuning images for every norm and radius, and the chosen ones."""
     rows: Rows = [
         [f"l{p:g}, ε = {radius:g}", value, _choice(localised, p, radius)]
         for (p, radius), value in localised.tuned.items()

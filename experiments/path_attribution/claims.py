@@ -109,7 +109,7 @@ def judge(
             images.
         scores: the scores of the maps against annotations; None where there are none.
         faithfulness: the sweeps of every method, or why there are none.
-        note: what a reader must know to judge them.
+        note: a remark that a reader needs to judge them.
     """
     claims: list[Claim | None] = []
     if scores is not None:

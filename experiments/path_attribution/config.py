@@ -32,8 +32,7 @@ class FaithfulnessConfig:
     2 are left out (ours).
     """
     unturned: Literal["drop", "keep"] = "drop"
-    """What becomes of the other images: dropped and counted; or kept, although their curves cannot
-    fall.
+    """The use of the other images: dropped and counted; or kept, although their curves cannot fall.
     """
 
 
@@ -47,7 +46,7 @@ class SearchConfig:
     num_steps: int = 20
     """Steps of descent (their paper: 20)."""
     step_size: float = 0.01
-    """Of the latent against the gradient (ours; their code: 0.1)."""
+    """The factor on the gradient in each step of the latent (ours; their code: 0.1)."""
 
 
 @dataclass(frozen=True)

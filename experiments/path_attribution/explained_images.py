@@ -10,7 +10,7 @@ from experiments.shared import ImageSet, InputError, decisions, predict, probabi
 
 
 class Explained(NamedTuple):
-    """Test images, and what the classifier says of them.
+    """Test images, and the classifier's probabilities and decisions.
 
     Attributes:
         images: the images, in the order of the test set.

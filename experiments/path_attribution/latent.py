@@ -1,11 +1,12 @@
 """Explanations by searches in the latent of an autoencoder, beside the paper's generators.
 
 Latent counterfactuals and the attention of ACAT (Fontanella et al. 2023, equations 3 and 4 and
-section 3.2), and latent shift (Cohen et al. 2021), of single images. The autoencoder knows no
+section 3.2), and latent shift (Cohen et al. 2021), of single images. The autoencoder depends on no
 classifier; a search for each image turns the decision over. The reconstruction of the image is x_s,
 the counterfactual x_a, so that the same figures are computed of them as of generators.
 
-Deviation: both are clipped to [0, 1], as images are here, and what is measured is measured of that.
+Deviation: both images are clipped to [0, 1], as images are here; all measures are taken of the
+clipped images.
 """
 
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ from trainers import autoencoder, describe_length, train
 
 ATTENTION = "latent attention"
 NAMES = {"counterfactual": "latent counterfactual", "shift": "latent shift"}
-"""What tables call the searches."""
+"""The names of the searches in tables."""
 
 Image = Float[Array, "h w c"]
 

@@ -20,7 +20,7 @@ GENERATORS = ("CyCE", "SyCE")
 VARIANTS = ("E", "v1", "v2", "v2,k")
 """The difference of the images, and E_FI^v1, E_FI^v2 and its smoothed version."""
 STATE_OF_THE_ART = (GRADIENT, INTEGRATED_GRADIENTS, GRAD_CAM, BBMP, MASK_GENERATOR, "SAGen E")
-"""Of Table 1, in its order; BBMP is its MPert."""
+"""The methods of Table 1, in its order; BBMP is its MPert."""
 METHODS = (
     *STATE_OF_THE_ART,
     *(f"{generator} {variant}" for generator in GENERATORS for variant in VARIANTS),

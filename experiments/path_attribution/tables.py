@@ -10,8 +10,7 @@ from experiments.charachon_shared import PAIRS, RANDOM, Localisation, mean_cell,
 from experiments.path_attribution import published
 from experiments.path_attribution.faithfulness import Faithfulness, NotMeasured
 from experiments.path_attribution.study import Study
-from experiments.shared import LEVEL_COLUMNS, Level, Table, find_level, level_cells
-from experiments.shared.controls import TRIVIAL
+from experiments.shared import LEVEL_COLUMNS, Level, Table, controls, find_level, level_cells
 
 _CHANGED = PAIRS[1]  # x, x_a
 
@@ -97,15 +96,15 @@ def relevance_table(task: str | None, faithfulness: Faithfulness) -> Table:
 
 def relevance_level(faithfulness: Faithfulness, method: str, group: str) -> Level | None:
     """The level of a map by R, on one group; None for a control, and where there are none."""
-    controls = [name for name in TRIVIAL if name in faithfulness.sweeps]
-    if method in controls or not controls:
+    measured = [name for name in controls.TRIVIAL if name in faithfulness.sweeps]
+    if method in measured or not measured:
         return None
-    lead = faithfulness.relevance_margin(method, controls, group)
-    scores = {name: faithfulness.relevance(name, group) for name in (method, *controls)}
+    lead = faithfulness.relevance_margin(method, measured, group)
+    scores = {name: faithfulness.relevance(name, group) for name in (method, *measured)}
     known = {name: score.estimate for name, score in scores.items() if score is not None}
     if lead is None:
         return None
-    best = max(controls, key=lambda name: known[name])
+    best = max(measured, key=lambda name: known[name])
     return Level(method, best, known[method], known[best], lead)
 
 

@@ -17,9 +17,9 @@ class XGEMConfig:
     num_steps: int = 150
     """Steps of Adam, at most."""
     learning_rate: float = 0.05
-    """Of Adam, in units of the latent."""
+    """The learning rate of Adam, in units of the latent."""
     weight: float = 0.1
-    """Of the cross-entropy of the other class against the mean squared error."""
+    """The weight of the cross-entropy of the other class against the mean squared error."""
     until: float = 0.95
     """The search rests once the other class's probability is above it."""
 
@@ -71,12 +71,12 @@ class Config(ImagesConfig):
     one has all labels.
     """
     normalisation: Literal["images", "unit"] = "images"
-    """By what classifiers normalise: moments of the training images (ours), or 0.5 and 0.5, which
-    make [-1, 1] of [0, 1] (released)."""
+    """How classifiers normalise images: by moments of the training images (ours), or by 0.5 and
+    0.5, which make [-1, 1] of [0, 1] (released)."""
     image_size: int = 64
     """Height and width of the images, in pixels (paper: 128)."""
     channels: Literal[1, 3] = 3
-    """Of images in a folder: grey or coloured."""
+    """The channels of images in a folder: grey or coloured."""
     num_images: int = 5000
     """Images of a synthetic world, over all parts."""
     validation: float = 0.08
@@ -109,7 +109,7 @@ class Config(ImagesConfig):
     """Images of each bin that an explainer is trained on, chosen so that the classifier is
     calibrated on them (released: 5,000); 0 takes all training images."""
     chapters: tuple[str, ...] = ()
-    """What is asked beyond the explained label, see ``chapters.CHAPTERS``."""
+    """The questions beyond the explained label, see ``chapters.CHAPTERS``."""
     attributes: tuple[str, ...] = ()
     """Labels that the chapter "attributes" explains (paper: six); empty: all."""
     discriminated: tuple[str, ...] = ()
@@ -147,10 +147,10 @@ class Config(ImagesConfig):
     without it the features come from the second classifier, and distances compare with each other
     alone."""
     recogniser: str = ""
-    """What recognises faces, as MODULE:FUNCTION: it takes images (n, h, w, c), float32 in [0, 1],
-    and gives a vector for each, (n, d), whose cosine distance is below 0.5 for one person, as of
-    networks trained on VGGFace2 (paper). Without it the features of the second classifier stand in,
-    with a threshold from validation images."""
+    """The function that recognises faces, as MODULE:FUNCTION: it takes images (n, h, w, c), float32
+    in [0, 1], and gives a vector for each, (n, d), whose cosine distance is below 0.5 for one
+    person, as of networks trained on VGGFace2 (paper). Without it the features of the second
+    classifier stand in, with a threshold from validation images."""
     collapsed: float = 0.2
     """An explainer that turns over less than this share of either decision at the opposite extreme
     is reported as collapsed."""

@@ -45,7 +45,7 @@ class Part(NamedTuple):
     Attributes:
         images: the images, with their positions in the source.
         labels: (n, k), 0 or 1 for each label.
-        people: whom each image shows, where several may show one; or None.
+        people: the person on each image, where several images may show one person; or None.
     """
 
     images: ImageSet
@@ -91,7 +91,7 @@ class Data(NamedTuple):
         names: the names of the labels.
         class_names: the names of images without and with the explained label.
         explained: position of the explained label among the names.
-        note: what a reader must know beside every figure.
+        note: the sentence that stands beside every figure.
     """
 
     train: Part

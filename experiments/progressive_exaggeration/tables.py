@@ -134,7 +134,7 @@ def identity_table(study: LabelStudy) -> Table:
 
 
 def label_table(study: LabelStudy) -> Table:
-    """How well both classifiers know their labels."""
+    """The accuracy of both classifiers on their labels."""
     columns = ["label", "AUC", "AUC of the second classifier", "share of test images"]
     shares = study.data.test.labels.mean(axis=0)
     rows = [

@@ -32,6 +32,7 @@ from experiments.shared.experiment import results_folder as results_folder
 from experiments.shared.experiment import run_experiment as run_experiment
 from experiments.shared.folder_images import FolderOptions as FolderOptions
 from experiments.shared.folder_images import folder_note as folder_note
+from experiments.shared.folder_images import is_users as is_users
 from experiments.shared.folder_images import load_folder as load_folder
 from experiments.shared.folder_images import users_images as users_images
 from experiments.shared.image_set import COPIES as COPIES

@@ -181,7 +181,7 @@ class _Store(NamedTuple):
 
 
 def _num_written(store: _Store | None) -> int:
-    """How many rows are written before the first that is not."""
+    """The number of written rows before the first missing one."""
     if store is None:
         return 0
     return len(store.written) if store.written.all() else int(np.argmin(store.written))

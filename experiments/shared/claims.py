@@ -61,7 +61,7 @@ class Statement(NamedTuple):
             ours: our figures by name.
             interval: the interval of the statistic.
             statistic: the name of the number that the interval covers.
-            note: what a reader must know to judge it.
+            note: a remark that a reader needs to judge it.
             bounds: ``minimum``, ``maximum``, ``strict`` of the statistic, as in ``report.verdict``.
         """
         return Claim(
@@ -95,7 +95,8 @@ class Statement(NamedTuple):
             ours: two measures by name, the first less the second; finite, one number for each
                 image.
             statistic: the name of what the numbers measure.
-            groups: whom each image shows, where several show one; they are drawn together.
+            groups: the person on each image, where several images show one person; they are drawn
+                together.
             unit: the name of the cases that the numbers describe, such as images.
             group_unit: the name of the groups, such as patients.
 
@@ -221,7 +222,7 @@ def of_one_training(claims: Iterable[Claim]) -> list[Claim]:
 
 
 def counted(number: int, unit: str, groups: np.ndarray | None, group_unit: str) -> str:
-    """How many images there were, of how many groups, in words."""
+    """The numbers of images and of groups, in words."""
     words = f"{number} {unit}"
     return words if groups is None else f"{words} of {len(np.unique(groups))} {group_unit}"
 

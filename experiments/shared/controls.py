@@ -10,6 +10,7 @@ Images may be pictures ``(h, w, c)`` or volumes ``(s, h, w, c)``; a map has no c
 import dataclasses
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -30,7 +31,7 @@ EDGES = "control: edges"
 CHANGE = "truth: the true change"
 
 TRIVIAL = (RANDOM, CONSTANT, DARKEST, BRIGHTEST, EDGES)
-"""The controls that know nothing of the finding in an image; ``CHANGE`` knows all of it."""
+"""The controls that do not depend on the finding in an image; ``CHANGE`` is the finding itself."""
 
 LEVEL_CAPTION = (
     "Rows that begin with 'control' are maps without a network: random pixels of the organ, a"
@@ -41,7 +42,7 @@ LEVEL_CAPTION = (
     " of the mean leads on these controls: a map whose interval is not above 0 is at the level of a"
     " control."
 )
-"""What a reader must know of these rows, for the caption of a table."""
+"""The explanation of these rows, for the caption of a table."""
 
 _MARK = "(a control)"  # of the sentences that a claim has about the level of its methods
 _SHARE_OF_BRIGHTEST = 0.1  # below this share of an image's brightest pixel is background
@@ -136,7 +137,7 @@ def control_maps(
         organs: where each organ is; ``find_body`` of each image where None.
         annotations: where each finding is, empty for images without one; None where none is known.
         counterfactuals: the true counterfactual of each image; None where it is not known.
-        groups: whom each image shows, where several show one.
+        groups: the person on each image, where several images show one person.
 
     Returns:
         ``TRIVIAL``, and ``CHANGE`` where the counterfactuals are known, each (n, \\*space).
@@ -165,7 +166,7 @@ def usual_place(
 
     Args:
         annotations: empty ones do not count.
-        groups: whom each image shows; images of the same one are no others.
+        groups: the person on each image; images of the same one are no others.
 
     Returns:
         Shares in [0, 1]; 0 everywhere where no other image has a finding.
@@ -186,7 +187,7 @@ def usual_place(
 
 
 class Level(NamedTuple):
-    """How far the maps of a method lead on the best of the trivial controls.
+    """The lead of a method's maps on the best of the trivial controls.
 
     Attributes:
         method: its name.
@@ -254,7 +255,8 @@ def find_level(
         method: its name; None is returned for a control.
         scores: for each method and control, one finite number for each image.
         controls: names of the trivial ones; those without scores do not count.
-        groups: whom each image shows, where several show one; they are drawn together.
+        groups: the person on each image, where several images show one person; they are drawn
+            together.
         sign: -1 where lower scores are better.
     """
     known = [name for name in controls if name in scores]
@@ -262,7 +264,8 @@ def find_level(
         return None
     leads = sign * np.stack([scores[method] - scores[name] for name in known], axis=1)
     best = known[int(leads.mean(axis=0).argmin())]
-    interval = bootstrap_interval(leads, statistic=_least_mean, groups=groups)
+    images = None if groups is None else tuple(groups.tolist())
+    interval = _interval_of_least_mean(leads.dtype.str, leads.shape, leads.tobytes(), images)
     return Level(method, best, float(scores[method].mean()), float(scores[best].mean()), interval)
 
 
@@ -303,6 +306,19 @@ def add_levels(claim: Claim, levels: Iterable[Level | None]) -> Claim:
     """The claim, with a sentence for each of its methods that is not above the controls."""
     sentences = [level.sentence for level in levels if level is not None and not level.is_above]
     return dataclasses.replace(claim, note=" ".join(filter(None, [claim.note, *sentences])))
+
+
+@lru_cache
+def _interval_of_least_mean(
+    kind: str, shape: tuple[int, int], leads: bytes, groups: tuple[Any, ...] | None
+) -> Interval:
+    """The interval of the smallest of several mean leads.
+
+    It is kept for the next call: every claim and every table about a method asks for it.
+    """
+    values = np.frombuffer(leads, kind).reshape(shape)
+    names = None if groups is None else np.asarray(groups)
+    return bootstrap_interval(values, statistic=_least_mean, groups=names)
 
 
 def _least_mean(leads: Float[np.ndarray, "n m"]) -> float:

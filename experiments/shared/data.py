@@ -79,19 +79,19 @@ class ImageRequest:
     size: int
     """Side of the images in pixels."""
     num_images: int
-    """How many are drawn; files are read as many as there are."""
+    """The number of drawn images; of files all are read."""
     seed: int
-    """Fixes what is drawn."""
+    """The seed of the drawn images."""
     channels: int = 1
-    """Of a user's images, 1 or 3."""
+    """The number of channels of a user's images, 1 or 3."""
     classes: Sequence[str] = ()
-    """Of a user's images, in the order of the labels; empty for all, by name."""
+    """The classes of a user's images, in the order of the labels; empty for all, by name."""
     groups: str = ""
     """The images of a user's that belong together, see ``FolderOptions``."""
     window: tuple[float, float] | None = None
-    """Of a user's images, see ``FolderOptions``."""
+    """The centre and width of the values to show of a user's images, see ``FolderOptions``."""
     organ: Organ = "none"
-    """Of a user's images, see ``FolderOptions``."""
+    """The organ in a user's images, see ``FolderOptions``."""
     label: str = ""
     """The label that is explained, of kinds with several."""
 
@@ -101,7 +101,7 @@ class OpenedImages(NamedTuple):
 
     Attributes:
         images: the images, with the explained label.
-        note: what a reader must know beside every figure.
+        note: the sentence that stands beside every figure.
         labels: (n, k), 0 or 1 for each label.
         names: the labels' names.
         annotation: the field that marks the finding; None where nothing does.

@@ -34,7 +34,7 @@ _REPORT = "report"
 
 
 class Study(Protocol):
-    """The results of a paper's study, as far as every experiment knows them."""
+    """The results of a paper's study, as far as all experiments have them."""
 
     @property
     def identity(self) -> object:

@@ -25,9 +25,9 @@ _BY_IMAGE = (
 _FAINT = 1 / 8
 """Images without a value beyond this are faint."""
 USERS_KINDS = ("folder", "csv")
-"""What ``--data`` begins with for a user's own images."""
+"""The beginnings of ``--data`` for a user's own images."""
 Organ: TypeAlias = Literal["none", "found", "only", "removed"]
-"""What is done with the organ in a user's images: nothing; found; all else black; itself black."""
+"""The use of the organ in a user's images: none; found; all else black; the organ black."""
 _PRINTED = 5  # files that are skipped and named on the console
 
 
@@ -152,7 +152,7 @@ def users_images(images: ImageSet) -> FolderImages | None:
 
 
 def is_users(data: str | Sequence[str]) -> bool:
-    """Tells whether ``--data`` names a user's own images; an experiment may take several data."""
+    """Whether ``--data`` names a user's own images; an experiment may take several data."""
     named = [data] if isinstance(data, str) else data
     return any(name.partition(":")[0] in USERS_KINDS for name in named)
 

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from cfx_jax.data import ImageSource, labels_of, load_arrays, split
+from cfx_jax.data import ImageSource, labels_of, load_arrays, part_names, split
 from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier, decision
 from cfx_jax.parallel import apply_to_examples, concatenate, progress_bar
@@ -16,10 +16,6 @@ from experiments.shared.workspace import Arrays
 
 COPIES, PATIENTS = "different images", "patients"
 """The groups of images that are drawn together, in words: equal images, or one patient's."""
-_PART_NAMES = {"training": "train", "testing": "test"} | dict.fromkeys(
-    ("val", "valid", "dev"), "validation"
-)
-"""What the parts of a split are called elsewhere -> here."""
 _AT_ONCE = 1024  # images read before they are classified: 0.6 GB at 224 x 224 x 3
 _BATCH = 256
 _PICTURES = ("image", "counterfactual")
@@ -91,7 +87,7 @@ class ImageSet:
 
     @property
     def copies(self) -> np.ndarray | None:
-        """The groups of equal images; None where the source does not know, or no two are equal.
+        """The groups of equal images; None where the source has none, or no two are equal.
 
         Copies of one picture say nothing of persons: two pictures may show one person.
         """
@@ -205,7 +201,7 @@ def split_images(
     groups = images.groups
     if images.splits is None:
         return split(images.labels, shares, seed=seed, groups=groups)
-    named = np.array([_PART_NAMES.get(part.casefold(), part.casefold()) for part in images.splits])
+    named = part_names(images.splits)
     known = {name: np.flatnonzero(named == name) for name in np.unique(named).tolist()}
     if not {"train"} <= set(known) <= set(shares):
         raise InputError(

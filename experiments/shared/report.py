@@ -42,7 +42,7 @@ class PaperReport:
         folder: where everything is written.
         title: the title of the page; the classes of a user's own images stand behind it.
         introduction: below the title.
-        note: what a reader must know beside every table and figure.
+        note: the sentence that stands beside every table and figure.
         users: a user's own images, which the report then describes: it says what was found in the
             files, leaves the paper's figures out, and says what its words mean.
     """

@@ -104,7 +104,7 @@ class Stages:
         return f"; {', '.join(times)}" if times else ""
 
     def _seconds_from(self, first: str) -> float | None:
-        """The seconds that a stage and those after it take; None where no earlier run tells."""
+        """The seconds that a stage and those after it take; None where there was no earlier run."""
         names = self._names[self._names.index(first) :]
         missing = [name for name in names if not self._is_stored(name)]
         if any(name not in self._before for name in missing):

@@ -95,7 +95,7 @@ def explain_words(texts: str) -> str:
 
 
 def _occurs(word: str, texts: str) -> bool:
-    """Tells whether a word occurs, also at the start of a sentence and for several things."""
+    """Whether a word occurs, also at the start of a sentence and for several things."""
     letters = re.escape(word)
     start = f"[{word[0].upper()}{word[0]}]{re.escape(word[1:])}" if word[0].isalpha() else letters
     return re.search(rf"(?<!\w){start}s?(?!\w)", texts) is not None

@@ -74,7 +74,7 @@ class Workspace:
 
     Args:
         root: the folder.
-        stages: the stages of the run, which are told of every folder; None where nobody counts
+        stages: the stages of the run, which are informed of every folder; None where nobody counts
             them.
 
     Attributes:

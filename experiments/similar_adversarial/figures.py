@@ -23,7 +23,6 @@ from cfx_jax.report import (
     saliency_grid,
 )
 from experiments import charachon_shared
-from experiments.charachon_shared import AVERAGED
 from experiments.shared import PaperReport
 from experiments.similar_adversarial.compared_generators import NAIVE, OURS
 from experiments.similar_adversarial.study import Marked, Study
@@ -37,7 +36,7 @@ _SHOWN = (
     charachon_shared.MASK_GENERATOR,
     NAIVE,
     OURS,
-    OURS + AVERAGED,
+    OURS + charachon_shared.AVERAGED,
 )
 _THRESHOLD = 95.0
 

@@ -11,8 +11,7 @@ from experiments.charachon_shared import (
     mean_cell,
     truth_rows,
 )
-from experiments.shared import LEVEL_COLUMNS, Level, Table, find_level, level_cells
-from experiments.shared.controls import CHANGE, TRIVIAL
+from experiments.shared import LEVEL_COLUMNS, Level, Table, controls, find_level, level_cells
 from experiments.similar_adversarial import published
 from experiments.similar_adversarial.boxes import Boxes
 from experiments.similar_adversarial.compared_generators import NAIVE, OURS
@@ -116,7 +115,14 @@ def overlap_table(study: Study, names: Sequence[str]) -> Table:
 
 def with_controls(study: Study, names: Sequence[str]) -> list[str]:
     """Names of methods, then the names of the controls that were measured."""
-    return [*names, *(name for name in (*TRIVIAL, CHANGE) if name in study.first.localisation)]
+    return [
+        *names,
+        *(
+            name
+            for name in (*controls.TRIVIAL, controls.CHANGE)
+            if name in study.first.localisation
+        ),
+    ]
 
 
 def overlap_level(study: Study, method: str, percentile: float) -> Level | None:

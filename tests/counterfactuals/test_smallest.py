@@ -159,3 +159,24 @@ def test_an_image_with_a_gradient_of_nan_stays_as_it_is():
 def test_wrong_settings_are_named(settings, message):
     with pytest.raises(InputError, match=message):
         smallest_counterfactual(CLASSIFIER, IMAGES[0], 1, **{"p": 2, **SETTINGS, **settings})
+
+
+def test_a_radius_that_failed_is_below_the_one_that_is_given():
+    """Of a rough classifier a search fails at a radius within which a later one succeeds."""
+    weights = jax.random.normal(jax.random.key(0), (3, 6, 6, 1))
+
+    def rough(image):
+        first, second, third = (weights * (image - 0.5)).sum((1, 2, 3))
+        evidence = first - 2 + 2.5 * jnp.sin(9 * second) * jnp.sin(7 * third)
+        return jnp.stack([-evidence, evidence])
+
+    images = jax.random.uniform(jax.random.key(1), (24, 6, 6, 1), minval=0.25, maxval=0.75)
+    answers = smallest_counterfactual_batch(
+        rough, np.asarray(images), np.ones(24, int), p=2, largest_radius=4.0, num_steps=20
+    )
+    assert answers.reached.all()
+    assert (answers.lower_bound < answers.radius).all()
+    norms = np.linalg.norm((answers.image - images).reshape(24, -1), axis=1)
+    np.testing.assert_allclose(norms, answers.radius, rtol=1e-5)
+    logits = jax.vmap(rough)(answers.image)
+    np.testing.assert_array_less(0.9 - 1e-6, jax.nn.softmax(logits)[:, 1])

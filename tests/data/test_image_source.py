@@ -202,3 +202,13 @@ def test_items_of_another_kind_of_number_are_not_cut_to_the_first_ones():
         InputError, match="item 1: expected label of type int64, as the first item has, got float64"
     ):
         load_arrays(source, np.arange(4))
+
+
+def test_whole_numbers_that_a_smaller_type_cannot_hold_are_not_cut_to_it():
+    """NumPy would make 44 of 300, and 127 of -129."""
+    source = Own([0, 1, 1, 1], known=True)
+    for small, large in ((np.uint8, np.uint16(300)), (np.int8, np.int64(-129))):
+        source.given = [small(0), large.dtype.type(1), large, 1]
+        assert load_arrays(source, np.arange(2))["label"].tolist() == [0, 1]
+        with pytest.raises(InputError, match="item 2: expected label of type"):
+            load_arrays(source, np.arange(4))

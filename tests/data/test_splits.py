@@ -122,7 +122,7 @@ def test_wrong_labels_are_explained(labels):
 
 
 def test_wrong_number_of_groups_is_explained():
-    with pytest.raises(InputError, match="groups: expected one for each of the 4 items, got 3"):
+    with pytest.raises(InputError, match="groups: expected one for each of the 4 items, got shape"):
         split(labels_of_shape(4), {"a": 1.0}, seed=0, groups=[1, 2, 3])
 
 

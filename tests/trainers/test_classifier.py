@@ -272,8 +272,11 @@ def _contents(workdir: Path) -> dict[str, Any]:
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
-def test_a_training_that_was_killed_ends_with_the_same_bits(tmp_path: Path) -> None:
-    _finish(tmp_path / "whole")
+def test_a_training_that_was_killed_ends_with_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["-c", str(tmp_path / "whole")])
+    exec(SCRIPT, {})
     _kill_at_a_random_step(tmp_path / "parts")
     _finish(tmp_path / "parts")
     whole, parts = _contents(tmp_path / "whole"), _contents(tmp_path / "parts")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from cfx_jax.data import ArraySource, ImageCollection, evenly_spread, load_arrays, split
+from cfx_jax.data import ArraySource, ImageCollection, evenly_spread, load_arrays, part_names, split
 from cfx_jax.diagnosis import diagnose, diagnose_generators
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.explain import sibling_of, with_sibling
@@ -51,6 +51,8 @@ class DecidedImages:
         classes: names of its classes.
         labels: the labels of the images, (n,), as folders or a table name them; or None.
         groups: the group of each image, whose images belong together, (n,).
+        parts: the part of each image, "train", "validation" or "test", as a table or folders name
+            it, (n,); "train" for all where none does.
     """
 
     source: Any
@@ -58,6 +60,7 @@ class DecidedImages:
     classes: tuple[str, ...]
     labels: Int[np.ndarray, " n"] | None
     groups: Shaped[np.ndarray, " n"]
+    parts: Shaped[np.ndarray, " n"]
 
     def split(
         self,
@@ -69,6 +72,9 @@ class DecidedImages:
     ) -> tuple[Int[np.ndarray, " t"], dict[str, np.ndarray]]:
         """Splits images into those to train on and at most 1000 that are held out.
 
+        Where a table or folders say which images are for training, others are not trained on: those
+        for validation are held out, or a share of the former if there are none.
+
         Args:
             places: the positions of the images that are split.
             strata: a number for each image; both parts have each number in the same share.
@@ -78,16 +84,18 @@ class DecidedImages:
         Returns:
             The places to train on; and of the images that are held out ``image`` and ``place``.
         """
-        parts = split(
-            strata,
-            {"train": 1 - share, "validation": share},
-            seed=seed,
-            groups=self.groups[places],
-        )
-        held_out = places[parts["validation"]]
+        train, held_out = (places[self.parts[places] == name] for name in ("train", "validation"))
+        if not len(held_out):
+            parts = split(
+                strata[self.parts[places] == "train"],
+                {"train": 1 - share, "validation": share},
+                seed=seed,
+                groups=self.groups[train],
+            )
+            train, held_out = train[parts["train"]], train[parts["validation"]]
         held_out = held_out[evenly_spread(len(held_out), most=_MOST_VALIDATION)]
         images = load_arrays(self.source, held_out, fields=("image",))["image"]
-        return places[parts["train"]], {"image": images, "place": held_out}
+        return train, {"image": images, "place": held_out}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -146,13 +154,16 @@ def _train_explainer(
         num_workers=options.workers,
     )
     for side, name in enumerate(generator.side_names):
+        if not answers.num_images[side]:
+            print(f"No validation image is decided {name}: give a larger --validation share.")
+            continue
         print(
             f"Of {answers.num_images[side]} validation images decided {name},"
             f" {answers.turned[side]:.0%} are drawn so that they are decided otherwise;"
             f" {answers.kept[side]:.0%} of those drawn anew keep the decision."
         )
     for finding in diagnose_generators(answers):
-        print(f"{finding.severity}: {finding.message}")
+        print(f"{finding.severity}: {in_options(finding.message)}")
     print(f"Explain by it: cfx explain --generator {options.out} --model {options.model} ...")
 
 
@@ -264,13 +275,31 @@ def _decide(
     for finding in diagnose(classifier, first_images(collection, most=_DIAGNOSED)):
         if finding.severity == "error":
             raise InputError(finding.message)
-        print_note(f"{finding.severity}: {finding.message}")
+        print_note(f"{finding.severity}: {in_options(finding.message)}")
     logits = source_logits(classifier, source, np.arange(len(source)), batch_size=batch_size)
     names = collection.class_names if options.classes else None
     groups = collection.file_groups if collection.groups is None else collection.groups
     labels = None if collection.labels is None else collection.labels[places]
     classes = _class_names(names, logits.shape[1])
-    return DecidedImages(source, logits, classes, labels, groups[places])
+    parts = _parts_of(collection)[places]
+    return DecidedImages(source, logits, classes, labels, groups[places], parts)
+
+
+def _parts_of(collection: ImageCollection) -> Shaped[np.ndarray, " n"]:
+    """The part of each image, after a check that some are for training; tells what is left out."""
+    if collection.splits is None:
+        return np.full(len(collection), "train")
+    parts = part_names(collection.splits)
+    others = sorted({*parts.tolist()} - {"train", "validation", "test"})
+    if others or "train" not in parts:
+        raise InputError(
+            "split: expected parts out of train, validation and test, train among them, got"
+            f" {', '.join(sorted({*parts.tolist()}))}: correct the table's column or the folders"
+        )
+    num_tests = int((parts == "test").sum())
+    if num_tests:
+        print_note(f"{num_tests} images of the part test are neither trained on nor held out.")
+    return parts
 
 
 def _source_of(collection: ImageCollection) -> tuple[Any, Int[np.ndarray, " n"]]:

@@ -75,7 +75,7 @@ class TargetBatches:
         return {"image": batch["image"], "target": self._targets[batch["label"]]}
 
     def get_state(self) -> Any:
-        """The position, of values that JSON knows."""
+        """The position, of values that JSON has."""
         return self._numbered.get_state()
 
     def set_state(self, state: Any) -> None:

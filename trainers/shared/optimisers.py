@@ -45,9 +45,9 @@ class OptimiserSettings:
     """Course of the learning rate: constant; half a cosine, step by step or epoch by epoch;
     linearly up from 0 and down to 0; or constant at first and then in a line down to 0."""
     smallest: float = 0.0
-    """Where cosine_by_epoch would arrive after the last epoch."""
+    """The learning rate that cosine_by_epoch would reach after the last epoch."""
     turn: float = 1 / 3
-    """Where the triangle has its top, or the line begins to fall, as a share of all steps."""
+    """The step of the triangle's top, or of the line's first fall, as a share of all steps."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +55,13 @@ class PlateauSettings:
     """A learning rate that falls while a loss does not. The defaults of a trainer stand there."""
 
     learning_rate: float = 1e-4
-    """Of Adam at first."""
+    """The learning rate of Adam at first."""
     factor: float = 0.3
-    """What the learning rate is multiplied by, in (0, 1)."""
+    """The factor on the learning rate at each fall, in (0, 1)."""
     patience: int = 4
     """Evaluations or epochs in a row without a lower loss before that."""
     smallest: float = 1e-5
-    """Where the learning rate stops falling."""
+    """The smallest learning rate."""
 
 
 def make_schedule(
@@ -197,7 +197,7 @@ class Plateau:
             self._waited = 0
 
     def get_state(self) -> dict[str, float | None]:
-        """The course so far, of values that JSON knows."""
+        """The course so far, of values that JSON has."""
         lowest = None if self._lowest == math.inf else self._lowest
         return {"rate": self.rate, "lowest": lowest, "waited": self._waited}
 

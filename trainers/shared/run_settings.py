@@ -45,7 +45,7 @@ class RunSettings:
     seed: int = 0
     """Seed of the initial weights, of the order of images and of all random draws."""
     compute_dtype: ComputeDtype = "float32"
-    """What the layers of the trained networks compute in, now and when they are loaded; bfloat16
+    """The number type in which the trained networks compute, now and when they are loaded; bfloat16
     takes half the memory and is several times faster on accelerators. Weights, statistics of norms,
     losses and attacks are float32 in either case."""
     accumulate: int = 1
@@ -108,7 +108,7 @@ def with_run(config: C, **changes: Any) -> C:
 
 
 def images_per_epoch(labels: Int[np.ndarray, " n"], *, balanced: bool) -> int:
-    """How many images one epoch shows.
+    """The number of images in one epoch.
 
     Args:
         labels: the classes of the training images.

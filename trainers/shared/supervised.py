@@ -216,7 +216,7 @@ def with_pretrained(model: Model, file: str | os.PathLike[str]) -> Model:
         model: a ``ResNet``, ``EfficientNet``, ``InceptionV3`` or ``DenseNet``, or a
             ``FindingClassifier`` over one, whose own layers after the feature maps keep their
             weights; it is not changed.
-        file: a file of tensors by names that ``models.import_weights`` knows, as
+        file: a file of tensors by names that ``models.import_weights`` takes, as
             ``models.read_tensors`` takes it, such as torchvision's ResNet-50 or timm's
             EfficientNet-B0.
 

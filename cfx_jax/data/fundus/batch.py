@@ -132,7 +132,7 @@ def _prepare(job: Job, out: Path, size: int, clahe: bool) -> Outcome:
 
 
 def _is_finished(job: Job, out: Path, report: ProgressReport) -> bool:
-    """Tells whether the report has the photograph and all its files are there.
+    """Whether the report has the photograph and all its files are there.
 
     Of one that was dropped there are no files.
     """

@@ -18,7 +18,7 @@ _STRAY = 0.5
 
 
 def faces(edges: Edges, circles: Float[np.ndarray, "*m 3"]) -> Bool[np.ndarray, "*m n"]:
-    """Tells whether each edge is brighter towards the centre of each circle (x, y, radius)."""
+    """Whether each edge is brighter towards the centre of each circle (x, y, radius)."""
     distance, along = _inward(edges, circles)
     return along > _FACING * distance
 

@@ -104,9 +104,14 @@ class FaceRecord(NamedTuple):
 class CelebA(StoredSet):
     """The photographs of CelebA, with and without one of its 40 attributes.
 
-    Items are dicts of ``image`` float32 (size, size, 3) in [0, 1], the middle of the photograph,
-    see ``crop_face``; ``label`` int, 1 with the attribute; ``attributes`` int (40,), all of them;
-    ``name`` str. What is stored is the same whatever the attribute.
+    Items are dicts of
+
+    - ``image`` float32 (size, size, 3) in [0, 1], the middle of the photograph, see ``crop_face``;
+    - ``label`` int, 1 with the attribute;
+    - ``attributes`` int (40,), all of them;
+    - ``name`` str.
+
+    What is stored is the same whatever the attribute.
 
     The authors' parts are ``np.flatnonzero(source.parts == "train")`` and so on; nobody is in two
     of them. Other splits should keep people apart: ``data.split(source.labels, {"train": 0.8,
@@ -114,7 +119,7 @@ class CelebA(StoredSet):
 
     Args:
         raw_folder, work_folder, size, progress: see ``StoredSet``; raw files as ``read_celeba``.
-        attribute: the one that the label tells, out of ``celeba.ATTRIBUTES``.
+        attribute: the one that the label names, out of ``celeba.ATTRIBUTES``.
 
     Attributes:
         class_names: e.g. ("not smiling", "smiling").
@@ -125,7 +130,7 @@ class CelebA(StoredSet):
             "test".
         people: the number of who it is, of each item; None where the set was built without the
             table of identities.
-        identity: see ``StoredSet``, which tells the errors too.
+        identity: see ``StoredSet``, which lists the errors too.
     """
 
     attribute_names = ATTRIBUTES

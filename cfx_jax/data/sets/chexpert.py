@@ -84,10 +84,16 @@ class CheXpertRecord(NamedTuple):
 class CheXpert(StoredSet):
     """The frontal chest radiographs of CheXpert, with and without one of its 14 findings.
 
-    All radiographs are stored, frontal and lateral, whatever the finding. Items are dicts of
-    ``image`` float32 (size, size, 1) in [0, 1]; ``label`` int, 1 with the finding; ``findings`` int
-    (14,), all of them; ``patient`` and ``name`` str. Radiographs become squares, without regard to
-    the shape of the file.
+    All radiographs are stored, frontal and lateral, whatever the finding.
+
+    Items are dicts of
+
+    - ``image`` float32 (size, size, 1) in [0, 1];
+    - ``label`` int, 1 with the finding;
+    - ``findings`` int (14,), all of them;
+    - ``patient`` and ``name`` str.
+
+    Radiographs become squares, without regard to the shape of the file.
 
     A finding that the report does not mention counts as absent. Uncertain ones are read as Irvin et
     al. (2019) do: as absent ("zeros"), as present ("ones"), or not at all ("ignore"). Singla et al.
@@ -97,7 +103,7 @@ class CheXpert(StoredSet):
 
     Args:
         raw_folder, work_folder, size, progress: see ``StoredSet``; raw files as ``read_chexpert``.
-        finding: the one that the label tells, out of ``chexpert.FINDINGS``.
+        finding: the one that the label names, out of ``chexpert.FINDINGS``.
         uncertain: how uncertain findings are read. With "ignore", radiographs for which ``finding``
             is uncertain are left out, and the other uncertain entries of ``findings`` are -1.
         views: "frontal", or "all" for the lateral ones too.
@@ -110,7 +116,7 @@ class CheXpert(StoredSet):
         patients, names, parts: the patient, name and part of each item; the parts are "train" and
             "valid".
         left_out: how many radiographs are no items.
-        identity: see ``StoredSet``, which tells the errors too; there may be no such radiograph.
+        identity: see ``StoredSet``, which lists the errors too; there may be no such radiograph.
     """
 
     finding_names = FINDINGS

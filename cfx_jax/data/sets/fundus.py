@@ -19,11 +19,18 @@ class FundusSet(StoredSet):
     """A set of fundus photographs, with grades, lesion masks or assessments of quality.
 
     The first use prepares every photograph (contrast, crop to the eye, resize; see
-    ``data.fundus``), which for the Kaggle set takes hours and goes on where it stopped. Items are
-    dicts of ``image`` float32 (size, size, 3) in [0, 1], zero outside the eye; ``eye_mask`` bool
-    (size, size); ``lesion_mask`` bool (size, size), the union of the kinds of lesion, empty where
-    the set has no masks; ``grade`` int 0 to 4 and ``gradable`` int 0 or 1, both -1 where unknown;
-    ``patient`` and ``name`` str. The order is the reader's.
+    ``data.fundus``), which for the Kaggle set takes hours and goes on where it stopped.
+
+    Items are dicts of
+
+    - ``image`` float32 (size, size, 3) in [0, 1], zero outside the eye;
+    - ``eye_mask`` bool (size, size);
+    - ``lesion_mask`` bool (size, size), the union of the kinds of lesion, empty where the set has
+      no masks;
+    - ``grade`` int 0 to 4 and ``gradable`` int 0 or 1, both -1 where unknown;
+    - ``patient`` and ``name`` str.
+
+    The order is the reader's.
 
     Args:
         name: "kaggle", "messidor", "idrid" or "deepdrid".
@@ -34,7 +41,7 @@ class FundusSet(StoredSet):
         grades, gradables: the grade of each item, and 1 where it can be graded, else 0; int64
             arrays, -1 where unknown.
         dropped: name of each photograph that could not be used -> the reason.
-        identity, left_out: see ``StoredSet``, which tells the errors too.
+        identity, left_out: see ``StoredSet``, which lists the errors too.
     """
 
     def __init__(

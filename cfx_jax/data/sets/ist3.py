@@ -86,10 +86,15 @@ class StrokeRecord(NamedTuple):
 class IST3(StoredScans):
     """Head scans of the Third International Stroke Trial, with and without an acute infarct.
 
-    Items are dicts of ``image`` float32 (s, h, w, 1) in [0, 1], which is 0 to 80 Hounsfield units
-    stored with 8 bits; ``label`` int, 1 with a lesion; ``side`` int, 0 none, 1 left, 2 right, 3
-    both; ``infarct_size`` int, 0 to 4; ``territory`` int, 0 to 6, counted from 1 in
-    ``ist3.TERRITORIES``; ``patient`` and ``name`` str.
+    Items are dicts of
+
+    - ``image`` float32 (s, h, w, 1) in [0, 1], which is 0 to 80 Hounsfield units stored with 8
+      bits;
+    - ``label`` int, 1 with a lesion;
+    - ``side`` int, 0 none, 1 left, 2 right, 3 both;
+    - ``infarct_size`` int, 0 to 4;
+    - ``territory`` int, 0 to 6, counted from 1 in ``ist3.TERRITORIES``;
+    - ``patient`` and ``name`` str.
 
     Patients have several scans: split by ``data.split(source.sides, {"train": 0.7, "validation":
     0.15, "test": 0.15}, seed=0, groups=source.patients)``. Fontanella et al. (2023) take 11 slices
@@ -110,7 +115,7 @@ class IST3(StoredScans):
             infarct size, territory, patient, name and native shape of each item.
         has_atlas: for each item, whether ``marks`` and ``native_marks`` give the number of each
             voxel's territory.
-        identity: see ``StoredSet``, which tells the errors too; with ``has_air`` a set that was
+        identity: see ``StoredSet``, which lists the errors too; with ``has_air`` a set that was
             stored without it is refused.
     """
 

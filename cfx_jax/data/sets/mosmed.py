@@ -68,9 +68,14 @@ class MosMedRecord(NamedTuple):
 class MosMed(StoredScans):
     """The chest scans of MosMed, without findings or with moderate to severe ones of COVID-19.
 
-    Items are dicts of ``image`` float32 (s, h, w, 1) in [0, 1], which is -1,000 to 400 Hounsfield
-    units stored with 8 bits; ``label`` int, 0 for CT-0 and 1 for the other grades; ``grade`` int, 0
-    to 4; ``patient`` str; and of masked studies ``lesion_mask`` bool (s, h, w).
+    Items are dicts of
+
+    - ``image`` float32 (s, h, w, 1) in [0, 1], which is -1,000 to 400 Hounsfield units stored with
+      8 bits;
+    - ``label`` int, 0 for CT-0 and 1 for the other grades;
+    - ``grade`` int, 0 to 4;
+    - ``patient`` str;
+    - of masked studies ``lesion_mask`` bool (s, h, w).
 
     Fontanella et al. (2023) classify CT-0 against CT-2 to CT-4 in 11 slices of 128 pixels (426
     studies, 172 of them positive), split 70-15-15: ``data.split(source.labels, {"train": 0.7,
@@ -89,7 +94,7 @@ class MosMed(StoredScans):
         labels, grades, patients, native_shapes: the label, grade, patient and native shape of each
             item.
         left_out: how many studies are in neither part; they are not stored.
-        identity: see ``StoredSet``, which tells the errors too; there may be no such study.
+        identity: see ``StoredSet``, which lists the errors too; there may be no such study.
     """
 
     class_names = ("no findings", "COVID-19")

@@ -79,11 +79,17 @@ class BrainSlices(NamedTuple):
 class MSDBrainTumour(StoredSet):
     """Axial slices of T1-weighted images of brains after gadolinium, of MSD's Task01.
 
-    Items are dicts of ``image`` float32 (size, size, 1), each slice scaled to [0, 1] by itself and
-    stored with 8 bits; ``label`` int, 1 with at least 0.02 % of tumour (ten pixels of 224 x 224);
-    ``lesion_mask`` bool (size, size), the tumour without its edema; ``body_mask`` bool (size,
-    size); ``patient`` str; ``slice`` int, from the feet. The order is the order of the patients,
-    from the feet upwards.
+    Items are dicts of
+
+    - ``image`` float32 (size, size, 1), each slice scaled to [0, 1] by itself and stored with 8
+      bits;
+    - ``label`` int, 1 with at least 0.02 % of tumour (ten pixels of 224 x 224);
+    - ``lesion_mask`` bool (size, size), the tumour without its edema;
+    - ``body_mask`` bool (size, size);
+    - ``patient`` str;
+    - ``slice`` int, from the feet.
+
+    The order is the order of the patients, from the feet upwards.
 
     Charachon et al. train on 363 patients, choose on 48 and test on 73:
     ``split_patients(source.patients, {"train": 363 / 484, "validation": 48 / 484, "test": 73 /
@@ -95,8 +101,8 @@ class MSDBrainTumour(StoredSet):
     Attributes:
         class_names: ("no tumour", "tumour").
         labels, patients, slices: the label, patient and slice of each item.
-        left_out: how many slices show nothing.
-        identity: see ``StoredSet``, which tells the errors too.
+        left_out: how many slices are empty.
+        identity: see ``StoredSet``, which lists the errors too.
     """
 
     class_names = ("no tumour", "tumour")

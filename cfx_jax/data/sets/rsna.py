@@ -62,10 +62,15 @@ class ChestRecord(NamedTuple):
 class RSNAPneumonia(StoredSet):
     """The normal chest radiographs and those with opacities of the RSNA pneumonia set.
 
-    Items are dicts of ``image`` float32 (size, size, 1) in [0, 1]; ``label`` int, 1 with opacities;
-    ``boxes`` int (4, 4), y0, x0, y1, x1 of each marked opacity, half-open in pixels, padded with
-    zeros; ``num_boxes`` int, how many there are; ``annotation_mask`` bool (size, size), the boxes'
-    union; ``patient`` str.
+    Items are dicts of
+
+    - ``image`` float32 (size, size, 1) in [0, 1];
+    - ``label`` int, 1 with opacities;
+    - ``boxes`` int (4, 4), y0, x0, y1, x1 of each marked opacity, half-open in pixels, padded with
+      zeros;
+    - ``num_boxes`` int, how many there are;
+    - ``annotation_mask`` bool (size, size), the boxes' union;
+    - ``patient`` str.
 
     Charachon et al. train on 80 % and choose and test on 10 % each: ``data.split(source.labels,
     {"train": 0.8, "validation": 0.1, "test": 0.1}, seed=0)``.
@@ -78,7 +83,7 @@ class RSNAPneumonia(StoredSet):
         labels: the label of each item.
         patients: the patient of each item; one image each, see ``read_rsna``.
         left_out: how many images are of the third class, which is neither.
-        identity: see ``StoredSet``, which tells the errors too.
+        identity: see ``StoredSet``, which lists the errors too.
     """
 
     class_names = ("normal", "opacity")

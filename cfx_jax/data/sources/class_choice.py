@@ -148,7 +148,7 @@ def _label_of(file: CollectedFile) -> str | None:
 
 
 def _are_classes(texts: Sequence[str | None], known: Sequence[str], classes: Sequence[str]) -> bool:
-    """Tells whether folders are likely to be classes."""
+    """Whether folders are likely to be classes."""
     if classes:
         labels = frozenset(known)
         return any(label in labels for text in classes for label in _read(text, labels).labels)

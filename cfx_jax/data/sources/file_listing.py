@@ -230,7 +230,7 @@ def _below(path: Path, unusable: Counter[str]) -> list[Entry]:
 
 
 def is_hidden(path: PurePosixPath) -> bool:
-    """Tells whether the file or a folder above it is hidden, or is clutter."""
+    """Whether the file or a folder above it is hidden, or is clutter."""
     return any(part.startswith(".") or part.lower() in _CLUTTER for part in path.parts)
 
 

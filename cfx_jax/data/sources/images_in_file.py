@@ -49,7 +49,7 @@ class Contents:
         channels: 1 where the images are stored as grey, 3 as colour.
         numbers: the frames or slices that are images, from 0.
         bits: the number of bits of each value.
-        num_empty: how many slices of a volume show nothing.
+        num_empty: how many slices of a volume are empty.
         limits: the values of a volume that become 0 and 1, where no window is given.
         stacked: where a volume's slices follow each other to, in words.
     """
@@ -233,12 +233,12 @@ def _header_of(start: bytes, kind: str) -> Header | None:
 
 
 def _has_exif_behind(start: bytes) -> bool:
-    """Tells whether a WebP file announces EXIF data, which lie behind its pixels."""
+    """Whether a WebP file announces EXIF data, which lie behind its pixels."""
     return start[12:16] == b"VP8X" and bool(start[20] & _WEBP_EXIF)
 
 
 def _is_turned(content: bytes, kind: str) -> bool:
-    """Tells whether a camera's orientation swaps a picture's height and width.
+    """Whether a camera's orientation swaps a picture's height and width.
 
     Args:
         content: the file's content, as far as its header.

@@ -131,5 +131,5 @@ def _directory(data: bytes) -> tuple[str, dict[int, _Entry]]:
 
 
 def _is_big(data: bytes) -> bool:
-    """Tells whether the file is a BigTIFF, whose places have eight bytes."""
+    """Whether the file is a BigTIFF, whose places have eight bytes."""
     return b"+" in data[2:4]

@@ -85,7 +85,7 @@ def check_options(
 
 
 def is_tagged(rng: np.random.Generator, label: int, strength: float | None) -> bool:
-    """Tells whether a picture of the given label carries the planted tag.
+    """Whether a picture of the given label carries the planted tag.
 
     ``(1 + strength) / 2`` of the diseased and ``(1 - strength) / 2`` of the healthy ones do; none
     where the strength is None.

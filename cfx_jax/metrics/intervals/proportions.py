@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from cfx_jax.checks import check_number
 from cfx_jax.errors import InputError
 
 LEVEL = 0.95
@@ -48,6 +49,8 @@ def wilson_interval(successes: float, n: int, *, level: float = LEVEL) -> Interv
     (0.0, 0.0, 0.278)
     """
     check_level(level)
+    check_number(successes, name="successes")
+    check_number(n, name="n")
     if n < 1 or not 0 <= successes <= n:
         raise InputError(f"a share needs n >= 1 and successes in [0, n], got {successes} of {n}")
     share, z2 = successes / n, NormalDist().inv_cdf((1 + level) / 2) ** 2
@@ -146,6 +149,7 @@ def check_level(level: float) -> None:
     Raises:
         InputError: the level does not lie strictly between 0 and 1.
     """
+    check_number(level, name="level")
     if not 0 < level < 1:
         raise InputError(f"level must lie strictly between 0 and 1 (0.95 for 95 %), got {level}")
 

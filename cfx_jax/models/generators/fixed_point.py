@@ -3,12 +3,18 @@
 Siddiquee et al. 2019, "Learning Fixed Points in Generative Adversarial Networks: From
 Image-to-Image Translation to Disease Detection and Localization"; layers as released.
 
-The translator gives the change that carries an image into one of two domains; asked for the image's
-own domain it is to change nothing. Released for images in [-1, 1], with ``tanh(u + G(u, c))``; here
-images are in [0, 1] and ``u = 2 x - 1``. The tanh keeps no image as it is, however small G: black
-needs a G far below 0. ``limit="clip"`` clips the sum instead, so that ``G = 0`` is the identity,
-and starts there, with a last convolution of zeros. Deviations: that option; biases start at 0; the
-first weights of transposed convolutions have another bound, which the norm behind them undoes.
+The translator computes the change that carries an image into one of two domains; asked for the
+image's own domain it is to change nothing. Released for images in [-1, 1], with ``tanh(u + G(u,
+c))``; here images are in [0, 1] and ``u = 2 x - 1``. The tanh keeps no image as it is, however
+small G: black needs a G far below 0. ``limit="clip"`` clips the sum instead, so that ``G = 0`` is
+the identity, and starts there, with a last convolution of zeros.
+
+Deviations:
+
+- The option ``limit="clip"``.
+- Biases start at 0.
+- The first weights of transposed convolutions have another bound, which the norm behind them
+  undoes.
 """
 
 import math
@@ -34,7 +40,7 @@ from cfx_jax.models.views import in_inference_mode, unit_clip
 _FILTERS = 64
 
 LimitName = Literal["tanh", "clip"]
-"""What leads the sum of image and change back to [0, 1]."""
+"""The function that leads the sum of image and change back to [0, 1]."""
 
 
 def unit_tanh(x: Float[Array, "*b"]) -> Float[Array, "*b"]:

@@ -5,11 +5,15 @@ encoder and decoder draw an image for a bin of the classifier's probability; the
 judges images and their bins.
 
 There is no connection from encoder to decoder but the latent, and no noise. Networks were released
-for images in [-1, 1]; here images are in [0, 1] and mapped inside. Deviations, each an option: the
-encoder does not know the bin, as in the paper, where the released one does; the projection has a
-direction for each bin but the first (equation 4), where the released one ties them; with running
-averages an explanation depends on its image alone, where the released code normalises by the other
-images of the batch in testing too.
+for images in [-1, 1]; here images are in [0, 1] and mapped inside.
+
+Deviations, each an option:
+
+- The encoder does not take the bin, as in the paper, while the released one does.
+- The projection has a direction for each bin but the first (equation 4), where the released one
+  ties them.
+- With running averages an explanation depends on its image alone, where the released code
+  normalises by the other images of the batch in testing too.
 """
 
 from collections.abc import Sequence
@@ -47,7 +51,7 @@ NUM_BINS = 10
 MOMENTUM = 0.9
 
 ProjectionName = Literal["ordinal", "tied", "none"]
-"""How the discriminator knows the bin: a direction for each step (the paper), one for all (the
+"""How the discriminator takes the bin: a direction for each step (the paper), one for all (the
 code), or not at all.
 """
 
@@ -65,8 +69,8 @@ class ProgressiveGenerator(nnx.Module):
         in_channels: channels of the images.
         filters: channels of the first convolution and after each halving (released); at least two.
         num_bins: bins of the probability, at least 2 (paper: 10).
-        conditional_encoder: whether the encoder's norms know the bin too (released: yes; paper:
-            no).
+        conditional_encoder: whether the encoder's norms depend on the bin too (released: yes;
+            paper: no).
         stem_activation: whether the norm of the image is followed by a ReLU, as released. It takes
             away what is darker than a channel's mean, before the first convolution.
         momentum: share that a running average keeps in a step, in [0, 1).
@@ -157,11 +161,15 @@ class ProgressiveGenerator(nnx.Module):
 class ProjectionDiscriminator(nnx.Module):
     """Residual blocks with spectral norm, sums over positions, and one logit of image and bin.
 
-    The logit is ``psi(phi) + r(k | phi)`` with phi the features of the image: a linear layer, and
-    for bin k of K ``"ordinal"``, the sum of ``<v_i, phi>`` over i < k, with K - 1 vectors (equation
-    4); ``"tied"``, ``k <v_1, phi> + (K - 1 - k) <v_0, phi>``, as released; ``"none"``, 0. No batch
-    norm, so an image's logit does not depend on the others of its batch. With its defaults it has
-    38,428,353 parameters, 38,421,185 when tied.
+    The logit is ``psi(phi) + r(k | phi)`` with the features phi of the image and a linear layer
+    psi. For bin k of K, r is
+
+    - ``"ordinal"``: the sum of ``<v_i, phi>`` over i < k, with K - 1 vectors (equation 4);
+    - ``"tied"``: ``k <v_1, phi> + (K - 1 - k) <v_0, phi>``, as released;
+    - ``"none"``: 0.
+
+    There is no batch norm, so an image's logit does not depend on the other images of its batch.
+    With its defaults it has 38,428,353 parameters, 38,421,185 when tied.
 
     Args:
         in_channels: channels of the images.

@@ -53,7 +53,7 @@ class BendingGenerator(nnx.Module):
     """An encoder and a decoder that bend and shade an image, for a bin.
 
     The blocks are the blocks of ``ProgressiveGenerator``: the decoder's norms have a scale and a
-    shift for each bin, the encoder knows no bin. From the last maps, at half resolution, a
+    shift for each bin, the encoder takes no bin. From the last maps, at half resolution, a
     convolution gives three numbers a pixel: where its value is taken from, as a displacement down
     and to the right, averaged over 2x2 and enlarged linearly to the image; and by how much the
     log-odds of its brightness rise, the same for all channels, enlarged linearly too.

@@ -5,11 +5,16 @@ Layers, filters and parameter counts follow the authors' released networks: SAGe
 SyCE and CyCE (2021, "Leveraging Conditional Generative Models in a General Explanation Framework of
 Classifier Decisions"). Their "batch norm" never left inference mode with its first statistics, so
 it is a scale and a shift for each channel, and dropout was off; this is what ``norm="affine"`` is
-and why there is no dropout. Deviations: the constant factor 1 / sqrt(1.001) of that scale is left
-to the weights; the image that comes out has the channels of the one that goes in, where the authors
-emit one channel and tile it (tile grey images inside of the classifier). ``residual=True`` is ours:
-the network gives what is added to the image, so that training does not begin by learning to copy
-it.
+and why there is no dropout.
+
+Deviations:
+
+- The constant factor 1 / sqrt(1.001) of that scale is left to the weights.
+- The image that comes out has the channels of the one that goes in, where the authors emit one
+  channel and tile it (tile grey images inside of the classifier).
+
+``residual=True`` is ours: the network computes the change that is added to the image, so that
+training does not begin by learning to copy it.
 """
 
 from collections.abc import Sequence
@@ -29,7 +34,7 @@ from cfx_jax.models.layers.checks import check_images, check_sides
 from cfx_jax.models.views import unit_clip
 
 NormName = Literal["affine", "batch"]
-"""What comes before each activation."""
+"""The norm before each activation."""
 NORM: NormName = "affine"
 
 _NORMS: dict[str, Norm] = {
@@ -41,8 +46,7 @@ Latent = tuple[Float[Array, "b _ _ _"], ...]
 """An encoder's maps, the finest first; of a residual generator after the images themselves."""
 
 _RESIDUAL_SCALE = 0.1
-"""What a residual generator's output is multiplied by before it is added, so that it starts near
-the image.
+"""The factor on a residual generator's output before it is added, so that it starts near the image.
 """
 
 PUBLISHED_FILTERS = (16, 32, 64)

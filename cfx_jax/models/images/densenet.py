@@ -4,10 +4,12 @@ Huang et al. 2017, "Densely Connected Convolutional Networks". DenseNet-121 has 
 layers, PyTorch's padding and parameter count, so PyTorch's weights give the same logits; it is also
 the classifier that Singla et al. 2020 explain.
 
-Deviations: convolutions start from He's normal distribution (fan out), as the other networks here,
-where the authors' start from a truncated one of deviation 0.02; there is no dropout, which their
-code writes but never applies; the normalisation of images with ``mean`` and ``std`` is part of the
-model.
+Deviations:
+
+- Convolutions start from He's normal distribution (fan out), as the other networks here, where the
+  authors' start from a truncated one of deviation 0.02.
+- There is no dropout, which their code writes but never applies.
+- The normalisation of images with ``mean`` and ``std`` is part of the model.
 """
 
 from collections.abc import Sequence

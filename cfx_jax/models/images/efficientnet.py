@@ -5,10 +5,15 @@ layers, rounding rules and parameter counts; batch norm has epsilon 1e-3 and kee
 averages a step, as in the authors' code; the rate of stochastic depth grows linearly from 0 at the
 first block.
 
-Deviations: padding is symmetric, as in PyTorch's networks, where the authors' code pads even maps
-on one side; the last layer starts from PyTorch's uniform distribution; the normalisation of images
-with ``mean`` and ``std`` is part of the model. Guided backpropagation is defined for the ReLU:
-``models.guided`` puts the guided ReLU in the place of the swish, which changes the logits too.
+Deviations:
+
+- Padding is symmetric, as in PyTorch's networks, where the authors' code pads even maps on one
+  side.
+- The last layer starts from PyTorch's uniform distribution.
+- The normalisation of images with ``mean`` and ``std`` is part of the model.
+
+Guided backpropagation is defined for the ReLU: ``models.guided`` puts the guided ReLU in the place
+of the swish, which changes the logits too.
 """
 
 import math

@@ -1,16 +1,18 @@
 """Inception-v3 (Szegedy et al. 2016, "Rethinking the Inception Architecture for Computer Vision").
 
-The layers, names and padding are torchvision's, so that its weights give the same logits. It is
-what the Fréchet distance of images is measured with: 299 x 299 pixels, values in [0, 1] scaled to
-[-1, 1] by ``mean=0.5, std=0.5``.
+The layers, names and padding are torchvision's, so that its weights give the same logits. The
+Fréchet distance of images is measured with it: 299 x 299 pixels, values in [0, 1] scaled to [-1, 1]
+by ``mean=0.5, std=0.5``.
 
 The authors of that distance used the weights of 2015, with 1008 outputs, in a network that differs
 in its poolings: means leave out what lies beyond the border, and the last block takes maxima.
 ``network="fid"`` is that one; only its figures compare with published ones.
 
-Deviations: no auxiliary head, which helps training only; convolutions start from He's normal
-distribution and the last layer from PyTorch's uniform one, where torchvision's start from a
-truncated normal one.
+Deviations:
+
+- There is no auxiliary head, which helps training only.
+- Convolutions start from He's normal distribution and the last layer from PyTorch's uniform one,
+  where torchvision's start from a truncated normal one.
 """
 
 from typing import Literal

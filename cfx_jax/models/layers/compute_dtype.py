@@ -19,7 +19,7 @@ def widest(arrays: Arrays, /, *, dtype: DTypeLike | None = None, inexact: bool =
 
     Args:
         arrays: input and weights; None stands for a weight that a layer has not.
-        dtype: what the layer is to compute in, without effect.
+        dtype: the number type of the layer, without effect.
         inexact: whether integers become floating point.
 
     Returns:

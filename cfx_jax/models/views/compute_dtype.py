@@ -12,7 +12,7 @@ from cfx_jax.errors import InputError
 Model = TypeVar("Model", bound=nnx.Module)
 
 ComputeDtype = Literal["float32", "bfloat16"]
-"""What the layers of a network compute in."""
+"""The number type in which the layers of a network compute."""
 
 
 def computing_in(model: Model, dtype: ComputeDtype) -> Model:

@@ -9,7 +9,7 @@ from cfx_jax.errors import InputError
 Model = TypeVar("Model", bound=nnx.Module)
 
 
-def with_remat(model: Model, remat: bool = True) -> Model:
+def with_remat(model: Model, *, remat: bool = True) -> Model:
     """Returns a view of a model whose blocks keep their inputs alone for the gradient, or all maps.
 
     Values and gradients are the same; see ``models.layers.Block``. A training needs less memory
@@ -18,7 +18,7 @@ def with_remat(model: Model, remat: bool = True) -> Model:
     Args:
         model: an NNX module in any mode. The blocks of the networks here take part; in a model of
             your own those that are ``models.layers.Block``.
-        remat: whether what is inside of blocks is computed once more.
+        remat: whether the maps inside of blocks are computed once more for the gradient.
 
     Returns:
         The view, of the same class, which shares the weights.

@@ -43,7 +43,7 @@ def warm_start(model: Model, source: nnx.Module, *, skip: Collection[str] = ()) 
             size.
 
     Returns:
-        The copy in the mode of ``model``, and what the two do not share.
+        The copy in the mode of ``model``, and the names that the two do not share.
 
     Raises:
         InputError: no name in common, arrays of one name and different shapes, or a part in

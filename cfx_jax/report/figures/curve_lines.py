@@ -16,7 +16,8 @@ class Line:
     """A line of a plot, with its band."""
 
     name: str
-    """Its name in the legend; lines of one name share colour and marker over all panels."""
+    """The name of the line in the legend; lines of one name share colour and marker over all
+    panels."""
     x: ArrayLike
     """``(n,)`` finite positions."""
     y: ArrayLike

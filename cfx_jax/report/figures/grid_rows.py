@@ -88,8 +88,8 @@ class SaliencyMap:
     """A map of an image."""
 
     values: Shaped[np.ndarray, "h w"]
-    """``(h, w)`` finite; thresholded (0 where dropped, positive where kept) or raw, as
-    ``saliency_grid`` is told.
+    """``(h, w)`` finite; thresholded (0 where dropped, positive where kept) or raw, as an option of
+    ``saliency_grid`` says.
     """
     iou: float | None = None
     """Intersection over union with the row's mask, in [0, 1]."""

@@ -13,7 +13,6 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Bool, Float, Int
 
-from cfx_jax.array_types import AnyArray
 from cfx_jax.metrics import hit_score, rank_correlation, volume_overlap
 from experiments.acat.config import Config
 from experiments.acat.data import ChosenFacts, FactsOfScans, Scans
@@ -379,7 +378,7 @@ def _hits(
 
 
 def _overlap(
-    saliency: Float[AnyArray, "s h w"], mask: Bool[np.ndarray, "s h w"]
+    saliency: Float[np.ndarray, "s h w"], mask: Bool[np.ndarray, "s h w"]
 ) -> dict[str, float]:
     overlap = volume_overlap(np.asarray(saliency), np.asarray(mask, bool))
     return {name: float(getattr(overlap, name)) for name in OVERLAPS}

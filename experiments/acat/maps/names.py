@@ -18,7 +18,7 @@ DARKEST, BRIGHTEST = "darkest voxels of the organ", "brightest voxels of the org
 EDGES = "edges of the organ"
 CONSTANT, CHANGE = "always the commonest territory", "true change"
 TRIVIAL = (RANDOM, CONSTANT, DARKEST, BRIGHTEST, EDGES)
-"""Maps that need no network and know nothing of the finding: a method at their level has found
+"""Maps that need no network and do not depend on the finding: a method at their level has found
 nothing.
 
 They are chance, a rule that does not look at the scan, and three that look at the scan alone.

@@ -246,7 +246,7 @@ def map_saliency(study: LabelStudy) -> Saliency:
 def map_controls(study: LabelStudy) -> Arrays:
     """The maps of the controls of all queries, (n, h, w).
 
-    The true change is there where the world knows the true counterfactual.
+    The true change is there where the world has the true counterfactual.
     """
     queries, seed = study.subject.queries, study.config.seed
     number, (height, width, _) = len(queries), queries.shape

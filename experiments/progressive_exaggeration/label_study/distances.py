@@ -87,7 +87,8 @@ class Distance(NamedTuple):
 
     @property
     def interval(self) -> Interval:
-        """With its bootstrap interval over queries; NaN ends where these are too few."""
+        """The distance with its bootstrap interval over queries; NaN ends where queries are too
+        few."""
         return interval_of(self.draws, self.num_units)
 
 

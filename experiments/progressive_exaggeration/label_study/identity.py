@@ -45,7 +45,7 @@ class Pairs(NamedTuple):
 
 
 class Verifier(NamedTuple):
-    """When two images count as one person.
+    """The rule by which two images count as one person.
 
     Attributes:
         features: the vectors that are compared.
@@ -126,7 +126,7 @@ def real_pairs(part: Part, features: Features, *, seed: int) -> Pairs | None:
     returned where neither is known.
 
     Args:
-        part: the images, with whom they show.
+        part: the images, with the person on each.
         features: the vectors that are compared.
         seed: pairs different people.
     """

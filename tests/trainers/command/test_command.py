@@ -7,10 +7,12 @@ import cv2
 import numpy as np
 import pytest
 
+from cfx_jax.errors import InputError
 from cfx_jax.explain import load_explanations, load_generator
 from cfx_jax.explain.command import main as cfx
+from cfx_jax.explain.model_argument import load_model
 from trainers.command import main
-from trainers.command.command import choose_sides
+from trainers.command.command import _decide, _parser, choose_sides
 
 MODEL = """
 import jax.numpy as jnp
@@ -99,6 +101,28 @@ def test_a_generator_is_trained_and_explains(folder, capsys, name):
     assert answers.classes == ("right", "left")
     assert {"gradient", name, f"{name}_map"} == set(answers.pictures)
     assert ("progressive" in answers[0].sweeps) == (name == "progressive")
+
+
+@pytest.mark.parametrize("parts", [("train", "val", "test"), ("training", "testing")])
+def test_images_that_a_table_holds_back_are_not_trained_on(folder, capsys, parts):
+    part_of = {f"{number:02}": parts[number % len(parts)] for number in range(24)}
+    lines = [f"images/{name}.png,{part}" for name, part in part_of.items()]
+    (folder / "table.csv").write_text("\n".join(["path,split", *lines]))
+    given = ("similar_adversarial", "--model", "model_of_a_user:two", "--images", "csv:table.csv")
+    options = _parser().parse_args([*given, "--out", "work"])
+    images = _decide(options, load_model("model_of_a_user:two"), batch_size=8)
+    strata = images.logits.argmax(1)
+    train, held_out = images.split(np.arange(24), strata, share=0.5, seed=0)
+    trained, held = (
+        {parts[place % len(parts)] for place in of} for of in (train, held_out["place"])
+    )
+    assert trained == {parts[0]} and held == {"val" if "val" in parts else parts[0]}
+    assert not set(train) & set(held_out["place"])
+    num_tests = list(part_of.values()).count(parts[-1])
+    assert f"{num_tests} images of the part test are neither trained on" in capsys.readouterr().err
+    (folder / "table.csv").write_text("path,split\nimages/00.png,fold 3\n")
+    with pytest.raises(InputError, match="train among them, got fold 3: correct the table"):
+        _decide(options, load_model("model_of_a_user:two"), batch_size=8)
 
 
 def test_a_finished_training_is_only_read_and_another_model_is_refused(folder, capsys):

@@ -137,7 +137,7 @@ class PublishedBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
 
 def builder_class(spec: SetSpec) -> type[PublishedBuilder]:
-    """The builder of a set, which TFDS then knows by the set's ``stored_name``."""
+    """The builder of a set, which TFDS then lists by the set's ``stored_name``."""
     name = spec.stored_name
     if name not in _CLASSES:
         named = {"name": name, "spec": spec, "__module__": __name__}
@@ -215,7 +215,7 @@ def _tfds_feature(kind: Kind | Integers, size: Any) -> Any:
 def _check_same(
     builder: PublishedBuilder, fingerprint: str, folder: Path, raw_folder: str | Path
 ) -> None:
-    """Checks that the set that was built tells the same as its raw files."""
+    """Checks that the set that was built has the same facts as its raw files."""
     if tfds.builder_from_directory(folder).info.metadata["digest"] != fingerprint:
         raise InputError(
             f"raw_folder: expected what '{folder}' was built from, but '{raw_folder}' has other"

@@ -57,7 +57,7 @@ class Prepared(NamedTuple):
 
 
 class SetSpec(NamedTuple):
-    """All that the builder must know of a set; its functions can be pickled.
+    """All that the builder needs of a set; its functions can be pickled.
 
     Attributes:
         name: the set's name in this library.

@@ -88,14 +88,21 @@ def draw(
             that says nothing.
 
     Returns:
-        A dict of ``image`` float32 (size, size, 1) in [0, 1]; ``label`` int, 1 = tumour;
-        ``lesion_mask`` bool (size, size), the pixels that the tumour covers by more than a quarter,
-        its dark core included, empty where there is none; ``body_mask`` bool, the pixels that the
-        head covers by at least a half; ``counterfactual``, the same slice of the same head without
-        its tumour, or for a healthy one with the tumour drawn for this index;
-        ``counterfactual_lesion_mask``; ``confounder_mask`` bool, the planted tag; ``factors``, a
-        dict of named numbers, in which the tumour belongs to the pair's diseased member. The pair
-        is equal bit for bit outside the union of the two lesion masks.
+        A dict of
+
+        - ``image`` float32 (size, size, 1) in [0, 1];
+        - ``label`` int, 1 = tumour;
+        - ``lesion_mask`` bool (size, size), the pixels that the tumour covers by more than a
+          quarter, its dark core included, empty where there is none;
+        - ``body_mask`` bool, the pixels that the head covers by at least a half;
+        - ``counterfactual``, the same slice of the same head without its tumour, or for a healthy
+          one with the tumour drawn for this index;
+        - ``counterfactual_lesion_mask``;
+        - ``confounder_mask`` bool, the planted tag;
+        - ``factors``, a dict of named numbers, in which the tumour belongs to the pair's diseased
+          member.
+
+        The pair is equal bit for bit outside the union of the two lesion masks.
 
     Raises:
         InputError: an argument is out of its range.

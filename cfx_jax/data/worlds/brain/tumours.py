@@ -84,7 +84,7 @@ def add_tumour(
     cover: Float[np.ndarray, "h w"],
     frame: Frame,
 ) -> Float[np.ndarray, "h w"]:
-    """Lays a tumour over the brain where it covers it, as :func:`tumour_cover` tells."""
+    """Lays a tumour over the brain where it covers it, as :func:`tumour_cover` computes it."""
     core = soften(outline_cover(frame, tumour.core), frame, _EDGE)
     mottle = 0.05 * smooth_noise(rng, frame.size, 24)
     colour = tumour.rim + core * (tumour.inside - tumour.rim) + mottle

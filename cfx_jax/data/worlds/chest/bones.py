@@ -59,7 +59,7 @@ def bone_density(
 
 
 def _posterior(heads: Float[np.ndarray, " n"], steepness: float) -> Curves:
-    """From the spine nearly level to the wall of the chest."""
+    """The back parts of the ribs, nearly level from the spine to the wall of the chest."""
     wall, drop = _half_width(heads), _DROP * steepness
     return _ribs(
         (0.05 + 0 * wall, heads),

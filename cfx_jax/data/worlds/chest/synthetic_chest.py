@@ -127,18 +127,26 @@ def draw(
             that says nothing.
 
     Returns:
-        A dict of ``image`` float32 (size, size, 1) in [0, 1]; ``label`` int, 1 with the finding;
-        ``lesion_mask`` bool (size, size), the pixels that the finding changes by more than 0.02,
-        empty without it (and where a low ``severity`` leaves nothing to notice); ``boxes`` int (3,
-        4), the smallest boxes y0, x0, y1, x1 (half-open, in pixels) around what is seen of each
-        opacity, padded with zeros; ``num_boxes`` int, how many of them there are;
-        ``annotation_mask`` bool, the boxes' union; ``heart_mask`` bool, the heart; ``lung_mask``
-        bool, both lungs, also where the heart hides them; ``counterfactual``, the same radiograph
-        of the same chest without its finding, or for a normal one with that drawn for this index;
-        ``counterfactual_lesion_mask`` and ``counterfactual_heart_mask``; ``confounder_mask`` bool,
-        the planted tag; ``factors``, a dict of named numbers, in which ``heart`` (factor on its
-        width) is the image's and opacities belong to the pair's diseased member. The pair is equal
-        bit for bit outside the union of the two lesion masks.
+        A dict of
+
+        - ``image`` float32 (size, size, 1) in [0, 1];
+        - ``label`` int, 1 with the finding;
+        - ``lesion_mask`` bool (size, size), the pixels that the finding changes by more than 0.02,
+          empty without it (and where a low ``severity`` leaves nothing to notice);
+        - ``boxes`` int (3, 4), the smallest boxes y0, x0, y1, x1 (half-open, in pixels) around what
+          is seen of each opacity, padded with zeros;
+        - ``num_boxes`` int, how many of them there are;
+        - ``annotation_mask`` bool, the boxes' union;
+        - ``heart_mask`` bool, the heart;
+        - ``lung_mask`` bool, both lungs, also where the heart hides them;
+        - ``counterfactual``, the same radiograph of the same chest without its finding, or for a
+          normal one with that drawn for this index;
+        - ``counterfactual_lesion_mask`` and ``counterfactual_heart_mask``;
+        - ``confounder_mask`` bool, the planted tag;
+        - ``factors``, a dict of named numbers, in which ``heart`` (factor on its width) is the
+          image's and opacities belong to the pair's diseased member.
+
+        The pair is equal bit for bit outside the union of the two lesion masks.
 
     Raises:
         InputError: an argument is out of its range.
@@ -201,7 +209,7 @@ class SyntheticChest(DrawnSource):
         num_images: how many, at least 1.
         size: side in pixels, at least 32.
         seed: the world.
-        finding: "opacity" or "cardiomegaly", what the label tells; see :func:`draw`.
+        finding: "opacity" or "cardiomegaly", the finding that the label names; see :func:`draw`.
         prevalence: share of pictures with the finding in [0, 1].
         severity: above 0; see :func:`draw`.
         confounder: strength in [0, 1] of the bond between label and tag, or None for no tag; see

@@ -119,23 +119,35 @@ def draw(
             have the same brightness, darker than fluid, and no ground glass is denser than water.
 
     Returns:
-        A dict of ``image`` float32 (s, size, size, 1) in [0, 1]; ``label`` int, 1 with a finding;
-        ``lesion_mask`` bool (s, size, size), the voxels at least half filled by brain tissue (or
-        lung), more than a quarter of it with the finding; empty without it (and, below 64 pixels,
-        where an infarct is too small for that); ``counterfactual``, the same scan of the same body
-        without its finding, or with the one drawn for this index; ``counterfactual_lesion_mask``;
-        ``factors``, a dict of named numbers, in which the finding belongs to the pair's diseased
-        member, and is the larger of two infarcts. The pair is equal bit for bit outside the union
-        of the two lesion masks.
+        A dict of
 
-        Of "stroke" also ``side`` int, 0 none, 1 left, 2 right, 3 both; ``infarct_size`` int, 0
-        none, 1 small to 4 very large, and ``territory`` int, 0 none, else a place in
-        ``ct_world.TERRITORIES`` counted from 1, both of the larger infarct; ``territory_mask``
-        uint8 (s, size, size), the territory of each voxel of the brain, 0 elsewhere;
-        ``region_mask`` bool, the territories that hold an infarct.
+        - ``image`` float32 (s, size, size, 1) in [0, 1];
+        - ``label`` int, 1 with a finding;
+        - ``lesion_mask`` bool (s, size, size), the voxels at least half filled by brain tissue (or
+          lung), more than a quarter of it with the finding. It is empty without a finding, and
+          below 64 pixels also where an infarct is too small for that;
+        - ``counterfactual``, the same scan of the same body without its finding, or with the one
+          drawn for this index;
+        - ``counterfactual_lesion_mask``;
+        - ``factors``, a dict of named numbers, in which the finding belongs to the pair's diseased
+          member, and is the larger of two infarcts.
 
-        Of "lung" also ``grade`` int, 0 to 4; ``lung_mask`` bool, the lungs with their vessels and
-        with what ground glass fills.
+        The pair is equal bit for bit outside the union of the two lesion masks.
+
+        Heads ("stroke") also have
+
+        - ``side`` int, 0 none, 1 left, 2 right, 3 both;
+        - ``infarct_size`` int, of the larger infarct, 0 none, 1 small to 4 very large;
+        - ``territory`` int, of the larger infarct, 0 none, else its place in ``TERRITORIES``
+          counted from 1;
+        - ``territory_mask`` uint8 (s, size, size), the territory of each voxel of the brain, 0
+          elsewhere;
+        - ``region_mask`` bool, the territories that hold an infarct.
+
+        Chests ("lung") also have
+
+        - ``grade`` int, 0 to 4;
+        - ``lung_mask`` bool, the lungs with their vessels and their ground glass.
 
     Raises:
         InputError: an argument is out of its range.

@@ -99,7 +99,7 @@ def paint_neck(scene: Scene, skin: Skin, anatomy: Anatomy, frame: Frame) -> Scen
 
 
 def paint_face(scene: Scene, skin: Skin, relief: Cover, anatomy: Anatomy, frame: Frame) -> Scene:
-    """Skull and face in the light that ``relief`` tells, without features."""
+    """Skull and face in the light of ``relief``, without features."""
     return paint(scene, face_cover(anatomy, frame), _lit(skin.tone, relief))
 
 

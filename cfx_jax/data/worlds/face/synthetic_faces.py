@@ -69,7 +69,7 @@ def draw(
         seed: the world; pictures of different seeds are independent.
         index: the picture's number, 0 or more.
         size: side in pixels, at least 32.
-        attribute: the one that the label tells and the counterfactual turns: "smiling", "young",
+        attribute: the one that the label names and the counterfactual turns: "smiling", "young",
             "male", "no_beard", "black_hair", "bangs" or "heavy_makeup".
         prevalence: share of pictures with the attribute in [0, 1].
         severity: above 0; factor on the smiles' intensity. At 1, ``resnet_small`` after 300 steps
@@ -83,14 +83,20 @@ def draw(
             4.4) train their biased classifier. None is no bond, as 0.
 
     Returns:
-        A dict of ``image`` float32 (size, size, 3) in [0, 1]; ``label`` int, 1 where the face has
-        the attribute; ``attributes`` int (7,), 1 where it has each of ``ATTRIBUTES``;
-        ``counterfactual``, the same photograph of the same face with the attribute turned;
-        ``counterfactual_attributes``; ``lesion_mask`` bool (size, size), the pixels that having the
-        attribute changes by more than 0.02 in a colour, empty for a face without it;
-        ``counterfactual_lesion_mask``, the same of the counterfactual; ``factors``, a dict of named
-        numbers, among them ``mouth_smile``, the smile's intensity, and ``skin_age`` in years. The
-        pair is equal bit for bit outside the union of the two masks.
+        A dict of
+
+        - ``image`` float32 (size, size, 3) in [0, 1];
+        - ``label`` int, 1 where the face has the attribute;
+        - ``attributes`` int (7,), 1 where it has each of ``ATTRIBUTES``;
+        - ``counterfactual``, the same photograph of the same face with the attribute turned;
+        - ``counterfactual_attributes``;
+        - ``lesion_mask`` bool (size, size), the pixels that having the attribute changes by more
+          than 0.02 in a colour, empty for a face without it;
+        - ``counterfactual_lesion_mask``, the same of the counterfactual;
+        - ``factors``, a dict of named numbers, among them ``mouth_smile``, the smile's intensity,
+          and ``skin_age`` in years.
+
+        The pair is equal bit for bit outside the union of the two masks.
 
         All other attributes are independent of the label, but for gender's bond with "no_beard" and
         "heavy_makeup": 45 in 100 men and no woman have a beard, 55 in 100 women and no man heavy
@@ -140,7 +146,7 @@ class SyntheticFaces(DrawnSource):
         num_images: how many, at least 1.
         size: side in pixels, at least 32.
         seed: the world.
-        attribute: the one that the label tells; see :func:`draw`.
+        attribute: the one that the label names; see :func:`draw`.
         prevalence: share of pictures with the attribute in [0, 1].
         severity: above 0; see :func:`draw`.
         confounder: strength in [0, 1] of the bond between the attribute and gender, or None; see

@@ -31,6 +31,6 @@ def sample_places(
 
 
 def is_free(anatomy: Anatomy, places: Float[np.ndarray, "n 2"]) -> np.ndarray:
-    """Tells whether each position is inside the field of view and off the optic disc."""
+    """Whether each position is inside the field of view and off the optic disc."""
     off_disc = np.hypot(*(places - anatomy.disc).T) > anatomy.disc_radius + 0.07
     return off_disc & (np.hypot(*places.T) < FARTHEST)

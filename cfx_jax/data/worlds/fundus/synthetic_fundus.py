@@ -90,16 +90,24 @@ def draw(
             the others have mild forms of the same faults; at 0 none has any.
 
     Returns:
-        A dict of ``image`` float32 (size, size, 3) in [0, 1]; ``label`` int, 1 = DR; ``gradable``
-        int, 1 where the picture can be graded; ``lesion_mask`` bool (size, size), the pixels that
-        lesions change by more than 0.02 in any channel of the same picture without faults, empty
-        for a healthy one; ``eye_mask`` bool, the pixels that show any of the eye;
-        ``counterfactual``, the same photograph of the same eye without its lesions, or for a
-        healthy one with those drawn for this index; ``counterfactual_lesion_mask``;
-        ``confounder_mask`` bool, the planted mark; ``factors``, a dict of named numbers, in which
-        the stage and the numbers of lesions describe the pair's diseased member. The pair is equal
-        bit for bit outside the union of the two lesion masks where the picture has no fault;
-        defocus carries lesions beyond their masks, and a displaced field may leave none in sight.
+        A dict of
+
+        - ``image`` float32 (size, size, 3) in [0, 1];
+        - ``label`` int, 1 = DR;
+        - ``gradable`` int, 1 where the picture can be graded;
+        - ``lesion_mask`` bool (size, size), the pixels that lesions change by more than 0.02 in any
+          channel of the same picture without faults, empty for a healthy one;
+        - ``eye_mask`` bool, the pixels that show any of the eye;
+        - ``counterfactual``, the same photograph of the same eye without its lesions, or for a
+          healthy one with those drawn for this index;
+        - ``counterfactual_lesion_mask``;
+        - ``confounder_mask`` bool, the planted mark;
+        - ``factors``, a dict of named numbers, in which the stage and the numbers of lesions
+          describe the pair's diseased member.
+
+        The pair is equal bit for bit outside the union of the two lesion masks where the picture
+        has no fault; defocus carries lesions beyond their masks, and a displaced field may leave
+        none in sight.
 
     Raises:
         InputError: an argument is out of its range.
@@ -144,7 +152,7 @@ def draw(
 
 
 def gradable_of(seed: int, index: int, *, ungradable: float) -> int:
-    """Tells whether one picture can be graded, 1 or 0, without drawing it."""
+    """Whether one picture can be graded, 1 or 0, without drawing it."""
     return int(stream(seed, index, _QUALITY).random() >= ungradable)
 
 

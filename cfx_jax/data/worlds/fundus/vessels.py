@@ -83,7 +83,7 @@ def _level(
 ) -> Level:
     """Cuts each curve into joined pieces whose widths fall to half.
 
-    ``trunk`` tells whose offspring each is.
+    ``trunk`` is the parent of each.
     """
     step = (POINTS - 1) // pieces
     cut = [curves[:, i * step : (i + 1) * step + 1] for i in range(pieces)]

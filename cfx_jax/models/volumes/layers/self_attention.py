@@ -2,9 +2,11 @@
 
 Zhang et al. 2019, "Self-Attention Generative Adversarial Networks", equations 1 to 3.
 
-Deviations: no spectral norm, which belongs to their adversarial training; the values keep all
-channels, as in most re-implementations, where the paper takes an eighth of them and maps the sum
-back.
+Deviations:
+
+- There is no spectral norm, which belongs to their adversarial training.
+- The values keep all channels, as in most re-implementations, where the paper takes an eighth of
+  them and maps the sum back.
 """
 
 import jax

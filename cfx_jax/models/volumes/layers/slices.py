@@ -14,10 +14,10 @@ from cfx_jax.errors import InputError
 from cfx_jax.models.layers.checks import SMALLEST_SIDE
 
 Split = Literal["whole", "halves"]
-"""What a network of the plane sees at a time: a whole slice, or one of its halves."""
+"""The input of a network of the plane: a whole slice, or one of its halves."""
 
 PARTS = {"whole": 1, "halves": 2}
-"""How many images a slice becomes."""
+"""The number of images that a slice becomes."""
 
 
 def check_volumes(

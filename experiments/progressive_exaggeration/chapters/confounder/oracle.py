@@ -39,8 +39,8 @@ def train_oracle(study: LabelStudy, known: Data, explained: Explained) -> Networ
 
     Args:
         study: names the training, which is the second classifier's.
-        known: the images with the labels that the oracle is to know; the confounder is the
-            explained one, and drawings are balanced by it.
+        known: the images with the labels that the oracle learns; the confounder is the explained
+            one, and drawings are balanced by it.
         explained: pairs of an explained label and its explainer, which draws.
     """
     parts = (

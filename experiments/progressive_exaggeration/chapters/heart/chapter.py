@@ -109,7 +109,7 @@ class Heart(NamedTuple):
         yield "table_heart_segmentation", tables.dice_table(self.hearts.dice), captions.DICE
 
     def _references(self) -> dict[str, tuple[float, float]]:
-        """By measure, the mean true size of normal and of enlarged hearts among the test images."""
+        """The mean true size of normal and of enlarged hearts among the test images, by measure."""
         test = self.subject.data.test.images
         return {
             name: (

@@ -10,7 +10,7 @@ from cfx_jax.metrics import HeartSize, heart_size
 from experiments.shared import ImageSet
 
 ORGANS = ("lungs", "heart")
-"""In the order of the classes of a pixel, after the background; the heart hides the lungs."""
+"""The organs in the order of a pixel's classes, after the background; the heart hides the lungs."""
 
 # A second lung is at least so large, as a share of the first; anything smaller is astray.
 _LEAST = 0.25

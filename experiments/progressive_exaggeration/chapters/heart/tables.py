@@ -24,7 +24,7 @@ from experiments.progressive_exaggeration.chapters.heart.size_statistics import 
 from experiments.shared import Table
 
 AllSeries = Mapping[tuple[str, str], Series]
-"""By way of finding the heart and measure of its size, without gaps."""
+"""The series by way of finding the heart and measure of its size, without gaps."""
 
 MEASURES = HeartSize._fields
 
