@@ -117,9 +117,9 @@ def lp_ball_in_box(
     _check_arguments(center, radius, p, lower, upper, projection)
     center = jnp.asarray(center)  # of a NumPy array the values would be compiled in
     # All is computed in one dimension: along a last axis of three colours no loop of a CPU works on
-    # several numbers at once. The barrier keeps the mask's repetition out of these loops.
+    # several numbers at once.
     flat_center = center.reshape(-1)  # (h, w, c) -> (d,)
-    allowed = lax.optimization_barrier(_broadcast_mask(mask, center).reshape(-1))
+    allowed = _flat_mask(mask, center)
     info = jnp.finfo(center.dtype)
     # So that neither the radius nor its reciprocal is subnormal; no image in a box can tell the
     # difference.
@@ -184,11 +184,12 @@ def _inside(values: np.ndarray, lower: float, upper: float) -> bool:
     return bool(np.isfinite(values).all() and (values >= lower).all() and (values <= upper).all())
 
 
-def _broadcast_mask(
+def _flat_mask(
     mask: Bool[Array, "*mask"] | None, center: Float[Array, "*shape"]
-) -> Bool[Array, "*shape"]:
+) -> Bool[Array, " d"]:
+    """The mask of every number of the centre, in one dimension."""
     if mask is None:
-        return jnp.ones(center.shape, bool)
+        return jnp.ones(center.size, bool)
     check_array(mask, name="mask")
     mask = jnp.asarray(mask)
     if mask.dtype != bool:
@@ -202,7 +203,8 @@ def _broadcast_mask(
             f"mask: expected shape {center.shape} or {center.shape[:-1]} like the image, got"
             f" {mask.shape}"
         )
-    return jnp.broadcast_to(mask, center.shape)
+    # The barrier keeps the repetition over colours out of the loops that read the mask.
+    return lax.optimization_barrier(jnp.broadcast_to(mask, center.shape).reshape(-1))
 
 
 def _project_magnitudes(
