@@ -219,8 +219,8 @@ def test_damaged_folders(tmp_path):
     wrong = {"method": ["magic", 3], "networks": [[["SingleAE", {}]], [], {}, None]}
     wrong |= {"classes": ["ab", [0, 1], None], "sides": [[["a"], ["b"]], [[0]], 3]}
     wrong |= {"shape": ["abc", [8, 8], ["a", 8, 1], {}]}
-    for name, value in [(name, value) for name in wrong for value in wrong[name]]:
-        (folder / "generator.json").write_text(json.dumps(facts | {name: value}))
+    for wrong_facts in ({name: value} for name in wrong for value in wrong[name]):
+        (folder / "generator.json").write_text(json.dumps(facts | wrong_facts))
         with pytest.raises(InputError, match="is damaged"):
             load_generator(folder)
     (folder / "generator.json").write_text(json.dumps(facts))
