@@ -20,7 +20,8 @@ from jaxtyping import Float
 
 from cfx_jax.errors import InputError, reason_of
 from cfx_jax.explain.explanation import ByName, Explanation
-from cfx_jax.explain.run_manifest import Run, run_of_json
+from cfx_jax.explain.generator_methods import ALL_METHODS
+from cfx_jax.explain.run_manifest import Run, check_version, run_of_json
 from cfx_jax.files import parse_json, read_json, replacing, sweep, write_text
 from cfx_jax.locks import locked
 
@@ -206,12 +207,19 @@ def stored_run(folder: Path) -> Run | None:
     """
     if not (folder / RUN).exists():
         return None
+    facts = read_json(folder / RUN, advice=_AGAIN)
+    check_version(facts)
     try:
-        return run_of_json(read_json(folder / RUN, advice=_AGAIN))
-    except InputError:
-        raise
+        run = run_of_json(facts)
     except (TypeError, KeyError, ValueError) as error:
         raise InputError(f"'{folder / RUN}' is damaged ({reason_of(error)}): {_AGAIN}") from error
+    unknown = [name for name in run.methods if name not in ALL_METHODS]
+    if unknown:
+        raise InputError(
+            f"'{folder / RUN}': expected methods that this version of cfx-jax has, got"
+            f" {unknown[0]!r}: {_AGAIN}"
+        )
+    return run
 
 
 def open_store(folder: Path, run: Run, *, replace: bool = False) -> Store:

@@ -14,6 +14,7 @@ from jax.sharding import Mesh
 from jaxtyping import Float
 
 import cfx_jax
+from cfx_jax.checks import check_count
 from cfx_jax.errors import InputError
 from cfx_jax.explain.settings import Settings
 
@@ -118,6 +119,22 @@ class Run:
         return json.dumps({"format": _FORMAT, **asdict(self)}, indent=1)
 
 
+def check_version(facts: dict[str, Any]) -> None:
+    """Checks that ``Run.to_json`` of this version of the library wrote a text.
+
+    Args:
+        facts: the object of the text.
+
+    Raises:
+        InputError: another version wrote it.
+    """
+    if facts.get("format") != _FORMAT:
+        raise InputError(
+            "expected explanations of this version of cfx-jax, got those of another: explain the"
+            " images again, with --replace"
+        )
+
+
 def run_of_json(facts: dict[str, Any]) -> Run:
     """The run that ``Run.to_json`` wrote.
 
@@ -125,17 +142,46 @@ def run_of_json(facts: dict[str, Any]) -> Run:
         facts: the object of the text.
 
     Raises:
-        InputError: it is of another version of this library.
+        ValueError, TypeError, KeyError: a fact is missing, unknown or of another kind.
     """
-    if facts.pop("format", None) != _FORMAT:
-        raise InputError(
-            "expected explanations of this version of cfx-jax, got those of another: explain the"
-            " images again, with --replace"
-        )
-    settings = {name: _frozen(value) for name, value in facts.pop("settings").items()}
-    return Run(
-        settings=Settings(**settings), **{name: _frozen(value) for name, value in facts.items()}
+    facts = {name: value for name, value in facts.items() if name != "format"}
+    settings = facts.pop("settings")
+    _check_kind(settings, dict, "settings")
+    run = Run(
+        settings=Settings(**{name: _frozen(value) for name, value in settings.items()}),
+        **{name: _frozen(value) for name, value in facts.items()},
     )
+    _check_kinds(run)
+    return run
+
+
+def _check_kinds(run: Run) -> None:
+    """Checks the facts of a text that may have been written by hand.
+
+    Raises:
+        ValueError: naming a fact of another kind than ``Run`` has.
+    """
+    for name in ("names", "labels", "classes", "methods", "warnings", "notes", "skipped"):
+        _check_kind(getattr(run, name), tuple, name)
+        for text in getattr(run, name):
+            _check_kind(text, str, name)
+    for name in ("shape", "key"):
+        _check_kind(getattr(run, name), tuple, name)
+        for number in getattr(run, name):
+            _check_kind(number, int, name)
+    for name, kind in {"first": dict, "extra": dict, "made": str, "matmul_precision": str}.items():
+        _check_kind(getattr(run, name), kind, name)
+    check_count(run.batch_size, name="batch_size")
+    num_labels = len(run.labels)
+    if not run.names or len(run.classes) < 2 or num_labels not in (0, len(run.names)):
+        raise ValueError("names, labels or classes of another number")
+    if len(run.shape) != 3 or min(run.shape) < 1:
+        raise ValueError(f"no shape of images: {run.shape}")
+
+
+def _check_kind(value: object, kind: type, name: str) -> None:
+    if not isinstance(value, kind):
+        raise ValueError(f"{name} of another kind: {value!r}")
 
 
 def first_facts(

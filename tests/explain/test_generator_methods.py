@@ -216,8 +216,11 @@ def test_folders_without_a_generator(tmp_path):
 def test_damaged_folders(tmp_path):
     folder = save_generator(tmp_path, generator("syce"))
     facts = json.loads((folder / "generator.json").read_text())
-    for name, value in {"method": "magic", "networks": [["SingleAE", {}]]}.items():
-        (folder / "generator.json").write_text(json.dumps(facts | {name: value}))
+    wrong = {"method": ["magic", 3], "networks": [[["SingleAE", {}]], [], {}, None]}
+    wrong |= {"classes": ["ab", [0, 1], None], "sides": [[["a"], ["b"]], [[0]], 3]}
+    wrong |= {"shape": ["abc", [8, 8], ["a", 8, 1], {}]}
+    for wrong_facts in ({name: value} for name in wrong for value in wrong[name]):
+        (folder / "generator.json").write_text(json.dumps(facts | wrong_facts))
         with pytest.raises(InputError, match="is damaged"):
             load_generator(folder)
     (folder / "generator.json").write_text(json.dumps(facts))

@@ -76,6 +76,17 @@ def test_a_result_ends_an_earlier_skip(store):
     assert store.find_results() == ([0, 1, 2, 3], {})
 
 
+WRONG = [
+    *((name, None) for name in ("names", "labels", "classes", "methods", "settings", "notes")),
+    *(("names", value) for value in (3, "x", [], {}, [["a"]])),
+    *(("classes", value) for value in ([], ["a"], {"a": "b"})),
+    *(("shape", value) for value in (3, [8], [8, 8, 0], ["a", "b", "c"])),
+    *(("skipped", 3), ("warnings", [["a"]]), ("first", 3), ("key", "x"), ("batch_size", 0)),
+    *(("labels", ["a"]), ("settings", {"p": 2, "radius": "x", "largest_radius": 1})),
+]
+"""Facts of another kind than a run has, as an edit by hand may leave them."""
+
+
 def test_damaged_files_are_named(store, tmp_path):
     (path,) = (tmp_path / "images").rglob("000002_*.npz")
     path.write_bytes(path.read_bytes()[:-40])
@@ -87,6 +98,11 @@ def test_damaged_files_are_named(store, tmp_path):
         (json.dumps(facts | {"format": 1}), "got those of another"),
         (json.dumps({"format": 2, "settings": {}}), "is damaged"),
         (json.dumps({name: facts[name] for name in facts if name != "shape"}), "is damaged"),
+        *(
+            (json.dumps(facts | {name: value}), r"run.json' is damaged \(.*: explain the images")
+            for name, value in WRONG
+        ),
+        (json.dumps(facts | {"methods": ["lime"]}), "that this version of cfx-jax has, got 'lime'"),
     ):
         (tmp_path / "run.json").write_text(content)
         with pytest.raises(InputError, match=message):

@@ -19,7 +19,7 @@ from flax import nnx
 
 from cfx_jax.errors import InputError
 from cfx_jax.explain.trained.fingerprints import Fingerprint, check_same_model, take_fingerprint
-from cfx_jax.explain.trained.storage import read_trained, write_trained
+from cfx_jax.explain.trained.storage import check_facts, read_trained, write_trained
 from cfx_jax.models import arrays_of, rebuild
 from cfx_jax.objectives import Classifier
 
@@ -152,6 +152,10 @@ def load_generator(folder: str | os.PathLike[str]) -> TrainedGenerator:
         InputError: no generator there, a training that is not finished, or damaged files.
     """
     with read_trained(folder, _NAME, made_by="cfx train") as (facts, arrays):
+        side_0, side_1 = facts["sides"]
+        check_facts(facts | {"sides": [*side_0, *side_1]}, texts=["classes"], numbers=["sides"])
+        if not facts["networks"]:
+            raise ValueError("no networks")
         return TrainedGenerator(
             method=_known_method(facts["method"]),
             networks=[
@@ -159,7 +163,7 @@ def load_generator(folder: str | os.PathLike[str]) -> TrainedGenerator:
                 for number, (name, options) in enumerate(facts["networks"])
             ],
             classes=tuple(facts["classes"]),
-            sides=(tuple(facts["sides"][0]), tuple(facts["sides"][1])),
+            sides=(tuple(side_0), tuple(side_1)),
             shape=tuple(facts["shape"]),
             model=facts["model"],
             fingerprint=Fingerprint(arrays["probes"], arrays["logits"]),

@@ -17,7 +17,7 @@ from jaxtyping import Float
 
 from cfx_jax.adapters import trainable
 from cfx_jax.explain.trained.fingerprints import Fingerprint, check_same_model, take_fingerprint
-from cfx_jax.explain.trained.storage import read_trained, write_trained
+from cfx_jax.explain.trained.storage import check_facts, read_trained, write_trained
 from cfx_jax.models import calibrated, ensemble
 from cfx_jax.objectives import Classifier
 
@@ -100,6 +100,7 @@ def load_sibling(folder: str | os.PathLike[str]) -> Sibling:
         InputError: no sibling there, a training that is not finished, or damaged files.
     """
     with read_trained(folder, _NAME, made_by="cfx train trades") as (facts, arrays):
+        check_facts(facts, texts=["parameters"], numbers=["temperatures"])
         names = facts["parameters"]
         return Sibling(
             {name: arrays[f"parameter {place}"] for place, name in enumerate(names)},

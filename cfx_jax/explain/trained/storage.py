@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,26 @@ def write_trained(
     wait_for_all(f"{name} is written")
     wait_for_file(file_of_facts)
     return folder
+
+
+def check_facts(facts: dict[str, Any], *, texts: Sequence[str], numbers: Sequence[str]) -> None:
+    """Checks facts that may have been written by hand.
+
+    Args:
+        facts: of ``read_trained``, with the ``shape`` of the images.
+        texts: names of the lists of texts among them.
+        numbers: names of the lists of numbers.
+
+    Raises:
+        ValueError: naming one of another kind.
+    """
+    for names, kind in ((texts, str), ((*numbers, "shape"), int | float)):
+        for name in names:
+            values = facts[name]
+            if not isinstance(values, list) or not all(isinstance(one, kind) for one in values):
+                raise ValueError(f"{name} of another kind: {values!r}")
+    if len(facts["shape"]) != 3:
+        raise ValueError(f"no shape of images: {facts['shape']}")
 
 
 @contextmanager
