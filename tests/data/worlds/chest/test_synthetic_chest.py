@@ -64,7 +64,7 @@ def test_an_item_is_a_function_of_seed_and_index():
 
 
 def test_pair_is_equal_bit_for_bit_outside_the_finding_and_differs_noticeably_inside():
-    for item in ITEMS + HEARTS:
+    for item in (*ITEMS, *HEARTS):
         changed = item["lesion_mask"] | item["counterfactual_lesion_mask"]
         np.testing.assert_array_equal(item["image"][~changed], item["counterfactual"][~changed])
         assert (np.abs(item["image"] - item["counterfactual"])[changed] > 0.02).all()
