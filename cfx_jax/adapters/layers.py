@@ -1,7 +1,7 @@
 """The layers of a model while it runs: their names, their values, and what is added to them.
 
 A model shows each layer's value to a *visit*, a function ``(name, value) -> value`` whose result
-takes the value's place. PyTorch has hooks for this (``shown_layers`` of ``torch_callback.py``), and
+takes the value's place. PyTorch has hooks for this (``shown_layers`` of ``torch_modules.py``), and
 Flax Linen interceptors (``flax.py``). For Flax NNX, Equinox and Keras the ``__call__`` of a layer's
 class is exchanged while the model runs (``shown_calls``).
 """

@@ -29,7 +29,8 @@ from cfx_jax.adapters.adapted import Adapted
 from cfx_jax.adapters.fixed import Fixed
 from cfx_jax.adapters.inputs_outputs import Inputs, Outputs
 from cfx_jax.adapters.layers import Traced, Visit
-from cfx_jax.adapters.torch_callback import Network, called, convolutions_of, shown_layers
+from cfx_jax.adapters.torch_callback import Network, called
+from cfx_jax.adapters.torch_modules import convolutions_of, shown_layers
 from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError, import_extra
 

@@ -12,8 +12,7 @@ and the gradient computes that of a part anew.
 import itertools
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial, wraps
 from typing import Any, NamedTuple
 
@@ -23,6 +22,12 @@ from jax.tree_util import register_static
 from jaxtyping import Array, Float, Int
 
 from cfx_jax.adapters.layers import Calls, unknown_layer
+from cfx_jax.adapters.torch_modules import (
+    convolutions_of,
+    is_depthwise_on_cpu,
+    measured_graph,
+    shown_layers,
+)
 from cfx_jax.adapters.torch_relu import guided_relus
 from cfx_jax.errors import InputError, import_extra, reason_of
 
@@ -94,6 +99,7 @@ class Network:
     def __init__(self, module: Any, layered: Callable[[], Any] | None = None) -> None:
         self._torch = import_extra("torch", "PyTorch networks")
         self.module, self._layered = module, layered
+        self._channels_last = is_depthwise_on_cpu(self._torch, module)
         self._graphs: OrderedDict[int, _Graph] = OrderedDict()
         self._tickets = itertools.count(1)
         self._lock = threading.Lock()
@@ -174,7 +180,7 @@ class Network:
         """Looks at the results for inputs of these shapes, by passes of zeros."""
         if samples not in self._facts:
             zeros = [self._torch.zeros((1, *sample)) for sample in samples]
-            with _measured_graph(self._torch, self.module) as size:
+            with measured_graph(self._torch, self.module) as size:
                 results = called(self._run_recorded, zeros, images=f"images {(1, *samples[0])}")
             shapes = tuple(tuple(result.shape) for result in results)
             if shapes[0][:1] != (1,):
@@ -297,11 +303,21 @@ class Network:
     def _run(self, *inputs: Any) -> list[Any]:
         facts = self._facts.get(tuple(tuple(tensor.shape[1:]) for tensor in inputs))
         if facts is None or facts.takes_batches or len(inputs[0]) == 1:
-            return self._results(*inputs)
+            return self._results_in_order(*inputs)
         images = zip(*inputs, strict=True)
         return self._joined(
-            [self._results(*(tensor[None] for tensor in image)) for image in images]
+            [self._results_in_order(*(tensor[None] for tensor in image)) for image in images]
         )
+
+    def _results_in_order(self, images: Any, *shift: Any) -> list[Any]:
+        """The results for images whose channels lie last in memory, where that is quicker."""
+        if self._channels_last and images.ndim == 4:
+            try:
+                last = self._torch.channels_last
+                return self._results(images.contiguous(memory_format=last), *shift)
+            except RuntimeError:  # a network that asks for one order, such as by ``view``
+                self._channels_last = False
+        return self._results(images, *shift)
 
     def _results(self, *inputs: Any) -> list[Any]:
         return [self._run_module(self.module, *inputs)]
@@ -366,68 +382,6 @@ class _Guided(Network):
                 " got one that runs none (of TorchScript they are not seen): take the gradient"
             )
         return results
-
-
-class _Size:
-    """How many bytes a graph holds."""
-
-    bytes = 0
-
-
-@contextmanager
-def _measured_graph(torch: Any, module: Any) -> Iterator[_Size]:
-    """Counts what a graph keeps beside the network's weights, while the context lasts."""
-    size = _Size()
-    counted = {place for place, _ in map(_memory, (*module.parameters(), *module.buffers()))}
-
-    def count(tensor: Any) -> Any:
-        place, num_bytes = _memory(tensor)
-        if place not in counted:
-            counted.add(place)
-            size.bytes += num_bytes
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
-        yield size
-
-
-def _memory(tensor: Any) -> tuple[int, int]:
-    """The place of a tensor's values in memory, and their size in bytes.
-
-    Both are 0 of a tensor without such a place: a sparse one, or one within ``torch.func``.
-    """
-    try:
-        storage = tensor.untyped_storage()
-        return storage.data_ptr(), storage.nbytes()
-    except (NotImplementedError, RuntimeError):
-        return 0, 0
-
-
-def convolutions_of(torch: Any, module: Any) -> frozenset[str]:
-    """Names of the convolutions and batch norms of images, whose values are ``(n, f, fh, fw)``."""
-    kinds = (torch.nn.Conv2d, torch.nn.BatchNorm2d)
-    return frozenset(name for name, part in module.named_modules() if isinstance(part, kinds))
-
-
-@contextmanager
-def shown_layers(torch: Any, module: Any, visit: Callable[[str, Any], Any]) -> Iterator[None]:
-    """Shows the values of the layers in this thread, while the context lasts."""
-    thread = threading.get_ident()
-
-    def hook(name: str, _module: Any, _arguments: Any, value: Any) -> Any:
-        is_real = isinstance(value, torch.Tensor) and value.is_floating_point()
-        return visit(name, value) if is_real and threading.get_ident() == thread else None
-
-    handles = [
-        layer.register_forward_hook(partial(hook, name))
-        for name, layer in module.named_modules()
-        if name
-    ]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _pass(network: Network, *inputs: Float[Array, "n ..."]) -> tuple[Array, ...]:

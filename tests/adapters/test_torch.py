@@ -115,6 +115,35 @@ def test_a_batch_whose_graph_is_too_large_is_computed_in_parts(network, monkeypa
     np.testing.assert_allclose(jax.vmap(classifier)(images), logits, atol=1e-5)
 
 
+@pytest.mark.parametrize("end", ["reshape", "view"])
+def test_depthwise_networks_have_pytorchs_values_and_gradients(end):
+    """Images have channels last in memory, unless the network raises an error of that order."""
+
+    class Depthwise(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first = torch.nn.Conv2d(3, 6, 3, padding=1)
+            self.depthwise = torch.nn.Conv2d(6, 6, 3, padding=1, groups=6)
+            self.last = torch.nn.Linear(384, 3)
+
+        def forward(self, images):
+            maps = torch.nn.functional.gelu(self.depthwise(self.first(images)))
+            return self.last(getattr(maps, end)(len(images), -1))
+
+    torch.manual_seed(1)
+    network, orders = Depthwise(), []
+    classifier = from_torch(network, inputs=INPUTS)
+    classifier.batched.module.first.register_forward_hook(
+        lambda _layer, given, _values: orders.append(given[0].is_contiguous())
+    )
+    slope = jax.grad(lambda image: jax.nn.log_softmax(classifier(image))[2])
+    gradients = jax.jit(jax.vmap(slope))(IMAGES)
+    assert orders[-1] == (end == "view")
+    logits, wanted = by_torch(network, IMAGES)
+    np.testing.assert_allclose(jax.vmap(classifier)(IMAGES), logits, atol=1e-5)
+    np.testing.assert_allclose(gradients, wanted, atol=1e-6)
+
+
 def test_integrated_gradients_are_those_of_captum(network, classifier):
     captum = pytest.importorskip("captum.attr")
     network.eval()
