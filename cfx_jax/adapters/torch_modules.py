@@ -1,4 +1,4 @@
-"""What is read from PyTorch modules: their convolutions, values of layers, the size of a graph."""
+"""Facts about PyTorch modules: their convolutions, the values of layers, the size of a graph."""
 
 import threading
 from collections.abc import Callable, Iterator

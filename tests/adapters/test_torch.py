@@ -38,7 +38,7 @@ def by_torch(network, images):
     network = network.eval()
     values = torch.tensor(images).requires_grad_()
     normalised = (values - torch.tensor(MEAN)) / torch.tensor(STD)
-    logits = network(normalised.permute(0, 3, 1, 2))
+    logits = network(normalised.permute(0, 3, 1, 2).contiguous())
     torch.log_softmax(logits, 1)[:, 2].sum().backward()
     network.train()
     return logits.detach().numpy(), values.grad.numpy()
