@@ -183,7 +183,7 @@ class _Programs(NamedTuple):
 
 @lru_cache(maxsize=8)
 def _programs(mesh: Mesh) -> _Programs:
-    sharding = parallel.spread(mesh)
+    sharding = parallel.batch_sharding(mesh)
     start = jax.jit(_start, out_shardings=sharding)
     step = jax.jit(_step, static_argnums=1, donate_argnums=4, out_shardings=sharding)
     return _Programs(start, step, sharding)

@@ -28,6 +28,7 @@ from cfx_jax.parallel.progress import tell as tell
 from cfx_jax.parallel.progress import tell_memory as tell_memory
 from cfx_jax.parallel.progress import tell_stage as tell_stage
 from cfx_jax.parallel.sharding import AXIS as AXIS
+from cfx_jax.parallel.sharding import batch_sharding as batch_sharding
 from cfx_jax.parallel.sharding import data_mesh as data_mesh
 from cfx_jax.parallel.sharding import gather as gather
 from cfx_jax.parallel.sharding import is_local as is_local
@@ -36,7 +37,6 @@ from cfx_jax.parallel.sharding import num_examples as num_examples
 from cfx_jax.parallel.sharding import replicate as replicate
 from cfx_jax.parallel.sharding import shard as shard
 from cfx_jax.parallel.sharding import shard_local as shard_local
-from cfx_jax.parallel.sharding import spread as spread
 from cfx_jax.parallel.start import DISTRIBUTED_HELP as DISTRIBUTED_HELP
 from cfx_jax.parallel.start import start_distributed as start_distributed
 from cfx_jax.parallel.start import start_from_arguments as start_from_arguments

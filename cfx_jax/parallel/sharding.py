@@ -42,7 +42,7 @@ def replicate(tree: Any, mesh: Mesh) -> Any:
     return jax.tree.map(lambda leaf: _place(leaf, NamedSharding(mesh, PartitionSpec())), tree)
 
 
-def spread(mesh: Mesh) -> NamedSharding:
+def batch_sharding(mesh: Mesh) -> NamedSharding:
     """The sharding of arrays whose leading axis is spread over the devices of a mesh.
 
     Args:
@@ -69,7 +69,7 @@ def shard(tree: Any, mesh: Mesh) -> Any:
             f"shard: expected a multiple of {mesh.size} devices, got {length} examples: pad the"
             " batch"
         )
-    return jax.tree.map(lambda leaf: _place(leaf, spread(mesh)), tree)
+    return jax.tree.map(lambda leaf: _place(leaf, batch_sharding(mesh)), tree)
 
 
 def shard_local(tree: Any, mesh: Mesh) -> Any:
@@ -77,7 +77,7 @@ def shard_local(tree: Any, mesh: Mesh) -> Any:
 
     A grain pipeline that is sharded by process loads such parts.
     """
-    sharding = spread(mesh)
+    sharding = batch_sharding(mesh)
     return jax.tree.map(
         lambda leaf: jax.make_array_from_process_local_data(sharding, np.asarray(leaf)), tree
     )
