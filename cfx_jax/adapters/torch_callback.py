@@ -212,7 +212,7 @@ class Network:
     @_in_one_line
     def forward(self, samples: tuple[Shape, ...], _context: Any, out: Any, *arrays: Any) -> None:
         """Writes the results of a batch."""
-        self._write(out, self._results_in_parts(self._inputs(samples, arrays)))
+        self._write(out, self._results_in_parts(samples, self._inputs(samples, arrays)))
 
     @_in_one_line
     def forward_for_gradient(
@@ -220,8 +220,8 @@ class Network:
     ) -> None:
         """Writes the results of a batch and a ticket, by which the gradient finds the graph."""
         inputs = self._inputs(samples, arrays)
-        if len(self._parts(inputs)) > 1:
-            self._write(out[0], self._results_in_parts(inputs))
+        if len(self._parts(samples, inputs)) > 1:
+            self._write(out[0], self._results_in_parts(samples, inputs))
             self._torch.from_dlpack(out[1]).fill_(_NO_TICKET)
             return
         graph = self._graph(inputs)
@@ -263,20 +263,18 @@ class Network:
             ]
             return self._torch.autograd.grad(kept.results, kept.inputs, seen)
 
-        self._write(out, self._joined([gradients(part) for part in self._parts(inputs)]))
+        parts = self._parts(samples, inputs)
+        self._write(out, self._joined([gradients(part) for part in parts]))
 
-    def _results_in_parts(self, inputs: list[Any]) -> list[Any]:
+    def _results_in_parts(self, samples: tuple[Shape, ...], inputs: list[Any]) -> list[Any]:
         with self._torch.no_grad():
-            return self._joined(
-                [self._run(*(tensor[part] for tensor in inputs)) for part in self._parts(inputs)]
-            )
+            parts = self._parts(samples, inputs)
+            return self._joined([self._run(*(tensor[part] for tensor in inputs)) for part in parts])
 
-    def _parts(self, inputs: list[Any]) -> list[slice]:
+    def _parts(self, samples: tuple[Shape, ...], inputs: list[Any]) -> list[slice]:
         """The parts of a batch that are computed one after the other."""
-        facts = self._facts.get(tuple(tuple(tensor.shape[1:]) for tensor in inputs))
-        count = len(inputs[0])
-        size = count if facts is None else facts.most_images
-        return [slice(start, start + size) for start in range(0, max(count, 1), max(size, 1))]
+        count, size = len(inputs[0]), self._facts[samples].most_images
+        return [slice(start, start + size) for start in range(0, max(count, 1), size)]
 
     def _joined(self, parts: Sequence[Sequence[Any]]) -> list[Any]:
         """The results of all parts: of each kind one tensor."""

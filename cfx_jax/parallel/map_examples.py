@@ -128,16 +128,13 @@ def apply_to_examples(
     Args:
         function: ``example -> result`` of ONE example, such as a classifier. Its arrays are
             arguments of the program: equal functions with other arrays share one.
-        examples: a pytree whose leaves have a leading axis over examples.
-        batch_size: examples computed at once; None takes all. Changes nothing but memory and speed.
-        mesh: the devices; None takes all.
-        progress: prints the memory of a batch, and shows a bar over batches; a text is its label.
+        examples, batch_size, mesh, progress: as in ``map_examples``.
 
     Returns:
         The results as NumPy arrays with a leading axis over examples.
 
     Raises:
-        InputError: a batch size below 1, no examples, or leaves of different lengths.
+        InputError: as ``map_examples``.
 
     Example:
         >>> apply_to_examples(lambda image: image.sum(), np.ones((3, 2, 2, 1)), batch_size=2)

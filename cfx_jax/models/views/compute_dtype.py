@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from cfx_jax import array_types
 from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
 
@@ -63,6 +64,6 @@ def at_least_float32(tree: Any) -> Any:
 
     def widened(array: Any) -> Any:
         is_number = jnp.issubdtype(array.dtype, jnp.floating)
-        return array.astype(jnp.promote_types(array.dtype, jnp.float32)) if is_number else array
+        return array_types.at_least_float32(array) if is_number else array
 
     return jax.tree.map(widened, tree)
