@@ -3,11 +3,9 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from operator import itemgetter
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 from jax.extend.core import Jaxpr, Literal
@@ -36,38 +34,6 @@ def compiling_for(name: str) -> Iterator[None]:
         yield
     finally:
         _PLATFORM.reset(token)
-
-
-def scan_unroll() -> bool | int:
-    """The ``unroll`` of a short ``lax.scan`` whose body differentiates a convolution.
-
-    On a CPU the gradient of a convolution inside a compiled loop runs about ten times slower than
-    outside, so short loops are unrolled whole (True); elsewhere they stay loops (1).
-    """
-    return True if platform() == "cpu" else 1
-
-
-def short_scan(body: Callable[[Any, Any], tuple[Any, Any]], init: Any, xs: Any) -> tuple[Any, Any]:
-    """``lax.scan`` over few entries, written out on a CPU.
-
-    As with ``scan_unroll``; but of a single entry ``lax.scan`` makes a loop however it is told to
-    unroll.
-
-    Args:
-        body: ``(carry, x) -> (carry, y)``.
-        init: the first carry.
-        xs: a pytree of arrays with the same length, at least 1, along their first axis.
-
-    Returns:
-        The last carry, and the values stacked along a new first axis.
-    """
-    if platform() != "cpu":
-        return lax.scan(body, init, xs)
-    carry, values = init, []
-    for index in range(len(jax.tree.leaves(xs)[0])):
-        carry, value = body(carry, jax.tree.map(itemgetter(index), xs))
-        values.append(value)
-    return carry, jax.tree.map(lambda *leaves: jnp.stack(leaves), *values)
 
 
 def depthwise_as_products() -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cfx_jax.costs import describe_stage, describe_time, program_memory
-from cfx_jax.optimise import Problem, drive, gradient_descent
+from cfx_jax.optimise import Problem, gradient_descent, solve
 from cfx_jax.parallel import map_examples, tell_stage
 
 
@@ -68,11 +68,11 @@ def test_a_map_tells_the_memory_of_a_batch_once_and_compiles_as_without(compilat
     assert len(lines) == 1
 
 
-def test_a_search_tells_the_memory_of_a_step_once_and_compiles_as_without(compilations, capsys):
+def test_a_search_tells_the_memory_of_a_batch_once_and_compiles_as_without(compilations, capsys):
     starts = np.ones((6, 7), np.float32)
-    quiet = drive(descend, jnp.zeros(7), starts, batch_size=2)
+    quiet = solve(descend, jnp.zeros(7), starts, batch_size=2)
     before = len(compilations)
-    told = drive(descend, jnp.zeros(7), starts, batch_size=2, progress="descending")
+    told = solve(descend, jnp.zeros(7), starts, batch_size=2, progress="descending")
     assert len(compilations) == before
     np.testing.assert_array_equal(told.solution, quiet.solution)
     lines = re.findall(r"descending: a batch takes \d+\.\d\d GiB", capsys.readouterr().err)

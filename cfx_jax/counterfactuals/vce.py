@@ -212,7 +212,6 @@ def vce_batch(
     key: PRNGKeyArray | None = None,
     method: str = VCEProblem.method,
     mask_after_oracle: bool = VCEProblem.mask_after_oracle,
-    loop: str = "auto",
     batch_size: int | None = None,
     mesh: jax.sharding.Mesh | None = None,
     progress: bool | str = False,
@@ -228,7 +227,7 @@ def vce_batch(
         radius: one for all images, or one each.
         masks: one for each image, or None.
         key: image i starts from ``fold_in(key, i)``, whatever the batch; None starts at the images.
-        loop, batch_size, mesh, progress: as in ``optimise.solve``.
+        batch_size, mesh, progress: as in ``optimise.solve``.
 
     Returns:
         A ``Counterfactual`` of NumPy arrays with leading axis n.
@@ -263,7 +262,6 @@ def vce_batch(
         as_pytree(classifier),
         VCEExample(*fields),
         finish=_answer,
-        loop=loop,
         batch_size=batch_size,
         mesh=mesh,
         progress=progress,
