@@ -1,6 +1,8 @@
 """The settings that experiments share, with their texts for ``--help``."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from cfx_jax.checks import MAY_BE_NEGATIVE
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,6 @@ class ImagesConfig(ExperimentConfig):
     'folder', the folder that each lies in; 'column:NAME' of a table; or a pattern with one group
     that is searched for in the files' names, e.g. '(patient[0-9]+)'. Empty: a table's column group,
     or the slices of each volume."""
-    window: tuple[float, float] | None = None
+    window: tuple[float, float] | None = field(default=None, metadata=MAY_BE_NEGATIVE)
     """Centre and width of the values of one's own images that are shown, in the files' numbers.
     None: as the files say; 12 bits in files of 16 are found."""

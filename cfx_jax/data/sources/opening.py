@@ -41,6 +41,7 @@ def open_images(
     """Opens images as people have them: PNG, JPEG, TIFF, BMP, WebP, DICOM and NIfTI.
 
     Files are looked at, not decoded: only headers are read, and of volumes which slices are empty.
+    Of a TIFF file of several pages, and of an animation, the first picture is read.
 
     Args:
         paths: files, folders, zip archives, and tables as ``csv:FILE`` with the columns path, and
@@ -181,30 +182,41 @@ def _find_depth(files: Sequence[CollectedFile], remarks: Remarks) -> int | None:
 
 
 def _tell(files: Sequence[CollectedFile], names: Sequence[str], remarks: Remarks) -> None:
-    """Adds sentences on classes, volumes and what is left out."""
+    """Adds sentences on classes, volumes, files of several pictures and what is left out."""
     if files[0].label is not None:
-        counts = Counter[int]()
-        for file in files:
-            counts[file.label or 0] += len(file.contents.numbers)
-        shown = names[:_NAMED]
-        listed = ", ".join(f"{counts[label]} {name}" for label, name in enumerate(shown))
-        more = f" and {len(names) - len(shown)} classes more" if len(names) > len(shown) else ""
-        remarks.notes.append(f"Images of each class: {listed}{more}.")
+        remarks.notes.append(_classes_in_words(files, names))
     volumes = [file for file in files if file.contents.kind == "NIfTI"]
     if volumes:
-        slices, empty = (
-            sum(len(file.contents.numbers) for file in volumes),
-            sum(file.contents.num_empty for file in volumes),
-        )
-        ways = ", ".join(sorted({file.contents.stacked for file in volumes}))
+        remarks.notes.append(_volumes_in_words(volumes))
+    several = [file.name for file in files if file.contents.has_further]
+    if several:
         remarks.notes.append(
-            f"{len(volumes)} volumes give {slices} slices, {ways}; {empty} empty slices are left"
-            " out."
+            f"Files that hold several pictures: {len(several)} (TIFF pages or an animation), such"
+            f" as {several[0]}; the first picture of each is read."
         )
     if remarks.left_out:
         remarks.notes.append(f"Left out: {describe(remarks.left_out)}.")
     if remarks.skipped:
         remarks.notes.append(f"Skipped files: {len(remarks.skipped)}.")
+
+
+def _classes_in_words(files: Sequence[CollectedFile], names: Sequence[str]) -> str:
+    counts = Counter[int]()
+    for file in files:
+        counts[file.label or 0] += len(file.contents.numbers)
+    shown = names[:_NAMED]
+    listed = ", ".join(f"{counts[label]} {name}" for label, name in enumerate(shown))
+    more = f" and {len(names) - len(shown)} classes more" if len(names) > len(shown) else ""
+    return f"Images of each class: {listed}{more}."
+
+
+def _volumes_in_words(volumes: Sequence[CollectedFile]) -> str:
+    slices = sum(len(file.contents.numbers) for file in volumes)
+    empty = sum(file.contents.num_empty for file in volumes)
+    ways = ", ".join(sorted({file.contents.stacked for file in volumes}))
+    return (
+        f"{len(volumes)} volumes give {slices} slices, {ways}; {empty} empty slices are left out."
+    )
 
 
 def _check_size(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
