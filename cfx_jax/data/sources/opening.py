@@ -4,8 +4,10 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from numbers import Integral
 from pathlib import Path
 
+from cfx_jax.checks import check_choice
 from cfx_jax.data.display_window import Window, check_window
 from cfx_jax.data.sources.class_choice import find_labels, take_split_folders
 from cfx_jax.data.sources.collected_files import CollectedFile, Remarks
@@ -89,8 +91,7 @@ def open_images(
     """
     check_window(window)
     resized = _check_size(size)
-    if channels not in (None, 1, 3):
-        raise InputError(f"channels: expected 1 (grey) or 3 (colour), got {channels}")
+    check_choice(channels, (None, 1, 3), name="channels")
     remarks = Remarks()
     entries, has_masks = _list(paths, groups, remarks)
     files = collect_files(entries, remarks, window=window, progress=progress)
@@ -220,12 +221,13 @@ def _volumes_in_words(volumes: Sequence[CollectedFile]) -> str:
 
 
 def _check_size(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
-    pair = (size, size) if isinstance(size, int) else size
-    if pair is None:
+    if size is None:
         return None
-    if len(pair) != 2 or not all(1 <= side <= _LONGEST for side in pair):
+    pair = (size, size) if isinstance(size, Integral) else size
+    is_pair = isinstance(pair, Sequence) and len(pair) == 2
+    if not is_pair or not all(isinstance(n, Integral) and 1 <= n <= _LONGEST for n in pair):
         raise InputError(
-            f"size: expected a side or (height, width) of 1 to {_LONGEST} pixels, got {size}: give"
-            " e.g. 224"
+            f"size: expected a side or (height, width) of 1 to {_LONGEST} pixels, got {size!r}:"
+            " give e.g. 224"
         )
-    return pair[0], pair[1]
+    return int(pair[0]), int(pair[1])
