@@ -13,7 +13,7 @@ from cfx_jax.checks.classifiers import num_classes as num_classes
 from cfx_jax.checks.classifiers import number_of_logits as number_of_logits
 from cfx_jax.checks.configurations import MAY_BE_INFINITE as MAY_BE_INFINITE
 from cfx_jax.checks.configurations import MAY_BE_NEGATIVE as MAY_BE_NEGATIVE
-from cfx_jax.checks.configurations import check_numbers as check_numbers
+from cfx_jax.checks.configurations import check_configuration as check_configuration
 from cfx_jax.checks.images import check_array as check_array
 from cfx_jax.checks.images import check_dtype as check_dtype
 from cfx_jax.checks.images import check_image as check_image

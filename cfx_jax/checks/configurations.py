@@ -14,7 +14,7 @@ MAY_BE_NEGATIVE = {"may_be_negative": True}
 """Metadata of a field that takes numbers below 0."""
 
 
-def check_numbers(config: Any) -> None:
+def check_configuration(config: Any) -> None:
     """Checks the numbers of a configuration, those in nested ones and in tuples too.
 
     None is NaN, none is below 0, and none infinite, unless the metadata of its field say so
@@ -28,8 +28,8 @@ def check_numbers(config: Any) -> None:
 
     Example:
         >>> from cfx_jax.losses import ProgressiveWeights
-        >>> check_numbers(ProgressiveWeights(cycle=0.0))
-        >>> check_numbers(ProgressiveWeights(cycle=math.nan))
+        >>> check_configuration(ProgressiveWeights(cycle=0.0))
+        >>> check_configuration(ProgressiveWeights(cycle=math.nan))
         Traceback (most recent call last):
         cfx_jax.errors.InputError: cycle: expected a finite number of at least 0, got nan
     """

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 import cfx_jax.metrics
 import cfx_jax.report
 import experiments.shared
-from cfx_jax.checks import check_numbers
+from cfx_jax.checks import check_configuration
 from cfx_jax.files import write_text
 from cfx_jax.parallel import (
     check_same,
@@ -83,7 +83,7 @@ def run_experiment(
             same experiment with the same settings; or, of several processes of one run, one has
             other settings or other folders.
     """
-    check_numbers(config)
+    check_configuration(config)
     _check_one_run(config)
     folder = results_folder(name, config, presets)
     with alone(name, folder), _place_to_draw(folder) as place:

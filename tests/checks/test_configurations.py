@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from cfx_jax.checks import MAY_BE_INFINITE, MAY_BE_NEGATIVE, check_numbers
+from cfx_jax.checks import MAY_BE_INFINITE, MAY_BE_NEGATIVE, check_configuration
 from cfx_jax.errors import InputError
 
 
@@ -32,7 +32,7 @@ class Whole:
 
 
 def test_numbers_of_at_least_0_pass_and_what_is_no_number():
-    check_numbers(Whole())
+    check_configuration(Whole())
 
 
 @pytest.mark.parametrize(
@@ -50,4 +50,4 @@ def test_numbers_of_at_least_0_pass_and_what_is_no_number():
 )
 def test_another_number_is_named_by_its_path(change, message):
     with pytest.raises(InputError, match=message):
-        check_numbers(replace(Whole(), **change))
+        check_configuration(replace(Whole(), **change))

@@ -28,7 +28,7 @@ from flax import nnx
 from jax.sharding import Mesh
 from jaxtyping import Int, Num, PRNGKeyArray
 
-from cfx_jax.checks import InputError, check_choice, check_count, check_numbers
+from cfx_jax.checks import InputError, check_choice, check_configuration, check_count
 from cfx_jax.compilation import as_pytree
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import data_mesh, first_decides
@@ -217,7 +217,7 @@ def train(
     options = {"classifier": classifier, "encoder": encoder, "targets": targets, "model": model}
     options |= {"start": start, "augment": augment}
     _check_options(trainer, {**options, "skip": tuple(skip) or None})
-    check_numbers(config)
+    check_configuration(config)
     check_choice(config.select, tuple(trainer.selections), name="select")
     check_run(config.run)
     mesh = data_mesh() if mesh is None else mesh
