@@ -11,9 +11,9 @@ from cfx_jax.checks.classifiers import check_target as check_target
 from cfx_jax.checks.classifiers import check_targets as check_targets
 from cfx_jax.checks.classifiers import num_classes as num_classes
 from cfx_jax.checks.classifiers import number_of_logits as number_of_logits
-from cfx_jax.checks.configurations import MAY_BE_INFINITE as MAY_BE_INFINITE
-from cfx_jax.checks.configurations import MAY_BE_NEGATIVE as MAY_BE_NEGATIVE
+from cfx_jax.checks.configurations import Limits as Limits
 from cfx_jax.checks.configurations import check_configuration as check_configuration
+from cfx_jax.checks.configurations import limits as limits
 from cfx_jax.checks.images import check_array as check_array
 from cfx_jax.checks.images import check_dtype as check_dtype
 from cfx_jax.checks.images import check_image as check_image

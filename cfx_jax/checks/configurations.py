@@ -2,29 +2,60 @@
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
 from cfx_jax.errors import InputError
 
-MAY_BE_INFINITE = {"may_be_infinite": True}
-"""Metadata of a field that takes infinity, as the order of a norm does."""
-MAY_BE_NEGATIVE = {"may_be_negative": True}
-"""Metadata of a field that takes numbers below 0."""
+_LIMITS = "limits"
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """The numbers that a field of a configuration takes.
+
+    Attributes:
+        least, most: the smallest and the largest.
+        may_be_infinite: whether infinity is one of them, as for the order of a norm.
+        may_be_empty: whether a tuple may have none.
+    """
+
+    least: float = 0.0
+    most: float = math.inf
+    may_be_infinite: bool = False
+    may_be_empty: bool = True
+
+
+def limits(**options: Any) -> Mapping[str, Limits]:
+    """Metadata of a field whose numbers have other limits than those of ``check_configuration``.
+
+    Args:
+        options: as ``Limits`` has them.
+
+    Example:
+        >>> @dataclasses.dataclass
+        ... class Search:
+        ...     p: float = dataclasses.field(default=2.0, metadata=limits(least=1))
+        >>> check_configuration(Search(p=0.5))
+        Traceback (most recent call last):
+        cfx_jax.errors.InputError: p: expected a finite number of at least 1, got 0.5
+    """
+    return {_LIMITS: Limits(**options)}
 
 
 def check_configuration(config: Any) -> None:
     """Checks the numbers of a configuration, those in nested ones and in tuples too.
 
-    None is NaN, none is below 0, and none infinite, unless the metadata of its field say so
-    (``MAY_BE_INFINITE``, ``MAY_BE_NEGATIVE``).
+    Each is finite and at least 0, unless the metadata of its field say otherwise (``limits``). What
+    several fields must have in common is checked by a method ``check`` of the configuration or of a
+    nested one, if it has one.
 
     Args:
         config: a dataclass.
 
     Raises:
-        InputError: naming the first field with another number, by its path.
+        InputError: naming the first field with another number, by its path; or as ``check``.
 
     Example:
         >>> from cfx_jax.losses import ProgressiveWeights
@@ -33,25 +64,30 @@ def check_configuration(config: Any) -> None:
         Traceback (most recent call last):
         cfx_jax.errors.InputError: cycle: expected a finite number of at least 0, got nan
     """
-    for name, value, metadata in _numbers(config, ""):
-        may_be_infinite, may_be_negative = (
-            metadata.get(key, False) for key in ("may_be_infinite", "may_be_negative")
-        )
-        if math.isfinite(value) and (value >= 0 or may_be_negative):
-            continue
-        if value == math.inf and may_be_infinite:
-            continue
-        kind = "number" if may_be_infinite else "finite number"
-        least = "" if may_be_negative else " of at least 0"
-        raise InputError(f"{name}: expected a {kind}{least}, got {value:g}")
+    _check_fields(config, "")
 
 
-def _numbers(config: Any, above: str) -> Iterator[tuple[str, float, Any]]:
-    """The path of each number, the number, and the metadata of its field."""
+def _check_fields(config: Any, above: str) -> None:
     for field in dataclasses.fields(config):
         value, name = getattr(config, field.name), above + field.name
-        for part in value if isinstance(value, tuple | list) else (value,):
+        allowed = field.metadata.get(_LIMITS, Limits())
+        parts = value if isinstance(value, tuple | list) else (value,)
+        if not parts and not allowed.may_be_empty:
+            raise InputError(f"{name}: expected at least one, got none")
+        for part in parts:
             if dataclasses.is_dataclass(part):
-                yield from _numbers(part, f"{name}.")
+                _check_fields(part, f"{name}.")
             elif isinstance(part, Real) and not isinstance(part, bool):
-                yield name, float(part), field.metadata
+                _check_number(part, allowed, name)
+    if hasattr(config, "check"):
+        config.check()
+
+
+def _check_number(number: Any, allowed: Limits, name: str) -> None:
+    is_within = allowed.least <= number <= allowed.most  # NaN is not
+    if is_within and (math.isfinite(number) or allowed.may_be_infinite):
+        return
+    kind = "number" if allowed.may_be_infinite else "finite number"
+    least = f" of at least {allowed.least:g}" if math.isfinite(allowed.least) else ""
+    most = f" and at most {allowed.most:g}" if math.isfinite(allowed.most) else ""
+    raise InputError(f"{name}: expected a {kind}{least}{most}, got {number:g}")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from cfx_jax.checks import MAY_BE_INFINITE
+from cfx_jax.checks import limits
 from experiments.shared import ImagesConfig
 from trainers import classifier, trades
 
@@ -59,7 +59,9 @@ class RobustAccuracyConfig:
 class ExplanationConfig:
     """Settings of the counterfactuals and maps."""
 
-    norms: tuple[float, ...] = field(default=(1.5, 2.0, 4.0), metadata=MAY_BE_INFINITE)
+    norms: tuple[float, ...] = field(
+        default=(1.5, 2.0, 4.0), metadata=limits(least=1, may_be_infinite=True)
+    )
     """Norms p of the counterfactuals (paper: 1.5, 2, 4)."""
     radii: tuple[float, ...] = (30.0, 6.0, 0.2)
     """Radius for each norm (paper: 30, 6, 0.2 at 224 x 224 x 3): of all counterfactuals that are
