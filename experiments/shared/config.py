@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 
 from cfx_jax.checks import limits
 
+AT_LEAST_1 = limits(least=1)
+SHARE = limits(most=1)
+
 
 @dataclass(frozen=True)
 class ExperimentConfig:
