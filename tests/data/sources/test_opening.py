@@ -322,7 +322,9 @@ def test_missing_classes_are_explained_where_they_are_needed(make_folder, names,
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"channels": 2}, r"channels: expected 1 \(grey\) or 3 \(colour\), got 2"),
+        ({"channels": 2}, "channels: expected one of None, 1, 3, got 2"),
+        ({"size": 2.5}, "size: expected a side or .*, got 2.5"),
+        ({"size": "ab"}, "size: expected a side or .*, got 'ab'"),
         ({"size": 0}, "size: expected a side or .height, width. of 1 to 16384 pixels, got 0"),
         ({"size": (4, 5, 3)}, r"size: expected a side or .*, got \(4, 5, 3\)"),
         ({"window": "bright"}, "window: expected 'file', 'full', 'values' or"),
