@@ -35,6 +35,7 @@ from cfx_jax.checks.options import check_number as check_number
 from cfx_jax.checks.options import check_number_or_one_each as check_number_or_one_each
 from cfx_jax.checks.options import check_positive as check_positive
 from cfx_jax.checks.options import check_real as check_real
+from cfx_jax.checks.options import check_seed as check_seed
 from cfx_jax.checks.options import is_concrete as is_concrete
 from cfx_jax.errors import InputError as InputError
 from cfx_jax.public_names import public as _public
