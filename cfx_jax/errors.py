@@ -3,6 +3,8 @@
 import importlib
 from types import ModuleType
 
+_NOTE_OF_JAX = "JAX_TRACEBACK_FILTERING"
+
 
 class InputError(ValueError):
     """Something given to the library cannot be used.
@@ -15,6 +17,18 @@ class InputError(ValueError):
 
     def __init__(self, message: str = "") -> None:
         super().__init__(" ".join(message.splitlines()))
+
+    def add_note(self, note: str, /) -> None:
+        """Adds a note as any error does, but not JAX's on the frames that it has left out.
+
+        JAX adds it to whatever is raised under ``jit``, ``vmap`` or ``grad``. Below a message for
+        the user it says nothing of use.
+
+        Args:
+            note: the note.
+        """
+        if _NOTE_OF_JAX not in note:
+            super().add_note(note)
 
 
 def reason_of(error: BaseException) -> str:

@@ -163,7 +163,9 @@ def vce(
         mask: True where the image may change.
         num_steps: at least 1; costs ``num_steps + 1`` gradients and one forward pass.
         key: draws the random start of the published method; None starts at the image itself.
-        method: ``"auto"``, ``"apgd"`` or ``"afw"``.
+        method: ``"apgd"`` for p = 1, 2 and inf; ``"afw"``, Auto-Frank-Wolfe, for any p; ``"auto"``
+            for APGD where it can. In l1 APGD never moves fewer than two pixels, as published: where
+            the optimum is one pixel or two, ``"afw"`` comes closer.
         mask_after_oracle: the released Auto-Frank-Wolfe's order of mask and oracle.
 
     Returns:

@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 import cfx_jax.metrics
 import cfx_jax.report
 import experiments.shared
+from cfx_jax.checks import check_configuration
 from cfx_jax.files import write_text
 from cfx_jax.parallel import (
     check_same,
@@ -78,9 +79,11 @@ def run_experiment(
         work: the folder of stages below ``config.work``; None for the experiment's name.
 
     Raises:
-        InputError: another process runs the same experiment with the same settings; or, of several
-            processes of one run, one has other settings or other folders.
+        InputError: a number of the configuration that is NaN or below 0; another process runs the
+            same experiment with the same settings; or, of several processes of one run, one has
+            other settings or other folders.
     """
+    check_configuration(config)
     _check_one_run(config)
     folder = results_folder(name, config, presets)
     with alone(name, folder), _place_to_draw(folder) as place:

@@ -79,9 +79,7 @@ class ResidualAutoencoder(nnx.Module):
                 "decoder_filters: expected one for each of at least one of `filters`, got"
                 f" {len(decoder_filters)} for {len(filters)}"
             )
-        check_numbers(
-            {"width": width, "filters": min(filters), "decoder_filters": min(decoder_filters)}
-        )
+        check_numbers({"width": width, "filters": filters, "decoder_filters": decoder_filters})
         self.fold_pixels, self.num_halvings = fold_pixels, len(filters) - 1 + fold_pixels
         norm, channels = batch_norm if norms else Affine, _SQUARE**2 if fold_pixels else 1
         self.stem = convolution(channels, width, size=3, rngs=rngs)

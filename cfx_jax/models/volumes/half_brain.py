@@ -81,7 +81,7 @@ def half_brain_stages(
         raise InputError(
             f"filters, strides: expected seven of each, got {len(filters)} and {len(strides)}"
         )
-    check_numbers({"in_channels": in_channels, "filters": min(filters), "strides": min(strides)})
+    check_numbers({"in_channels": in_channels, "filters": filters, "strides": strides})
     channels = iter(pairwise((in_channels, *filters)))
     steps = iter(strides)
     stages = [

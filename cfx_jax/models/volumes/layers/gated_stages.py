@@ -52,7 +52,7 @@ class ConvolutionGate(nnx.Module):
     def __init__(
         self, in_channels: int, widths: Sequence[int], *, act: Activation = nnx.relu, rngs: nnx.Rngs
     ) -> None:
-        check_numbers({"in_channels": in_channels, "widths": min(widths, default=0)})
+        check_numbers({"in_channels": in_channels, "widths": widths})
         self.act = act
         inputs = (in_channels, *widths[:-1])
         layers = [
