@@ -3,25 +3,19 @@
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable, Generator
-from functools import cache, wraps
-from typing import Any
+from collections.abc import Generator
+from functools import cache
 
-import jax
-import numpy as np
 import pytest
 from flax import nnx
+from single_programs import network_as_one_program
 
 import cfx_jax.models
 
 
 @pytest.fixture(scope="module", autouse=True)
-def networks_are_compiled(request: pytest.FixtureRequest) -> Generator[None, None, None]:
-    """A network that a fast test calls is one program, as in users' hands.
-
-    Called outside of ``jit`` it would be compiled operation by operation, which takes ten times as
-    long.
-    """
+def networks_are_single_programs(request: pytest.FixtureRequest) -> Generator[None, None, None]:
+    """A network that a fast test calls is one program, as in users' hands."""
     if "not slow" not in request.config.option.markexpr:
         yield
         return
@@ -30,7 +24,7 @@ def networks_are_compiled(request: pytest.FixtureRequest) -> Generator[None, Non
             for name, method in list(vars(network).items()):
                 is_public = name == "__call__" or not name.startswith("_")
                 if is_public and inspect.isfunction(method):
-                    patch.setattr(network, name, compiled_as_a_whole(method))
+                    patch.setattr(network, name, network_as_one_program(method))
         yield
 
 
@@ -47,35 +41,3 @@ def network_classes() -> list[type[nnx.Module]]:
         and issubclass(value, nnx.Module)
         and value.__module__ == module.__name__
     ]
-
-
-@cache
-def compiled_as_a_whole(method: Callable[..., Any]) -> Callable[..., Any]:
-    """The method, compiled where it is called with images or maps, and as it is where it is traced.
-
-    Of integers, such as bins, networks check the values, which a compiled one cannot.
-    """
-    program = nnx.jit(method)
-
-    @wraps(method)
-    def call(network: nnx.Module, *inputs: Any, **options: Any) -> Any:
-        is_alone = bool(inputs) and not options and are_images(inputs)
-        return (program if is_alone and are_arrays(nnx.state(network)) else method)(
-            network, *inputs, **options
-        )
-
-    return call
-
-
-def are_images(tree: Any) -> bool:
-    """Whether all leaves are arrays of floating-point numbers with values."""
-    leaves = jax.tree.leaves(tree)
-    return are_arrays(leaves) and all(np.issubdtype(leaf.dtype, np.floating) for leaf in leaves)
-
-
-def are_arrays(tree: Any) -> bool:
-    """Whether all leaves are arrays with values."""
-    return all(
-        isinstance(leaf, jax.Array | np.ndarray) and not isinstance(leaf, jax.core.Tracer)
-        for leaf in jax.tree.leaves(tree)
-    )
