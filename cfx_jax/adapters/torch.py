@@ -20,7 +20,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
+from zipfile import is_zipfile
 
 from jax.tree_util import Partial, register_static
 from jaxtyping import Array, Float
@@ -29,10 +31,11 @@ from cfx_jax.adapters.adapted import Adapted
 from cfx_jax.adapters.fixed import Fixed
 from cfx_jax.adapters.inputs_outputs import Inputs, Outputs
 from cfx_jax.adapters.layers import Traced, Visit
-from cfx_jax.adapters.torch_callback import Network, called
-from cfx_jax.adapters.torch_modules import convolutions_of, shown_layers
+from cfx_jax.adapters.torch_callback import called
+from cfx_jax.adapters.torch_modules import convolutions_of, logits_alone, shown_layers
+from cfx_jax.adapters.torch_network import Network
 from cfx_jax.checks import check_choice
-from cfx_jax.errors import InputError, import_extra
+from cfx_jax.errors import InputError, import_extra, reason_of
 
 _BRIDGES = ("callback", "jax")
 _OLDEST = (2, 6)
@@ -50,7 +53,8 @@ def from_torch(
 
     Args:
         module: an ``nn.Module``, a TorchScript module or an exported program: images
-            ``(n, c, h, w)`` -> values ``(n, k)``. Of one in training mode, a copy with the same
+            ``(n, c, h, w)`` -> values ``(n, k)``, or an object or dictionary with such ``logits``,
+            as Hugging Face's classifiers give. Of one in training mode, a copy with the same
             weights is set to evaluation mode; the given one stays as it is. One that takes single
             images only, such as a program exported with one, is called for each image.
         inputs: how it expects its images; None: channels first, values in [0, 1] as they are.
@@ -132,16 +136,18 @@ def _why_not_loaded(torch: Any, path: Path, error: Exception) -> str:
     expected = "expected TorchScript (.pt) or an exported program (.pt2), got"
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:
+    except Exception as reason:
+        if not (isinstance(reason, UnpicklingError) and is_zipfile(path)):
+            return f"{expected} a file that is neither ({reason_of(error)[:120]})"
         return (
-            f"{expected} a file that is neither, or a pickled module, which would run code"
-            f" ({str(error).strip().splitlines()[0][:120]}): save the network with torch.jit.save"
-            " or torch.export.save"
+            f"{expected} a pickled module, which would run code: where you trust it, open it by"
+            " torch.load(..., weights_only=False) and give it to from_torch, or save the network"
+            " with torch.export.save"
         )
     kind = "weights alone" if isinstance(content, dict) else type(content).__name__
     return (
-        f"{expected} {kind}: build their network, load_state_dict(torch.load(...,"
-        " weights_only=True)), and give the network"
+        f"{expected} {kind}: build their network, load them by load_state_dict(torch.load(...,"
+        " weights_only=True)), and give the network to from_torch"
     )
 
 
@@ -207,7 +213,7 @@ def _run_translated(
     def show(name: str, value: Any) -> Any:
         return interop.torch_view(visit(name, interop.jax_view(value))) if visit else value
 
-    with shown_layers(torch, translated.module, show):
+    with shown_layers(torch, translated.module, show), logits_alone(translated.module):
         return called(translated.function, weights, (batch,), images=f"images {batch.shape}")
 
 

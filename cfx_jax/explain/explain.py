@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from os import PathLike
 from pathlib import Path
 from typing import Any
+from warnings import warn
 
 import jax
 import numpy as np
@@ -65,8 +66,10 @@ def explain(
 ) -> Explanations:
     """Explains a classifier's decisions on images.
 
-    A diagnosis comes first: what it finds wrong stops the call, what may be wrong is kept beside
-    the explanations. Counterfactuals go to the target class; maps explain the predicted one.
+    A diagnosis comes first: what it finds wrong stops the call. What may be wrong is a warning of
+    Python's, and is kept beside the explanations.
+
+    Counterfactuals go to the target class; maps explain the predicted one.
 
     With ``folder``, images are read when they are needed and the result of each is written to a
     file of its own, so that memory does not grow with their number. The same call goes on where it
@@ -161,6 +164,8 @@ def explain(
     settings = with_layer(settings, methods, classifier, pictures[0])
     run_preparation.check_occlusion_window(occlusion_window, pictures[0].shape)
     warnings = run_preparation.diagnosed(classifier, np.stack(pictures))
+    for warning in warnings:
+        warn(warning, stacklevel=2)
     held, mesh = as_pytree(classifier), mesh or data_mesh()
     stopped = None if replace else place
     size = run_preparation.batch_size_for(batch_size, stopped, len(given.names), mesh)

@@ -10,7 +10,9 @@ _NAMES = {
         "groups",
         "classes",
         "channels",
+        "grey",
         "layout",
+        "channel_order",
         "value_range",
         "mean",
         "std",
@@ -23,6 +25,8 @@ _NAMES = {
         "radii",
         "probability",
         "num_steps",
+        "num_nodes",
+        "num_samples",
         "layer",
         "occlusion_window",
         "batch_size",
@@ -40,6 +44,10 @@ _ADVICE = (
     (
         re.compile(r"give the model itself to .*?from_equinox\)?"),
         "let --model name the model itself, or a function that returns it",
+    ),
+    (
+        re.compile(r"give (it|the network) to from_torch"),
+        r"let --model name a function that returns \1, as module:function",
     ),
     (
         re.compile(r"(return the values? before the (?:softmax|sigmoid))"),
