@@ -96,6 +96,7 @@ def from_torch(
     if bridge == "jax":
         batched = _translated(module)
     else:
+        _warn_of_float16(torch, module)
         batched = Network(module, _layered(torch, module, program))
     return Adapted(batched, inputs or Inputs(layout="channels_first"), outputs or Outputs())
 
@@ -159,6 +160,16 @@ def _in_evaluation_mode(torch: Any, module: Any) -> Any:
     tensors = itertools.chain(module.parameters(), module.buffers())
     shared = {id(tensor): tensor for tensor in tensors}  # copied by reference
     return copy.deepcopy(module, shared).eval()
+
+
+def _warn_of_float16(torch: Any, module: Any) -> None:
+    kinds = {(tensor.dtype, tensor.device.type) for tensor in module.parameters()}
+    if (torch.float16, "cpu") in kinds:
+        warnings.warn(
+            "module: its weights are float16, with which PyTorch takes ten to thirty times as long"
+            " on most CPUs: give module.float(), whose gradients are more exact too",
+            stacklevel=3,
+        )
 
 
 def _layered(torch: Any, module: Any, program: Any) -> Callable[[], Any] | None:

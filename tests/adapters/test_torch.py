@@ -1,4 +1,5 @@
 import copy
+import warnings
 from importlib.util import find_spec
 from types import SimpleNamespace
 
@@ -348,3 +349,11 @@ def test_networks_in_half_precision(network, bridge):
     logits = jax.vmap(from_torch(half, inputs=INPUTS, bridge=bridge))(IMAGES)
     assert logits.dtype == jnp.float32
     np.testing.assert_allclose(logits, by_torch(network, IMAGES)[0], atol=0.05)
+
+
+def test_weights_that_a_cpu_is_slow_with_are_told(network):
+    with pytest.warns(UserWarning, match=r"float16, .* give module.float\(\)"):
+        from_torch(copy.deepcopy(network).half())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        from_torch(copy.deepcopy(network).bfloat16())

@@ -132,9 +132,8 @@ def test_fractions_in_state_dicts_become_float32(torch, tmp_path, dtype):
 
 def test_networks_saved_after_parallel_training_keep_their_names(torch, tmp_path, monkeypatch):
     # Once torchax has been imported, PyTorch has devices that it cannot move this network to.
-    from torch.nn.parallel import data_parallel
-
-    monkeypatch.setattr(data_parallel, "_get_available_device_type", lambda: None)
+    parallel = sys.modules["torch.nn.parallel.data_parallel"]
+    monkeypatch.setattr(parallel, "_get_available_device_type", lambda: None)
     network = torch.nn.DataParallel(torch.nn.Linear(2, 3))
     assert set(read_tensors(saved(torch, network.state_dict(), tmp_path / "a.pt"))) == {
         "weight",
