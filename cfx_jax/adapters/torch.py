@@ -10,7 +10,9 @@ Two bridges lead from JAX to PyTorch.
   them, and has derivatives of every order and mode.
 
 On other devices than CPU and CUDA the callback is not available. It gives first derivatives in
-reverse mode only, which is what the methods of this library need.
+reverse mode only, which is what the methods of this library need. JAX cannot share out its batches:
+of several devices each would compute the whole batch. ``explain`` takes one device; elsewhere give
+a mesh of one. Several processes share the images.
 """
 
 import copy
@@ -24,6 +26,7 @@ from pickle import UnpicklingError
 from typing import Any
 from zipfile import is_zipfile
 
+import jax
 from jax.tree_util import Partial, register_static
 from jaxtyping import Array, Float
 
@@ -101,6 +104,26 @@ def from_torch(
     return Adapted(batched, inputs or Inputs(layout="channels_first"), outputs or Outputs())
 
 
+def is_called_back(classifier: Any) -> bool:
+    """Whether a classifier holds a PyTorch network that JAX calls back.
+
+    Args:
+        classifier: any pytree, such as an ensemble.
+
+    Example:
+        >>> import torch
+        >>> import jax.numpy as jnp
+        >>> from cfx_jax.adapters import from_torch, is_called_back
+        >>> is_called_back(from_torch(torch.nn.Flatten())), is_called_back(jnp.sin)
+        (True, False)
+    """
+
+    def is_network(node: Any) -> bool:
+        return isinstance(node, Network)
+
+    return any(map(is_network, jax.tree.leaves(classifier, is_leaf=is_network)))
+
+
 def load_torch(path: str | Path) -> Any:
     """Loads a network that a file holds as a whole: TorchScript, or an exported program.
 
@@ -126,9 +149,11 @@ def load_torch(path: str | Path) -> Any:
     if not path.is_file():
         raise InputError(f"{path}: expected a file, found none")
     try:
-        if path.suffix == ".pt2":
-            return torch.export.load(path)
-        return torch.jit.load(str(path), map_location="cpu")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what PyTorch says of its own code
+            if path.suffix == ".pt2":
+                return torch.export.load(path)
+            return torch.jit.load(str(path), map_location="cpu")
     except Exception as error:  # whatever the libraries below raise of a damaged file
         raise InputError(f"{path}: {_why_not_loaded(torch, path, error)}") from error
 

@@ -30,7 +30,7 @@ from cfx_jax.explain.run_manifest import Run, first_facts, matmul_precision, pro
 from cfx_jax.explain.settings import Settings
 from cfx_jax.explain.trained import TrainedGenerator
 from cfx_jax.objectives import Classifier
-from cfx_jax.parallel import ExampleMap, data_mesh, is_local
+from cfx_jax.parallel import ExampleMap, is_local
 
 _WIDER = 4.0
 """``smallest`` looks at most at so many times the radius."""
@@ -113,7 +113,7 @@ def explain(
         replace: whether results that are in the folder, of this run too, are removed first.
         notes: sentences for the page, such as how the images were read.
         batch_size: images computed at once; None takes 8 for each CPU, 32 for each accelerator.
-        mesh: the devices; None takes all.
+        mesh: the devices; None takes all. A PyTorch network that JAX calls back has the first one.
         progress: shows one bar for all images and methods, with the time that is left.
 
     Returns:
@@ -166,7 +166,8 @@ def explain(
     warnings = run_preparation.diagnosed(classifier, np.stack(pictures))
     for warning in warnings:
         warn(warning, stacklevel=2)
-    held, mesh = as_pytree(classifier), mesh or data_mesh()
+    held = as_pytree(classifier)
+    mesh = run_preparation.devices_for(held, mesh)
     stopped = None if replace else place
     size = run_preparation.batch_size_for(batch_size, stopped, len(given.names), mesh)
     decision = ExampleMap(decide, held, mesh=mesh)

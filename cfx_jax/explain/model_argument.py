@@ -28,7 +28,7 @@ from cfx_jax.adapters import (
 )
 from cfx_jax.compilation import as_pytree
 from cfx_jax.errors import InputError, reason_of
-from cfx_jax.models import build_with_weights, read_tensors
+from cfx_jax.models import NETWORKS, build_with_weights, read_tensors
 from cfx_jax.objectives import Classifier
 
 
@@ -108,6 +108,8 @@ def _adapter_of(path: Path) -> Callable[..., Classifier]:
         return _from_torch_file
     if path.suffix not in _FILES:
         advice = _OTHER_FILES.get(path.suffix, f"write a function that returns it, {_FUNCTION}")
+        if str(path) in NETWORKS:
+            advice = f"give its weights too, as in {path}:weights.pth"
         raise InputError(
             f"model: expected module:function or a file ({', '.join(_FILES)}), got {path}: {advice}"
         )

@@ -53,6 +53,7 @@ _ADVICE = (
         re.compile(r"(return the values? before the (?:softmax|sigmoid))"),
         r"give --outputs probabilities, or \1",
     ),
+    (re.compile(r", and name a layer of another size in `keep`"), ""),
     (re.compile(r"explain objectives\.log_odds, or "), ""),
 )
 """What is advised in Python, and what at the command line."""

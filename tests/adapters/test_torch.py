@@ -214,6 +214,13 @@ def test_networks_of_files(network, tmp_path, kind):
     np.testing.assert_allclose(jax.jit(jax.vmap(slope))(IMAGES), gradients, atol=1e-6)
 
 
+def test_what_torchscript_raises_has_its_reason_in_one_line(network):
+    scripted = torch.jit.trace(network.eval(), torch.zeros((2, 3, 8, 8)))
+    network.train()
+    with pytest.raises(InputError, match=r"expected input.* to have 3 channels, but got 1"):
+        from_torch(scripted, inputs=Inputs("channels_first"))(IMAGES[0, :, :, :1])
+
+
 def test_files_that_hold_no_network_are_named(network, tmp_path):
     torch.save(network.state_dict(), tmp_path / "weights.pt")
     torch.save(network, tmp_path / "pickled.pt")

@@ -313,6 +313,7 @@ def test_methods_are_listed_with_their_price(capsys):
         (("--model", "own_model:uncalled"), "to return a classifier, got the class ResNet"),
         (("--model", "own_model:needs"), "expected a function without arguments"),
         (("--model", "own_model:raises"), "raised RuntimeError: first line (own_model.py, line"),
+        (("--model", "resnet50"), "got resnet50: give its weights too, as in resnet50:weights.pth"),
         (("--model", "resnet50:none.pth"), "expected a file of weights, got none.pth, which does"),
         (("--model", ":"), "expected module:function"),
         (("--model", "..own_model:classifier"), "expected module:function"),
