@@ -1,5 +1,6 @@
 """The page of explanations: a card for each image, and the words around them."""
 
+import math
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +13,8 @@ from jaxtyping import Float
 
 from cfx_jax.explain.explanation import Explanation
 from cfx_jax.explain.generator_methods import ALL_METHODS
+from cfx_jax.explain.run_manifest import Run
+from cfx_jax.explain.settings import Settings
 from cfx_jax.report import signed_difference
 from cfx_jax.report.gallery import Card, Figure, Strip, Texts, write_gallery
 
@@ -72,7 +75,7 @@ def write_explanations_page(
         InputError: the file cannot be written.
     """
     count = min(len(answers), most)
-    cards = (_card(answers[number], answers.classes) for number in range(count))
+    cards = (_card(answers[number], answers.run) for number in range(count))
     return write_gallery(path, cards, count=count, texts=_texts(answers, count))
 
 
@@ -155,8 +158,8 @@ def _listed(values: Sequence[str]) -> str:
     return ", ".join(values[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _card(item: Explanation, classes: Sequence[str]) -> Card:
-    row = item.row(classes)
+def _card(item: Explanation, run: Run) -> Card:
+    row = item.row(run.classes)
     image = _shown(item.image)
     facts = [
         f"{row['prediction']} {row['probability']:.2f}",
@@ -171,7 +174,7 @@ def _card(item: Explanation, classes: Sequence[str]) -> Card:
         label=item.label,
         target=row["target"],
         scores={_heading(name): value for name, value in row.items() if isinstance(value, float)},
-        strips=list(_strips(item, image, row)),
+        strips=list(_strips(item, image, row, run.settings)),
     )
 
 
@@ -181,13 +184,27 @@ def _heading(column: str) -> str:
     return f"{ALL_METHODS[method].title}: {_HEADINGS.get(score, score)}" if colon else column
 
 
+def _numbers(scores: Mapping[str, float], settings: Settings) -> dict[str, str]:
+    """The scores of a card in words."""
+    numbers = {_HEADINGS.get(name, name): f"{value:.3g}" for name, value in scores.items()}
+    if "valid" in scores:
+        del numbers[_HEADINGS["valid"]]
+        numbers["target predicted"] = "yes" if scores["valid"] else "no"
+    if math.isinf(scores.get("radius", 0.0)):
+        numbers[_HEADINGS["radius"]] = (
+            f"none up to {settings.largest_radius:.3g} reaches {settings.probability:g}"
+        )
+    return numbers
+
+
 def _strips(
-    item: Explanation, image: Float[np.ndarray, "h w c"], row: Mapping[str, Any]
+    item: Explanation,
+    image: Float[np.ndarray, "h w c"],
+    row: Mapping[str, Any],
+    settings: Settings,
 ) -> Iterator[Strip]:
     for method, picture in item.pictures.items():
-        numbers = {
-            _HEADINGS.get(name, name): f"{value:.3g}" for name, value in item.scores[method].items()
-        }
+        numbers = _numbers(item.scores[method], settings)
         if ALL_METHODS[method].is_counterfactual:
             yield _counterfactual_strip(item, method, image, row["target"], numbers)
         else:
