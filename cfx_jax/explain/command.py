@@ -204,7 +204,8 @@ def _tell(answers: Explanations, folder: Path, shard: tuple[int, int] | None) ->
     """Prints what came out, and writes the table and the page unless other shards are to come."""
     for item in islice(answers, _LINES):
         decided, target = answers.classes[item.prediction], answers.classes[item.target]
-        print(f"{item.name}: {decided}, explained towards {target}")
+        probability = item.probabilities[item.prediction]
+        print(f"{item.name}: {decided} with {probability:.3f}, explained towards {target}")
     if len(answers) > _LINES:
         print(f"... and {len(answers) - _LINES} images more")
     for name, reason in islice(answers.skipped.items(), _LINES):
