@@ -55,12 +55,12 @@ def kept_memory(traced: jax.stages.Traced) -> KeptMemory | None:
     Args:
         traced: the program, before it is compiled.
     """
-    found = [
+    memories = [
         equation.params["callback"].kept_memory([atom.aval.shape for atom in equation.invars])
         for equation in equations_of(traced.jaxpr.jaxpr)
         if hasattr(equation.params.get("callback"), "kept_memory")
     ]
-    return max(found, key=lambda kept: kept.num_bytes, default=None)
+    return max(memories, key=lambda memory: memory.num_bytes, default=None)
 
 
 def describe_memory(compiled: jax.stages.Compiled, kept: KeptMemory | None = None) -> str:

@@ -49,7 +49,7 @@ def diagnose_logits(case: Case) -> Iterator[Finding]:
 
 
 def _declared_kind(case: Case) -> str:
-    """What the values of a model mean, as the user has said; logits where nothing is said."""
+    """The meaning of a model's values, as the user has declared it; logits where nothing is."""
     outputs = getattr(case.classifier, "outputs", None)  # of a model that an adapter has wrapped
     return getattr(outputs, "kind", "logits")
 
