@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 from jax import Array, lax
-from jax.extend.core import Jaxpr, Literal
+from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 from jax.extend.core.primitives import conv_general_dilated_p, jit_p
 
 _PLATFORM: ContextVar[str] = ContextVar("platform", default="")
@@ -138,6 +138,22 @@ def evaluate(
                 results = outputs if primitive.multiple_results else [outputs]
         values.update(zip(equation.outvars, results, strict=True))
     return [read(atom) for atom in jaxpr.outvars]
+
+
+def equations_of(jaxpr: Jaxpr) -> Iterator[Any]:
+    """All equations of a traced function, and of the functions, loops and branches within it."""
+    for equation in jaxpr.eqns:
+        yield equation
+        for inner in inner_jaxprs(equation):
+            yield from equations_of(inner)
+
+
+def inner_jaxprs(equation: Any) -> Iterator[Jaxpr]:
+    """The functions that one equation calls."""
+    kinds = (Jaxpr, ClosedJaxpr)
+    for value in jax.tree.leaves(equation.params, is_leaf=lambda leaf: isinstance(leaf, kinds)):
+        if isinstance(value, kinds):
+            yield value.jaxpr if isinstance(value, ClosedJaxpr) else value
 
 
 def _in_fast_order(equation: Any, operands: list[Any]) -> list[Any] | None:

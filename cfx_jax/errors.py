@@ -34,7 +34,8 @@ class InputError(ValueError):
 def reason_of(error: BaseException) -> str:
     """The one line of an error that says what is wrong.
 
-    JAX puts the traceback of a callback before what the callback has raised.
+    JAX puts the traceback of a callback before what the callback has raised, and TorchScript its
+    own before what an operation has.
 
     Args:
         error: any exception.
@@ -49,6 +50,8 @@ def reason_of(error: BaseException) -> str:
     lines = [line for line in str(error).splitlines() if line.strip()]
     if not lines:
         return type(error).__name__
+    if "TorchScript interpreter" in lines[0]:
+        return lines[-1].removeprefix("RuntimeError: ")[:300]
     frames = [number for number, line in enumerate(lines) if line.startswith('  File "')]
     if "Traceback (" not in lines[0] or not frames:
         return lines[0].strip()[:300]

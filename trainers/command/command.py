@@ -275,7 +275,7 @@ def _decide(
     """Reads the images, looks for faults of the model, and computes its decisions."""
     collection = images_of_options(options)
     source, places = _source_of(collection)
-    for finding in diagnose(classifier, first_images(collection, most=_DIAGNOSED)):
+    for finding in diagnose(classifier, first_images(collection, most=_DIAGNOSED)[1]):
         if finding.severity == "error":
             raise InputError(finding.message)
         print_note(f"{finding.severity}: {in_options(finding.message)}")

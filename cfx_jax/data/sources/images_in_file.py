@@ -175,7 +175,7 @@ def bring_to(
     Colour becomes grey by its luminance (ITU-R BT.601).
     """
     if channels == 1 and image.shape[2] == 3:
-        image = image @ _LUMINANCE  # before it is resized: the smaller of the two
+        image = np.clip(image @ _LUMINANCE, 0, 1)  # before it is resized: the smaller of the two
     if size is not None and image.shape[:2] != size:
         image = resize(image, size)
     return np.repeat(image, 3, axis=2) if channels == 3 and image.shape[2] == 1 else image
