@@ -5,7 +5,6 @@ Intervals are over groups of images where an image set has them.
 
 import itertools
 from functools import partial
-from importlib import import_module
 from typing import NamedTuple
 
 import jax
@@ -33,16 +32,13 @@ from experiments.shared import (
     source_digest,
 )
 
-ATTACK = tuple(
-    import_module(f"cfx_jax.{name}")
-    for name in (
-        "metrics.robustness",
-        "objectives",
-        "compilation",
-        "optimise",
-        "geometry",
-        "models.views.ensemble",
-    )
+ATTACK = (
+    "cfx_jax.metrics.robustness",
+    "cfx_jax.objectives",
+    "cfx_jax.compilation",
+    "cfx_jax.optimise",
+    "cfx_jax.geometry",
+    "cfx_jax.models.views.ensemble",
 )
 """The code of robust accuracy: other losses, steps or surrogates give other numbers."""
 

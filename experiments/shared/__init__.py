@@ -28,6 +28,7 @@ from experiments.shared.controls import level_cells as level_cells
 from experiments.shared.controls import level_sentences as level_sentences
 from experiments.shared.data import DataKind as DataKind
 from experiments.shared.data import open_data as open_data
+from experiments.shared.experiment import Experiment as Experiment
 from experiments.shared.experiment import results_folder as results_folder
 from experiments.shared.experiment import run_experiment as run_experiment
 from experiments.shared.folder_images import FolderOptions as FolderOptions

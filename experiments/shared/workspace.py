@@ -8,6 +8,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -52,9 +53,13 @@ def fingerprint(depends: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
-def source_digest(*modules: ModuleType) -> str:
-    """Ten hexadecimal digits that differ wherever the code of modules or packages differs."""
-    files = [path for module in modules for path in _files(module)]
+def source_digest(*names: str) -> str:
+    """Ten hexadecimal digits that differ wherever the code of modules or packages differs.
+
+    Args:
+        names: the full names of the modules or packages.
+    """
+    files = [path for name in names for path in _files(import_module(name))]
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:10]
 
 
@@ -97,7 +102,7 @@ class Workspace:
         """Says that a stage of the experiment begins.
 
         Args:
-            name: the name of one of the stages that ``run_experiment`` was given.
+            name: the name of one of the stages of the ``Experiment``.
         """
         if self._stages is not None:
             self._stages.begin(name)
