@@ -18,14 +18,12 @@ from cfx_jax.metrics import (
     robustly_correct,
 )
 from experiments.fundus_vce.classifiers import NAMES, Classifiers
-from experiments.fundus_vce.config import Config
-from experiments.fundus_vce.data import Data
+from experiments.fundus_vce.setup import Setup
 from experiments.shared import (
     PATIENTS,
     Arrays,
     Classifier,
     ImageSet,
-    Workspace,
     decisions,
     predict,
     probabilities,
@@ -79,16 +77,15 @@ Evaluations = dict[tuple[str, str], Evaluation]
 """The evaluations by test set and classifier."""
 
 
-def evaluate(
-    config: Config, data: Data, classifiers: Classifiers, workspace: Workspace
-) -> Evaluations:
+def evaluate(setup: Setup, classifiers: Classifiers) -> Evaluations:
     """Measures every classifier on every test set, clean and under attack."""
+    config, data, workspace = setup
     settings = [config.robust_accuracy, config.seed, source_digest(*ATTACK)]
     depends = [classifiers.identity, classifiers.temperatures, settings]
     evaluations: Evaluations = {}
     for (place, images), name in itertools.product(data.tests.items(), NAMES):
         label = f"attack on {name}, {place}"
-        compute = partial(_measure, config, classifiers.ordinary[name], images, label)
+        compute = partial(_measure, setup, classifiers.ordinary[name], images, label)
         stage = f"evaluation-{place}-{name}"
         arrays = workspace.cached(stage, [depends, images.identity, name], compute)
         evaluations[place, name] = Evaluation(
@@ -97,9 +94,9 @@ def evaluate(
     return evaluations
 
 
-def _measure(config: Config, classifier: Classifier, images: ImageSet, label: str) -> Arrays:
+def _measure(setup: Setup, classifier: Classifier, images: ImageSet, label: str) -> Arrays:
     """The probabilities of all images, and which of the first ones stay right under attack."""
-    settings = config.robust_accuracy
+    config, settings = setup.config, setup.config.robust_accuracy
     count = min(settings.num_images, len(images)) if settings.num_images else len(images)
     attacked = images.take(np.arange(count))
     robust = robustly_correct(
