@@ -34,7 +34,7 @@ from experiments.fundus_vce.controls import score_controls
 from experiments.fundus_vce.counterfactuals import Search, select
 from experiments.fundus_vce.setup import Setup
 from experiments.fundus_vce.typical_image import TypicalImage, choose_typical
-from experiments.shared import ImageSet
+from experiments.shared import ImageSet, Level, find_level
 
 GUIDED, INTEGRATED = "GBP", "IG"
 STEM_GUIDED, MEAN_GRADIENT = "GBP, stem only", "IG, mean gradient"
@@ -97,6 +97,12 @@ class Localised(NamedTuple):
             if method in self.tuned_quantiles
             and _is_end(self.quantiles[method], self.offered_quantiles)
         ]
+
+    def level(self, name: str, method: str) -> Level | None:
+        """The level of a method's maps of one classifier; None where no control was scored."""
+        label = f"{method} of the {name} model"
+        scores = {label: self.iou[name, method], **self.controls}
+        return find_level(label, scores, groups=self.images.groups)
 
     def is_edge(self, p: float, radius: float) -> bool:
         """Whether a radius is the least or the largest of several that were offered for a norm."""
