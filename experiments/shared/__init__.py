@@ -57,6 +57,7 @@ from experiments.shared.synthetic_images import draw_images as draw_images
 from experiments.shared.synthetic_images import drawing_processes as drawing_processes
 from experiments.shared.synthetic_images import stored_fields as stored_fields
 from experiments.shared.training import fit_to_images as fit_to_images
+from experiments.shared.training import run_training as run_training
 from experiments.shared.training import train_network as train_network
 from experiments.shared.training import with_image_shape as with_image_shape
 from experiments.shared.users_report import without_places as without_places

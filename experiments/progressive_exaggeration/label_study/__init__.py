@@ -4,7 +4,6 @@ from experiments.progressive_exaggeration.label_study.classifiers import EXPLAIN
 from experiments.progressive_exaggeration.label_study.classifiers import ORACLE as ORACLE
 from experiments.progressive_exaggeration.label_study.classifiers import Network as Network
 from experiments.progressive_exaggeration.label_study.classifiers import Subject as Subject
-from experiments.progressive_exaggeration.label_study.classifiers import labelled as labelled
 from experiments.progressive_exaggeration.label_study.classifiers import normalised as normalised
 from experiments.progressive_exaggeration.label_study.classifiers import (
     subject_of as subject_of,

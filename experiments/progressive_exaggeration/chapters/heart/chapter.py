@@ -28,7 +28,6 @@ from experiments.progressive_exaggeration.chapters.heart.organ_masks import (
 )
 from experiments.progressive_exaggeration.chapters.heart.size_statistics import Series
 from experiments.progressive_exaggeration.chapters.heart.tables import MEASURES, AllSeries, spoken
-from experiments.progressive_exaggeration.data import load_images
 from experiments.progressive_exaggeration.label_study import (
     EXPLAINED,
     LabelStudy,
@@ -39,6 +38,7 @@ from experiments.progressive_exaggeration.label_study import (
     train_explainer,
     train_network,
 )
+from experiments.progressive_exaggeration.setup import prepare
 from experiments.shared import Claim, PaperReport, Table
 
 
@@ -129,9 +129,9 @@ def measure_hearts(study: LabelStudy) -> Heart:
     subject, sweeps = study.subject, study.sweeps[0]
     if not has_hearts(study.data.test.images):
         subject, sweeps = _chests(study)
-    hearts = find_hearts(study.config.heart.segmentation, subject, sweeps, study.workspace)
+    hearts = find_hearts(study.setup.config.heart.segmentation, subject, sweeps)
     series = all_series(subject, sweeps, hearts)
-    return Heart(subject, sweeps, hearts, series, study.config.num_shown)
+    return Heart(subject, sweeps, hearts, series, study.setup.config.num_shown)
 
 
 def all_series(subject: Subject, sweeps: Sweeps, hearts: Hearts) -> AllSeries:
@@ -172,9 +172,9 @@ def _series(
 
 def _chests(study: LabelStudy) -> tuple[Subject, Sweeps]:
     """Radiographs of the synthetic chest world with their explanations."""
-    settings = study.config.heart
+    settings = study.setup.config.heart
     config = dataclasses.replace(
-        study.config,
+        study.setup.config,
         data="chest",
         classes=(),
         labels=(),
@@ -186,8 +186,6 @@ def _chests(study: LabelStudy) -> tuple[Subject, Sweeps]:
         classifier=settings.classifier,
         explainer=settings.explainer,
     )
-    data = load_images(config, study.workspace)
-    network = train_network(EXPLAINED, config, data, study.workspace)
-    subject = subject_of(config, data, network, data.explained)
-    explainer = train_explainer(config.explainer, subject, config, study.workspace)
-    return subject, sweep(explainer, subject, config, study.workspace)
+    setup = prepare(config, study.setup.workspace)
+    subject = subject_of(setup, train_network(EXPLAINED, setup))
+    return subject, sweep(train_explainer(config.explainer, subject), subject)
