@@ -15,7 +15,7 @@ from jaxtyping import Float
 
 from cfx_jax.metrics import Interval, balanced_accuracy, bootstrap_interval
 from experiments.fundus_vce import published
-from experiments.fundus_vce.accuracy import Evaluation, balanced_difference_interval
+from experiments.fundus_vce.accuracy import Evaluation
 from experiments.fundus_vce.localisation import (
     ABLATIONS,
     GUIDED,
@@ -31,6 +31,7 @@ from experiments.shared import (
     ImageSet,
     Statement,
     add_levels,
+    balanced_difference_interval,
     counted,
     of_one_training,
 )

@@ -6,12 +6,19 @@ import numpy as np
 
 from cfx_jax.metrics import accuracy
 from experiments.fundus_vce import published
-from experiments.fundus_vce.accuracy import Evaluation, balanced_interval, share_interval
+from experiments.fundus_vce.accuracy import Evaluation
 from experiments.fundus_vce.classifiers import NAMES
 from experiments.fundus_vce.localisation import ABLATIONS, Localised
 from experiments.fundus_vce.quality_filter import Quality
 from experiments.fundus_vce.study import Study
-from experiments.shared import LEVEL_COLUMNS, PATIENTS, Table, level_cells
+from experiments.shared import (
+    LEVEL_COLUMNS,
+    PATIENTS,
+    Table,
+    balanced_interval,
+    level_cells,
+    share_interval,
+)
 
 Rows = list[list[Any]]
 

@@ -12,6 +12,7 @@ from experiments.shared.array_store import store_parts as store_parts
 from experiments.shared.claims import AT_LEAST as AT_LEAST
 from experiments.shared.claims import MORE as MORE
 from experiments.shared.claims import ONE_TRAINING as ONE_TRAINING
+from experiments.shared.claims import Kind as Kind
 from experiments.shared.claims import Statement as Statement
 from experiments.shared.claims import counted as counted
 from experiments.shared.claims import of_one_training as of_one_training
@@ -46,6 +47,13 @@ from experiments.shared.image_set import predict as predict
 from experiments.shared.image_set import probabilities as probabilities
 from experiments.shared.image_set import remaining_share as remaining_share
 from experiments.shared.image_set import split_images as split_images
+from experiments.shared.intervals import (
+    balanced_difference_interval as balanced_difference_interval,
+)
+from experiments.shared.intervals import balanced_interval as balanced_interval
+from experiments.shared.intervals import difference_over_runs as difference_over_runs
+from experiments.shared.intervals import least_interval as least_interval
+from experiments.shared.intervals import share_interval as share_interval
 from experiments.shared.notices import keep_notices as keep_notices
 from experiments.shared.notices import notify as notify
 from experiments.shared.report import Figure as Figure

@@ -25,11 +25,7 @@ from cfx_jax.counterfactuals import Counterfactual
 from cfx_jax.metrics import paired_difference_interval, wilson_interval
 from experiments.fundus_vce import accuracy, figures, localisation, quality_filter, tables
 from experiments.fundus_vce import classifiers as training
-from experiments.fundus_vce.accuracy import (
-    Evaluation,
-    balanced_difference_interval,
-    evaluate,
-)
+from experiments.fundus_vce.accuracy import Evaluation, evaluate
 from experiments.fundus_vce.classifiers import Classifiers, best_training, warn_at_edge
 from experiments.fundus_vce.config import (
     Config,
@@ -48,7 +44,13 @@ from experiments.fundus_vce.localisation import (
 from experiments.fundus_vce.quality_filter import filter_gradable, is_useful
 from experiments.fundus_vce.setup import Setup
 from experiments.fundus_vce.typical_image import choose_typical
-from experiments.shared import ImageSet, Workspace, keep_notices, notify
+from experiments.shared import (
+    ImageSet,
+    Workspace,
+    balanced_difference_interval,
+    keep_notices,
+    notify,
+)
 from experiments.shared.controls import BRIGHTEST, CHANGE, CONSTANT, DARKEST, EDGES, TRIVIAL
 from experiments.shared.report import provenance
 
