@@ -102,10 +102,10 @@ def load_images(config: CharachonConfig, workspace: Workspace) -> Data:
     validation, test = split_shares(config)
     rest = remaining_share(validation=validation, test=test)
     request = ImageRequest(
-        workspace,
-        config.image_size,
-        config.num_images,
-        config.seed,
+        workspace=workspace,
+        size=config.image_size,
+        num_images=config.num_images,
+        seed=config.seed,
         classes=config.classes,
         groups=config.groups,
         window=config.window,

@@ -126,7 +126,11 @@ def _open_folder(request: _Request, path: str) -> Sources:
     """A user's images of two classes."""
     config = request.config
     options = FolderOptions(
-        config.image_size, config.channels, config.classes, config.groups, config.window
+        size=config.image_size,
+        channels=config.channels,
+        classes=config.classes,
+        groups=config.groups,
+        window=config.window,
     )
     images = load_folder(path, options)
     return Sources(main=images, note=folder_note(images), published=False)

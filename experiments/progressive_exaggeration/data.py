@@ -133,10 +133,10 @@ def open_images(config: Config, workspace: Workspace) -> OpenedImages:
             images do not have, where they have several.
     """
     request = ImageRequest(
-        workspace,
-        config.image_size,
-        config.num_images,
-        config.seed,
+        workspace=workspace,
+        size=config.image_size,
+        num_images=config.num_images,
+        seed=config.seed,
         channels=config.channels,
         classes=config.classes,
         groups=config.groups,

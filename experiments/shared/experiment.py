@@ -18,13 +18,12 @@ from cfx_jax.parallel import (
     first_process_locks,
     is_first_process,
 )
-from cfx_jax.report import Claim, format_claims, format_table
+from cfx_jax.report import Claim
 from experiments.shared.config import ExperimentConfig
 from experiments.shared.folder_images import is_users
 from experiments.shared.notices import keep_notices
-from experiments.shared.report import Table
+from experiments.shared.report import Table, format_results
 from experiments.shared.stages import Stages
-from experiments.shared.users_report import as_target, without_paper
 from experiments.shared.workspace import Workspace, fingerprint, source_digest
 
 _STAMP = "drawn_from.txt"
@@ -103,7 +102,8 @@ def run_experiment(experiment: Experiment[C, S], config: C) -> None:
         draw_once(folder, config, depends, draw)
         if stages is not None:
             stages.end()
-        _print_results(config, experiment.tables(results), claims)
+        users = is_users(getattr(config, "data", ""))
+        print(format_results(experiment.tables(results), claims, users=users))
         print(f"\n{results.note}\nReport: {(folder / 'report.html').resolve()}")
 
 
@@ -117,21 +117,6 @@ def _plan(experiment: Experiment[C, S], config: C, root: Path) -> Stages | None:
     stages = Stages([*names, _REPORT], root, fingerprint(settings))
     print(stages.plan(), flush=True)
     return stages
-
-
-def _print_results(
-    config: ExperimentConfig, tables: Iterable[Table | str], claims: Sequence[Claim]
-) -> None:
-    """Prints tables and claims, without the paper's figures where the images are a user's."""
-    users = is_users(getattr(config, "data", ""))
-    shown = []
-    for table in tables:
-        if isinstance(table, str):
-            shown.append(table)
-        else:
-            shown.append(format_table(*(without_paper(table) if users else table)))
-    judged = [as_target(claim) for claim in claims] if users else claims
-    print("", *shown, format_claims(judged), sep="\n\n")
 
 
 def _check_one_run(config: ExperimentConfig) -> None:

@@ -10,7 +10,6 @@ import numpy as np
 from jaxtyping import Int, Shaped
 
 from cfx_jax.data import ImageCollection, find_organ, first_copies, merge_groups, open_images
-from cfx_jax.data.display_window import Window
 from cfx_jax.data.duplicates import fingerprint
 from cfx_jax.errors import InputError
 from cfx_jax.parallel import progress_bar
@@ -31,13 +30,13 @@ Organ: TypeAlias = Literal["none", "found", "only", "removed"]
 _PRINTED = 5  # files that are skipped and named on the console
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FolderOptions:
     """The options of a user's images."""
 
     size: int
     """Side to which images are resized, in pixels."""
-    channels: int
+    channels: int = 1
     """1 or 3."""
     classes: Sequence[str] = ()
     """Two classes in the order of the labels, see ``open_images``; empty for all, by name."""
@@ -111,12 +110,11 @@ def load_folder(path: str, options: FolderOptions) -> ImageSet:
     Raises:
         InputError: the files cannot be used, or do not have two classes.
     """
-    window: Window = "file" if options.window is None else options.window
     collection = open_images(
         path,
         size=options.size,
         channels=options.channels,
-        window=window,
+        window=options.window or "file",
         classes=options.classes,
         groups=options.groups or None,
         labelled=True,
@@ -146,8 +144,7 @@ def load_folder(path: str, options: FolderOptions) -> ImageSet:
 
 
 def users_images(images: ImageSet) -> FolderImages | None:
-    """The user's own images that a set belongs to; None for images of a program or a published
-    set."""
+    """The user's own images that a set belongs to; None for other images."""
     return images.source if isinstance(images.source, FolderImages) else None
 
 

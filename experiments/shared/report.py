@@ -3,7 +3,7 @@
 import platform
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +12,14 @@ import jax
 
 import cfx_jax
 from cfx_jax.files import write_text
-from cfx_jax.report import Claim, Report, write_claims, write_table
+from cfx_jax.report import (
+    Claim,
+    Report,
+    format_claims,
+    format_table,
+    write_claims,
+    write_table,
+)
 from experiments.shared.folder_images import FolderImages
 from experiments.shared.notices import kept_notices
 from experiments.shared.users_report import (
@@ -180,6 +187,24 @@ class PaperReport:
             self._page.section(title)
         for text in texts:
             self._page.text(text)
+
+
+def format_results(tables: Iterable[Table | str], claims: Sequence[Claim], *, users: bool) -> str:
+    """Tables and claims as text, with blank lines between them.
+
+    Args:
+        tables: the tables; a text stands as it is.
+        claims: the claims.
+        users: whether the images are a user's own, beside which no figures of the paper stand.
+    """
+    texts = [
+        table
+        if isinstance(table, str)
+        else format_table(*(without_paper(table) if users else table))
+        for table in tables
+    ]
+    judged = [as_target(claim) for claim in claims] if users else claims
+    return "\n\n".join(["", *texts, format_claims(judged)])
 
 
 def provenance() -> str:

@@ -28,7 +28,7 @@ KINDS = (
 
 def request(folder, **options):
     defaults = {"size": 32, "num_images": 6, "seed": 0}
-    return ImageRequest(Workspace(folder / "work"), **{**defaults, **options})
+    return ImageRequest(workspace=Workspace(folder / "work"), **{**defaults, **options})
 
 
 def test_kind_is_opened_with_its_path():

@@ -94,7 +94,7 @@ def test_a_report_on_a_users_images_speaks_of_them(tmp_path):
     for number in range(25):
         (folder / "sad" / f"bad{number}.png").write_bytes(b"?")
     (folder / "sad/notes.txt").write_text("x")
-    images = load_folder(str(folder), FolderOptions(8, 1, ("sad", "glad")))
+    images = load_folder(str(folder), FolderOptions(size=8, classes=("sad", "glad")))
     users = users_images(images)
     report = PaperReport(tmp_path / "r", "Mine", introduction="An AUC.", note="n", users=users)
     report.section("Numbers")

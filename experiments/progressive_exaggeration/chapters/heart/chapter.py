@@ -26,8 +26,12 @@ from experiments.progressive_exaggeration.chapters.heart.organ_masks import (
     sizes_of,
     true_sizes,
 )
-from experiments.progressive_exaggeration.chapters.heart.size_statistics import Series
-from experiments.progressive_exaggeration.chapters.heart.tables import MEASURES, AllSeries, spoken
+from experiments.progressive_exaggeration.chapters.heart.size_statistics import (
+    MEASURES,
+    AllSeries,
+    Series,
+    spoken,
+)
 from experiments.progressive_exaggeration.label_study import (
     EXPLAINED,
     LabelStudy,

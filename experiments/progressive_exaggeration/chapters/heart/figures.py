@@ -16,8 +16,12 @@ from experiments.progressive_exaggeration.chapters.heart.heart_sizes import (
     Hearts,
 )
 from experiments.progressive_exaggeration.chapters.heart.organ_masks import sizes_of
-from experiments.progressive_exaggeration.chapters.heart.size_statistics import Series
-from experiments.progressive_exaggeration.chapters.heart.tables import MEASURES, AllSeries, spoken
+from experiments.progressive_exaggeration.chapters.heart.size_statistics import (
+    MEASURES,
+    AllSeries,
+    Series,
+    spoken,
+)
 from experiments.progressive_exaggeration.figures import drawn_series
 from experiments.progressive_exaggeration.label_study import Subject, Sweeps
 from experiments.shared import Figure
