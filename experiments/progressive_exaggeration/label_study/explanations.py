@@ -28,7 +28,14 @@ from experiments.progressive_exaggeration.label_study.classifiers import (
     first_of_either,
 )
 from experiments.progressive_exaggeration.setup import Setup
-from experiments.shared import Arrays, ImageSet, row_slices, run_training, store_parts
+from experiments.shared import (
+    Arrays,
+    ImageSet,
+    row_slices,
+    run_training,
+    store_parts,
+    with_image_shape,
+)
 from trainers import count_steps, source_probabilities, vae, with_run
 from trainers import progressive as explainer_trainer
 
@@ -123,7 +130,7 @@ def train_explainer(
         training: how many others of the same settings there were before; added to the seed.
     """
     config, data, workspace = subject.setup
-    settings = dataclasses.replace(settings, in_channels=data.validation.images.shape[-1])
+    settings = with_image_shape(settings, data.validation.images.shape)
     settings = with_run(settings, seed=settings.run.seed + training)
     images = training_images(subject, settings.num_bins)
     identity = [settings, subject.identity, images.identity, config.mirrored]
@@ -209,8 +216,7 @@ def sweep(explainer: Explainer, subject: Subject) -> Sweeps:
 def xgem_sweep(subject: Subject) -> Sweeps:
     """Trains the autoencoder of xGEM, or reads it, and gives the series of every query."""
     config, data, workspace = subject.setup
-    height, width, channels = data.validation.images.shape
-    settings = dataclasses.replace(config.vae, size=(height, width), in_channels=channels)
+    settings = with_image_shape(config.vae, data.validation.images.shape)
     settings = count_steps(settings, num_images=len(data.train))
     coder_identity = [settings, data.train.images.identity, config.mirrored]
     model = run_training(

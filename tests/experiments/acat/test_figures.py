@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from experiments.acat import figures
-from experiments.acat.config import Config
-from experiments.acat.data import Scans, StoredFacts
+from experiments.acat.data import Scans
+from experiments.acat.facts import StoredFacts
 from experiments.acat.maps import METHODS, Detection, Shown
 from experiments.acat.maps.latent_searches import Traces
 from experiments.acat.networks import choose_networks
@@ -57,7 +57,7 @@ def drawn(monkeypatch, tmp_path):
     scans = Scans(
         "made up", images, labels, labels, ("no", "yes"), False, facts, note="a note", identity=None
     )
-    networks, runs = choose_networks(Config(rows=())), (Run(None, {}, detection, ATTENTION),)
+    networks, runs = choose_networks(()), (Run(None, {}, detection, ATTENTION),)
     return report, KindStudy(scans, networks, {}, runs, {}, 30.0, 0, None), content
 
 
