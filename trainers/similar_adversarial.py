@@ -23,7 +23,7 @@ for ``models.generator_of`` and then ``counterfactuals.similar_adversarial``, or
 has the twins as ``similar`` and ``adversarial``, or where naive one that gives adversarial images.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -42,7 +42,6 @@ from cfx_jax.losses import (
     naive_adversarial_terms,
     similar_adversarial_terms,
 )
-from cfx_jax.losses.similar_adversarial import Terms
 from cfx_jax.models import (
     AE2_HEAD,
     DuoAE,
@@ -314,7 +313,7 @@ class _MeasureOne:
 
 def _measure(
     config: Config, network: Any, classifier: Classifier, images: Float[Array, "b h w c"]
-) -> tuple[Terms, dict[str, Array]]:
+) -> tuple[Mapping[str, Array], dict[str, Array]]:
     """The terms of the loss of some images, and their answers."""
     # A model of the caller's own may have no such limit.
     learning = nnx.with_attributes(network, limit=unit_clip_leading_back, raise_if_not_found=False)
