@@ -70,11 +70,11 @@ from .shared import (
     descent_step,
     evaluation_view,
     first_state,
+    give_network,
     graph_of,
     labelled_batches,
     make_optimiser,
     measure_validation,
-    trained_network,
     training_labels,
     with_run,
 )
@@ -272,11 +272,6 @@ def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
     return evaluate
 
 
-def finish(config: Config, inputs: Inputs, state: State) -> nnx.Module:
-    """The network in evaluation mode."""
-    return trained_network(inputs.choose(build, config), state)
-
-
 TRAINER = Trainer(
     name="volume_classifier",
     config=Config,
@@ -290,7 +285,7 @@ TRAINER = Trainer(
     init=init,
     make_step=make_step,
     make_evaluate=make_evaluate,
-    finish=finish,
+    finish=give_network(build),
     takes=("model", "start", "skip"),
     ties="later",
 )
