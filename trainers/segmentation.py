@@ -28,7 +28,7 @@ from jaxtyping import Float, Int, PRNGKeyArray, Shaped
 from cfx_jax.checks import InputError, check_positive
 from cfx_jax.losses import cross_entropy
 from cfx_jax.metrics import dice
-from cfx_jax.models import PUBLISHED_FILTERS, NormName, Segmenter, at_least_float32
+from cfx_jax.models import PUBLISHED_FILTERS, NormName, Segmenter, leaves_at_least_float32
 
 from .shared import (
     Batch,
@@ -125,7 +125,7 @@ def make_step(config: Config, inputs: Inputs) -> Step:
     def compute_loss(network: Any, key: PRNGKeyArray, batch: Batch) -> dict[str, Array]:
         del key
         # (b, h, w, k) and (b, h, w)
-        logits = at_least_float32(network(batch["image"]))
+        logits = leaves_at_least_float32(network(batch["image"]))
         masks = batch["target"].astype(jnp.int32)
         loss = cross_entropy(logits.reshape(-1, logits.shape[-1]), masks.reshape(-1))
         return {"loss": loss, "accuracy": (logits.argmax(axis=-1) == masks).mean()}

@@ -49,9 +49,9 @@ from cfx_jax.losses import inverse_frequency, multi_task_terms, weighted_cross_e
 from cfx_jax.metrics import accuracy, balanced_accuracy
 from cfx_jax.models import (
     HalfBrainLogits,
-    at_least_float32,
     build_volume_model,
     joint_decision,
+    leaves_at_least_float32,
     warm_start,
 )
 from cfx_jax.objectives import decision
@@ -325,7 +325,7 @@ class PredictVolume:
         """
         inputs = (batch["image"], batch["saliency"]) if self.saliency else (batch["image"],)
         _check_takes(network, inputs)
-        logits = at_least_float32(network(*inputs))
+        logits = leaves_at_least_float32(network(*inputs))
         names_sides = isinstance(logits, HalfBrainLogits)
         if self.sides != names_sides:
             kind = "of lesion and side" if names_sides else "of classes"

@@ -1,18 +1,18 @@
 """The magnitudes of a change within an lp ball, each at most its head-room.
 
-Of pixel i the magnitude is at most ``h_i``, the room that the box leaves it. Three problems are
+The magnitude of pixel i is at most ``h_i``, the room that the box leaves it. Three problems are
 solved exactly:
 
 - the linear oracle ``argmax_t <w, t>`` (Boreiko et al. 2022, "Sparse Visual Counterfactual
   Explanations in Image Space", rebuilt). Its optimality conditions give
-  ``t_i = min(h_i, s w_i^{1/(p-1)})`` with one number ``s``, which brings the norm to the radius. The
-  published routine sorts breakpoints and cancels in float32 (values of the objective near 0 for
+  ``t_i = min(h_i, s w_i^{1/(p-1)})`` with one number ``s``, which brings the norm to the radius.
+  The published routine sorts breakpoints and cancels in float32 (values of the objective near 0 for
   small gradients at p = 1.5, norms 1 % above the radius at p = 4). Here a fixed point over the set
   of saturated pixels, those with ``t_i = h_i``, rises to ``s`` from below, in logarithms, without a
   sort and whatever the gradient's scale. Where the rise is slow, as it is for p near 1, a bisection
   over the set takes over;
-- the projection ``argmin_t ||t - y||_2`` for p = 2, which has the same form: ``t_i = min(h_i, s y_i)``
-  with ``s <= 1``;
+- the projection ``argmin_t ||t - y||_2`` for p = 2, which has the same form:
+  ``t_i = min(h_i, s y_i)`` with ``s <= 1``;
 - the projection for p = 1: ``t_i = clip(y_i - level, 0, h_i)``, by a safeguarded Newton search for
   the ``level >= 0`` that brings the sum to the radius.
 """

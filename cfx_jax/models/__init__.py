@@ -62,13 +62,13 @@ from cfx_jax.models.views import Parts as Parts
 from cfx_jax.models.views import PreActivations as PreActivations
 from cfx_jax.models.views import Thresholded as Thresholded
 from cfx_jax.models.views import TwoSides as TwoSides
-from cfx_jax.models.views import at_least_float32 as at_least_float32
 from cfx_jax.models.views import calibrated as calibrated
 from cfx_jax.models.views import computing_in as computing_in
 from cfx_jax.models.views import ensemble as ensemble
 from cfx_jax.models.views import guided as guided
 from cfx_jax.models.views import guided_classifier as guided_classifier
 from cfx_jax.models.views import guided_relu as guided_relu
+from cfx_jax.models.views import leaves_at_least_float32 as leaves_at_least_float32
 from cfx_jax.models.views import one_label as one_label
 from cfx_jax.models.views import parts as parts
 from cfx_jax.models.views import per_image as per_image
