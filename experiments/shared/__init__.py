@@ -43,10 +43,12 @@ from experiments.shared.image_set import ImageSet as ImageSet
 from experiments.shared.image_set import StoredImages as StoredImages
 from experiments.shared.image_set import check_no_classes as check_no_classes
 from experiments.shared.image_set import decisions as decisions
+from experiments.shared.image_set import light_augmentation as light_augmentation
 from experiments.shared.image_set import predict as predict
 from experiments.shared.image_set import probabilities as probabilities
 from experiments.shared.image_set import remaining_share as remaining_share
 from experiments.shared.image_set import split_images as split_images
+from experiments.shared.image_set import take_parts as take_parts
 from experiments.shared.intervals import (
     balanced_difference_interval as balanced_difference_interval,
 )
@@ -59,7 +61,9 @@ from experiments.shared.notices import notify as notify
 from experiments.shared.report import Figure as Figure
 from experiments.shared.report import PaperReport as PaperReport
 from experiments.shared.report import Table as Table
-from experiments.shared.schedule import training_schedule as training_schedule
+from experiments.shared.short_trainings import SHORT_ADAMW as SHORT_ADAMW
+from experiments.shared.short_trainings import short_autoencoder as short_autoencoder
+from experiments.shared.short_trainings import short_training as short_training
 from experiments.shared.synthetic_images import draw_fields as draw_fields
 from experiments.shared.synthetic_images import draw_images as draw_images
 from experiments.shared.synthetic_images import drawing_processes as drawing_processes
