@@ -58,7 +58,6 @@ from experiments.shared.intervals import least_interval as least_interval
 from experiments.shared.intervals import share_interval as share_interval
 from experiments.shared.notices import keep_notices as keep_notices
 from experiments.shared.notices import notify as notify
-from experiments.shared.report import Figure as Figure
 from experiments.shared.report import PaperReport as PaperReport
 from experiments.shared.report import Table as Table
 from experiments.shared.short_trainings import SHORT_ADAMW as SHORT_ADAMW

@@ -14,7 +14,6 @@ from jaxtyping import Int, Shaped
 
 from cfx_jax.checks import InputError, check_choice
 from cfx_jax.data import ImageSource, SyntheticBrain, SyntheticChest, SyntheticFaces, sets
-from cfx_jax.data.worlds.face import ATTRIBUTES
 from cfx_jax.parallel import first_then_others
 from experiments.shared.folder_images import (
     FolderImages,
@@ -150,11 +149,12 @@ def _drawn_kind(
 def _open_faces(request: ImageRequest, path: str) -> OpenedImages:
     del path
     check_no_classes(request.classes, "faces")
-    check_choice(request.label, ATTRIBUTES, name="--label")
+    names = SyntheticFaces.attribute_names
+    check_choice(request.label, names, name="--label")
     fields, label = ("image", "label", "attributes", "counterfactual"), request.label
     images, arrays = _draw(request, "faces", SyntheticFaces, fields, attribute=label)
     note = "Synthetic faces: drawn by a program, of nobody."
-    return OpenedImages(images, note, arrays["attributes"], ATTRIBUTES)
+    return OpenedImages(images, note, arrays["attributes"], names)
 
 
 def _open_folder(request: ImageRequest, path: str) -> OpenedImages:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 
@@ -32,14 +32,6 @@ from experiments.shared.users_report import (
 
 _DIGITS = 3
 _NAMED = 20  # files that are skipped and named on the page
-
-
-class Figure(NamedTuple):
-    """A file with its caption and what is to be seen in it, in words."""
-
-    path: Path
-    caption: str
-    alt: str
 
 
 class PaperReport:
@@ -114,9 +106,10 @@ class PaperReport:
         *content: Any,
         caption: str,
         alt: str,
+        note: str | None = None,
         **options: Any,
     ) -> None:
-        """Draws a figure or an animation with the report's note, and adds it.
+        """Draws a figure or an animation, and adds it.
 
         Args:
             name: the name of the file; ``.gif`` for an animation.
@@ -124,21 +117,13 @@ class PaperReport:
             content: the contents of the figure, as the function takes them.
             caption: the caption on the page.
             alt: a description of the figure in words.
+            note: the note below the figure; None for the report's own.
             options: the options of the function.
         """
         path = self.folder / name
-        function(path, *content, note=self.note, **options)
+        function(path, *content, note=self.note if note is None else note, **options)
         add = self._page.animation if path.suffix == ".gif" else self._page.figure
         add(path, caption=self._caption(caption), alt=alt)
-
-    def figures(self, *figures: Figure) -> None:
-        """Adds figures that are drawn already."""
-        for path, caption, alt in figures:
-            self._page.figure(path, caption=self._caption(caption), alt=alt)
-
-    def animation(self, figure: Figure) -> None:
-        """Adds an animation that is drawn already."""
-        self._page.animation(figure.path, caption=self._caption(figure.caption), alt=figure.alt)
 
     def finish(self, claims: Sequence[Claim], config: Any) -> Path:
         """Adds claims, settings and what made the report, and writes the page.

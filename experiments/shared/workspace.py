@@ -26,7 +26,7 @@ from cfx_jax.parallel import (
     wait_for_file,
 )
 from experiments.shared.stages import Stages
-from trainers import as_stored
+from trainers import as_stored, digest
 
 Arrays = dict[str, np.ndarray]
 
@@ -38,8 +38,8 @@ def fingerprint(depends: Any) -> str:
     """Ten hexadecimal digits that differ wherever a setting or the library's version differs.
 
     Args:
-        depends: dataclasses, mappings, sequences, numbers, strings, None, nested as deep as they
-            like.
+        depends: dataclasses, mappings, sequences, arrays, numbers, strings, None, nested as deep
+            as they like.
     """
 
     def plain(value: Any) -> Any:
@@ -47,6 +47,8 @@ def fingerprint(depends: Any) -> str:
             return {type(value).__name__: plain(as_stored(value))}
         if isinstance(value, Mapping):
             return {str(name): plain(part) for name, part in value.items()}
+        if isinstance(value, np.ndarray):
+            return digest(value)
         return [plain(part) for part in value] if isinstance(value, list | tuple) else value
 
     text = json.dumps([cfx_jax.__version__, plain(depends)], sort_keys=True)

@@ -186,9 +186,13 @@ def test_fingerprints_tell_settings_types_and_values_apart():
         [Setting(), None],
         (1.5, 2),
         None,
+        np.zeros(2),
+        np.zeros((2, 1)),
+        [np.ones(2)],
     ]
     assert len({fingerprint(each) for each in settings}) == len(settings)
     assert fingerprint(Setting()) == fingerprint(Setting(1.0))
+    assert fingerprint(np.zeros(2)) == fingerprint(np.zeros(2))
 
 
 def test_the_digest_of_code_knows_packages_and_modules(tmp_path, monkeypatch):

@@ -89,16 +89,10 @@ class Heart(NamedTuple):
         report.section(
             "Do hearts grow where cardiomegaly is asked for", f"{captions.EXPLANATION} {note}"
         )
-        report.figures(
-            figures.size_figure(report.folder, self.series, desired, self._references(), note)
-        )
+        figures.draw_sizes(report, self.series, desired, self._references(), note)
         for name, table, caption in self._tables(desired):
             report.table(name, table, caption, note=note)
-        report.figures(
-            figures.sweep_figure(
-                report.folder, self.subject, self.sweeps, self.hearts, self.num_shown, note
-            )
-        )
+        figures.draw_sweeps(report, self.subject, self.sweeps, self.hearts, self.num_shown, note)
 
     def _tables(self, desired: Float[np.ndarray, " k"]) -> Iterator[tuple[str, Table, str]]:
         """Yields the name of every table's files, the table and its caption."""
