@@ -344,7 +344,7 @@ def _train(
         start=baseline if network.starts else None,
         skip=skip,
     )
-    predict = volume_classifier.PredictVolume.of(config)
+    predict = volume_classifier.make_predict(config)
 
     def decide() -> Arrays:
         classes = []
