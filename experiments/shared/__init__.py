@@ -71,7 +71,6 @@ from experiments.shared.training import fit_to_images as fit_to_images
 from experiments.shared.training import run_training as run_training
 from experiments.shared.training import train_network as train_network
 from experiments.shared.training import with_image_shape as with_image_shape
-from experiments.shared.users_report import without_places as without_places
 from experiments.shared.workspace import Arrays as Arrays
 from experiments.shared.workspace import Workspace as Workspace
 from experiments.shared.workspace import fingerprint as fingerprint

@@ -58,6 +58,7 @@ class PaperReport:
         self.folder, self.note, self._users = folder, note, users
         if users is not None:
             title = f"{title}: {' and '.join(users.class_names)}"
+            introduction = without_places(introduction)
         self._page = Report(title, introduction=introduction, note=note)
         self._told, self._texts = kept_notices(), [introduction]
         self._warnings("Warnings of the run", self._told)
