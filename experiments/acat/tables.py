@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 
 from cfx_jax.metrics import (
     Interval,
@@ -34,6 +34,7 @@ from experiments.shared import (
     difference_over_runs,
     find_level_of_runs,
     level_cells,
+    mean_cell,
 )
 
 Rows = list[list[Any]]
@@ -178,7 +179,7 @@ def hit_table(study: KindStudy) -> Table:
         inside = np.concatenate(study.scores(method, "inside"))
         likeness = [run.detection.likeness.get(method, np.zeros(0)) for run in study.runs]
         cells.append(flat if method in (*METHODS, WITH_ACAT) else None)
-        cells += [_mean_of_known(inside), _mean_of_known(np.concatenate(likeness))]
+        cells += [mean_cell(inside), mean_cell(np.concatenate(likeness))]
         cells += level_cells(map_level(study, method, "hits"))
         rows.append([method, *_over_runs(hits), *cells])
     return columns, rows
@@ -273,11 +274,6 @@ def training_size_table(study: KindStudy) -> Table:
         paper = published.BY_TRAINING.get(name, {}) if study.scans.sides else {}
         rows.append([name, *cells, *(_share(paper.get(size)) for size in study.smaller)])
     return columns, rows
-
-
-def _mean_of_known(values: Float[np.ndarray, " n"]) -> float | None:
-    is_known = np.isfinite(values)
-    return float(values[is_known].mean()) if is_known.any() else None
 
 
 def _share(percent: float | None) -> float | None:

@@ -9,13 +9,7 @@ from jaxtyping import Float
 from cfx_jax.metrics import bootstrap_interval
 from experiments.charachon_shared.data import Data, Groups, describe_brackets
 from experiments.charachon_shared.quality import Quality
-from experiments.shared import PaperReport, Table
-
-
-def mean_cell(values: Float[np.ndarray, " n"]) -> float | None:
-    """The mean over the images where a value is defined: without a lesion no PSNR inside it is."""
-    defined = values[np.isfinite(values)]
-    return float(defined.mean()) if len(defined) else None
+from experiments.shared import PaperReport, Table, mean_cell
 
 
 def interval_cell(

@@ -6,11 +6,19 @@ from typing import Any
 import numpy as np
 
 from cfx_jax.metrics import bootstrap_interval, paired_difference_interval
-from experiments.charachon_shared import PAIRS, RANDOM, Localisation, mean_cell
+from experiments.charachon_shared import PAIRS, RANDOM, Localisation
 from experiments.path_attribution import published
 from experiments.path_attribution.faithfulness import Faithfulness, NotMeasured
 from experiments.path_attribution.study import Study
-from experiments.shared import LEVEL_COLUMNS, Level, Table, controls, find_level, level_cells
+from experiments.shared import (
+    LEVEL_COLUMNS,
+    Level,
+    Table,
+    controls,
+    find_level,
+    level_cells,
+    mean_cell,
+)
 
 _CHANGED = PAIRS[1]  # x, x_a
 

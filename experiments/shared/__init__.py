@@ -60,6 +60,7 @@ from experiments.shared.notices import keep_notices as keep_notices
 from experiments.shared.notices import notify as notify
 from experiments.shared.report import PaperReport as PaperReport
 from experiments.shared.report import Table as Table
+from experiments.shared.report import mean_cell as mean_cell
 from experiments.shared.short_trainings import SHORT_ADAMW as SHORT_ADAMW
 from experiments.shared.short_trainings import short_autoencoder as short_autoencoder
 from experiments.shared.short_trainings import short_training as short_training

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
+from jaxtyping import Float
 
 import cfx_jax
 from cfx_jax.files import write_text
@@ -191,6 +193,12 @@ def format_results(tables: Iterable[Table | str], claims: Sequence[Claim], *, us
     ]
     judged = [as_target(claim) for claim in claims] if users else claims
     return "\n\n".join(["", *texts, format_claims(judged)])
+
+
+def mean_cell(values: Float[np.ndarray, " n"]) -> float | None:
+    """The mean of what is finite, for a table: without a lesion no PSNR inside it is; else None."""
+    defined = values[np.isfinite(values)]
+    return float(defined.mean()) if len(defined) else None
 
 
 def provenance() -> str:

@@ -8,9 +8,16 @@ from experiments.charachon_shared import (
     RANDOM,
     Quality,
     interval_cell,
+)
+from experiments.shared import (
+    LEVEL_COLUMNS,
+    Level,
+    Table,
+    controls,
+    find_level,
+    level_cells,
     mean_cell,
 )
-from experiments.shared import LEVEL_COLUMNS, Level, Table, controls, find_level, level_cells
 from experiments.similar_adversarial import published
 from experiments.similar_adversarial.boxes import Boxes
 from experiments.similar_adversarial.compared_generators import NAIVE, OURS
