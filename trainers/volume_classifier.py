@@ -68,12 +68,7 @@ from .shared import (
     training_labels,
     with_run,
 )
-from .shared.volume_predictions import (
-    PredictVolume,
-    compute_terms,
-    decide_classes,
-    score_volumes,
-)
+from .shared.volume_predictions import PredictVolume, compute_terms, decide_classes, score_volumes
 
 _SIDES = ("none", "left", "right", "both")
 _MIRRORED_SIDES = (0, 2, 1, 3)

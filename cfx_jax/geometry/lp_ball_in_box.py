@@ -30,12 +30,7 @@ from cfx_jax.errors import InputError
 from cfx_jax.geometry.bounded_magnitudes import largest_product, project_magnitudes
 from cfx_jax.geometry.constraint_set import ConstraintSet
 from cfx_jax.geometry.exact import magnitude_bits
-from cfx_jax.geometry.lp_ball import (
-    project_l2,
-    project_linf,
-    sample_gaussian,
-    sample_sphere,
-)
+from cfx_jax.geometry.lp_ball import project_l2, project_linf, sample_gaussian, sample_sphere
 
 
 def lp_ball_in_box(

@@ -13,9 +13,7 @@ from cfx_jax.models.generators import AE1_HEAD as AE1_HEAD
 from cfx_jax.models.generators import AE2_HEAD as AE2_HEAD
 from cfx_jax.models.generators import PUBLISHED_FILTERS as PUBLISHED_FILTERS
 from cfx_jax.models.generators import VAE as VAE
-from cfx_jax.models.generators import (
-    BatchNormDiscriminator as BatchNormDiscriminator,
-)
+from cfx_jax.models.generators import BatchNormDiscriminator as BatchNormDiscriminator
 from cfx_jax.models.generators import BendingGenerator as BendingGenerator
 from cfx_jax.models.generators import Discriminator as Discriminator
 from cfx_jax.models.generators import DuoAE as DuoAE

@@ -9,13 +9,7 @@ from jaxtyping import Bool, Float, Int
 from cfx_jax.data import SyntheticCT, load_arrays, split
 from cfx_jax.data.sets import IST3, MosMed
 from experiments.acat.config import Config
-from experiments.acat.facts import (
-    ChosenFacts,
-    FactsOfScans,
-    IST3Facts,
-    MosMedFacts,
-    StoredFacts,
-)
+from experiments.acat.facts import ChosenFacts, FactsOfScans, IST3Facts, MosMedFacts, StoredFacts
 from experiments.shared import (
     Arrays,
     DataKind,

@@ -30,12 +30,7 @@ from experiments.shared import (
     row_slices,
     run_training,
 )
-from trainers import (
-    TrainerConfig,
-    autoencoder,
-    volume_classifier,
-    with_run,
-)
+from trainers import TrainerConfig, autoencoder, volume_classifier, with_run
 
 C = TypeVar("C", bound=TrainerConfig)
 

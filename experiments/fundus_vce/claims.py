@@ -16,13 +16,7 @@ from jaxtyping import Float
 from cfx_jax.metrics import Interval, balanced_accuracy, bootstrap_interval
 from experiments.fundus_vce import published
 from experiments.fundus_vce.accuracy import Evaluation
-from experiments.fundus_vce.localisation import (
-    ABLATIONS,
-    GUIDED,
-    INTEGRATED,
-    Localised,
-    vce_method,
-)
+from experiments.fundus_vce.localisation import ABLATIONS, GUIDED, INTEGRATED, Localised, vce_method
 from experiments.fundus_vce.study import Study
 from experiments.shared import (
     AT_LEAST,

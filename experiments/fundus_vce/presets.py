@@ -12,14 +12,7 @@ from experiments.fundus_vce.config import (
     SyntheticConfig,
 )
 from experiments.shared import SHORT_ADAMW, short_training
-from trainers import (
-    OptimiserSettings,
-    RunSettings,
-    SupervisedConfig,
-    classifier,
-    trades,
-    with_run,
-)
+from trainers import OptimiserSettings, RunSettings, SupervisedConfig, classifier, trades, with_run
 
 
 def _plain(

@@ -11,13 +11,7 @@ from jax.tree_util import Partial
 from jaxtyping import Float
 
 from cfx_jax.models import generator_of
-from experiments.charachon_shared import (
-    Method,
-    PairGenerator,
-    Setup,
-    check_pairs,
-    make_maps,
-)
+from experiments.charachon_shared import Method, PairGenerator, Setup, check_pairs, make_maps
 from experiments.path_attribution.config import LatentConfig
 from experiments.path_attribution.latent_searches import Attention, CounterfactualPair, ShiftPair
 from experiments.shared import ImageSet, run_training

@@ -12,14 +12,7 @@ from experiments.charachon_shared import presets
 from experiments.charachon_shared.presets import extend
 from experiments.path_attribution.config import Config, FaithfulnessConfig, LatentConfig
 from experiments.shared import short_autoencoder, short_training
-from trainers import (
-    OptimiserSettings,
-    PlateauSettings,
-    RunSettings,
-    cycle,
-    fixed_point,
-    with_run,
-)
+from trainers import OptimiserSettings, PlateauSettings, RunSettings, cycle, fixed_point, with_run
 
 # The demonstration's numbers that were chosen by trial, all in one place.
 _CYCE_STEPS, _SYCE_STEPS = 400, 700  # in batches of 8 of each decision

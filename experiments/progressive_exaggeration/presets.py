@@ -5,14 +5,7 @@ import dataclasses
 from cfx_jax.losses import ProgressiveWeights
 from experiments.progressive_exaggeration.config import Config, HeartConfig, XGEMConfig
 from experiments.shared import SHORT_ADAMW, short_training
-from trainers import (
-    OptimiserSettings,
-    RunSettings,
-    multi_label,
-    progressive,
-    segmentation,
-    vae,
-)
+from trainers import OptimiserSettings, RunSettings, multi_label, progressive, segmentation, vae
 
 # The demonstration's numbers that were chosen by trial, all in one place.
 _CLASSIFIER_STEPS, _CLASSIFIER_STEPS_OF_IMAGES, _CLASSIFIER_STEPS_OF_HEARTS = 800, 500, 500

@@ -4,11 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from cfx_jax.metrics import (
-    bootstrap_interval,
-    compatibility_curve,
-    reliability_curve,
-)
+from cfx_jax.metrics import bootstrap_interval, compatibility_curve, reliability_curve
 from experiments.progressive_exaggeration import published
 from experiments.progressive_exaggeration.label_study import (
     LabelStudy,

@@ -15,12 +15,7 @@ from jaxtyping import Int, Shaped
 from cfx_jax.checks import InputError, check_choice
 from cfx_jax.data import ImageSource, SyntheticBrain, SyntheticChest, SyntheticFaces, sets
 from cfx_jax.parallel import first_then_others
-from experiments.shared.folder_images import (
-    FolderImages,
-    FolderOptions,
-    folder_note,
-    load_folder,
-)
+from experiments.shared.folder_images import FolderImages, FolderOptions, folder_note, load_folder
 from experiments.shared.image_set import ImageSet, check_no_classes
 from experiments.shared.synthetic_images import draw_images
 from experiments.shared.workspace import Arrays, Workspace

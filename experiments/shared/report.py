@@ -14,14 +14,7 @@ from jaxtyping import Float
 
 import cfx_jax
 from cfx_jax.files import write_text
-from cfx_jax.report import (
-    Claim,
-    Report,
-    format_claims,
-    format_table,
-    write_claims,
-    write_table,
-)
+from cfx_jax.report import Claim, Report, format_claims, format_table, write_claims, write_table
 from experiments.shared.folder_images import FolderImages
 from experiments.shared.notices import kept_notices
 from experiments.shared.users_report import (

@@ -3,12 +3,7 @@
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
-from experiments.charachon_shared import (
-    PAIRS,
-    RANDOM,
-    Quality,
-    interval_cell,
-)
+from experiments.charachon_shared import PAIRS, RANDOM, Quality, interval_cell
 from experiments.shared import (
     LEVEL_COLUMNS,
     Level,

@@ -27,14 +27,7 @@ from cfx_jax.objectives import decision
 from cfx_jax.parallel import apply_to_examples
 
 from .batches import labelled_batches
-from .networks import (
-    Evaluate,
-    ModelFactory,
-    State,
-    classifier_of,
-    first_state,
-    graph_of,
-)
+from .networks import Evaluate, ModelFactory, State, classifier_of, first_state, graph_of
 from .optimisers import OptimiserSettings, make_optimiser
 from .run_settings import RunSettings
 from .trainer import Inputs, TrainingBatches, give_network

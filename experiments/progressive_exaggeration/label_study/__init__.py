@@ -5,9 +5,7 @@ from experiments.progressive_exaggeration.label_study.classifiers import ORACLE 
 from experiments.progressive_exaggeration.label_study.classifiers import Network as Network
 from experiments.progressive_exaggeration.label_study.classifiers import Subject as Subject
 from experiments.progressive_exaggeration.label_study.classifiers import normalised as normalised
-from experiments.progressive_exaggeration.label_study.classifiers import (
-    subject_of as subject_of,
-)
+from experiments.progressive_exaggeration.label_study.classifiers import subject_of as subject_of
 from experiments.progressive_exaggeration.label_study.classifiers import (
     train_network as train_network,
 )

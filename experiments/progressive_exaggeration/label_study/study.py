@@ -33,10 +33,7 @@ from experiments.progressive_exaggeration.label_study.features import (
     features_by,
     recognised_by,
 )
-from experiments.progressive_exaggeration.label_study.identity import (
-    Verifier,
-    verifier_of,
-)
+from experiments.progressive_exaggeration.label_study.identity import Verifier, verifier_of
 from experiments.progressive_exaggeration.setup import Setup
 
 OVER_TRAININGS = "Of several trainings of the explainers, and one of each classifier."
