@@ -42,13 +42,13 @@ from experiments.progressive_exaggeration.chapters.heart.organ_masks import (
     sizes_of,
 )
 from experiments.progressive_exaggeration.chapters.heart.size_statistics import (
+    MEASURES,
     Series,
     correlation,
     correlation_per_query,
     errors,
 )
 from experiments.progressive_exaggeration.chapters.heart.tables import (
-    MEASURES,
     bin_table,
     comparison_table,
     dice_table,

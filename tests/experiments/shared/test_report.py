@@ -83,8 +83,9 @@ def test_a_figure_is_drawn_with_the_reports_note_and_an_animation_with_its_butto
     report.section("Figures")
     for name in ("figure_1.png", "animation.gif"):
         report.draw(name, draw, 2, scale=10, caption=f"This is {name}.", alt="Grey.")
+    report.draw("figure_2.png", draw, 3, scale=10, note="of its own", caption="", alt="Grey.")
     page = report.finish([], Settings()).read_text()
-    assert notes == ["made up"] * 2 and (tmp_path / "figure_1.png").exists()
+    assert notes == [*["made up"] * 2, "of its own"] and (tmp_path / "figure_1.png").exists()
     assert "This is figure_1.png." in page and "This is animation.gif." in page
     assert "image/gif" in page and "image/png" in page
 
