@@ -97,7 +97,9 @@ def test_a_report_on_a_users_images_speaks_of_them(tmp_path):
     (folder / "sad/notes.txt").write_text("x")
     images = load_folder(str(folder), FolderOptions(size=8, classes=("sad", "glad")))
     users = users_images(images)
-    report = PaperReport(tmp_path / "r", "Mine", introduction="An AUC.", note="n", users=users)
+    report = PaperReport(
+        tmp_path / "r", "Mine", introduction="AUC (paper: 1).", note="n", users=users
+    )
     report.section("Numbers")
     table = (["name", "ours", "paper"], [["a", 1.0, 2.0], ["paper: a", 3.0, 4.0]])
     report.table("table_1", table, "As the paper's Table 1: IoU of maps.")
