@@ -5,7 +5,7 @@ The static part of the network, its graph, is known from the function that makes
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +25,7 @@ ModelFactory = Callable[[nnx.Rngs], nnx.Module]
 Batch = Mapping[str, Array]
 Step = Callable[["State", PRNGKeyArray, Batch], tuple["State", dict[str, Array]]]
 Evaluate = Callable[["State"], dict[str, float]]
-Optimisers = optax.GradientTransformation | Mapping[str, optax.GradientTransformation]
+Optimisers: TypeAlias = optax.GradientTransformation | Mapping[str, optax.GradientTransformation]
 """The optimiser of a network, or one for each of its parts, by name."""
 Loss = Callable[[Any, PRNGKeyArray, Batch], Mapping[str, Array]]
 """``(network, key, batch) -> metrics``, scalars with ``loss`` among them."""

@@ -63,6 +63,7 @@ class TrainerConfig(RunConfig, Protocol):
 
 
 C = TypeVar("C", bound=TrainerConfig)
+Settings = TypeVar("Settings")
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,15 +184,15 @@ def random_start(
 
 
 def give_network(
-    build: Callable[[C, nnx.Rngs], nnx.Module],
-) -> Callable[[C, Inputs, State], nnx.Module]:
+    build: Callable[[Settings, nnx.Rngs], nnx.Module],
+) -> Callable[[Settings, Inputs, State], nnx.Module]:
     """The ``finish`` of a trainer that gives its network as a whole, in evaluation mode.
 
     Args:
         build: makes the network of a configuration.
     """
 
-    def finish(config: C, inputs: Inputs, state: State) -> nnx.Module:
+    def finish(config: Settings, inputs: Inputs, state: State) -> nnx.Module:
         network: nnx.Module = trained_network(inputs.choose(build, config), state)
         return network
 
