@@ -1,5 +1,7 @@
 """The content of ACAT's figures, on made-up numbers."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
