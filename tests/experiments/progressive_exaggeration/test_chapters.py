@@ -532,8 +532,8 @@ def test_the_figures_of_smiles_stand_beside_smiles_alone(tmp_path):
     study = made_up_study(tmp_path)
     columns, rows = made_up_bias(study, flips=0.5).table()
     assert {row[columns.index("paper")] for row in rows} == {None}
-    data = study.data._replace(names=("Smiling", "Male"))
-    smiles = study._replace(every_label=data, subject=study.subject._replace(data=data))
+    setup = study.setup._replace(data=study.data._replace(names=("Smiling", "Male")))
+    smiles = study._replace(setup=setup, subject=study.subject._replace(setup=setup))
     found = made_up_bias(smiles, flips=0.5)._replace(confounder="Male")
     columns, rows = found.table()
     assert [row[columns.index("paper")] for row in rows if row[0] == BIASED] == [0.18, 0.52, None]
