@@ -241,7 +241,7 @@ _make_shared_step = lru_cache(maxsize=32)(_make_step)
 
 
 def make_predict(config: Config) -> PredictVolume:
-    """What the networks of a configuration predict of a volume."""
+    """The function by which the networks of a configuration predict a volume."""
     return PredictVolume(config.saliency, config.sides, config.num_classes)
 
 

@@ -1,4 +1,4 @@
-"""What a call changes in a callable: its arrays, an error, or its lists, which is remembered."""
+"""The changes that a call makes in a callable: of its arrays, or of its lists and names."""
 
 import functools
 from typing import Any

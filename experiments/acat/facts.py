@@ -1,4 +1,4 @@
-"""What is known of scans, by which maps are judged: lesions, organs and territories."""
+"""Facts of scans by which maps are judged: lesions, organs and territories."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol

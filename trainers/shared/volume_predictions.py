@@ -1,6 +1,4 @@
-"""What a classifier of volumes predicts: logits of classes, or of a lesion and its side; their loss
-and their scores.
-"""
+"""Predictions of volumes, logits of classes, or of a lesion and its side; their loss and scores."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
