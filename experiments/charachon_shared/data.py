@@ -102,17 +102,7 @@ def load_images(config: CharachonConfig, workspace: Workspace) -> Data:
         )
     validation, test = split_shares(config)
     rest = remaining_share(validation=validation, test=test)
-    request = ImageRequest(
-        workspace=workspace,
-        size=config.image_size,
-        num_images=config.num_images,
-        seed=config.seed,
-        classes=config.classes,
-        groups=config.groups,
-        window=config.window,
-        organ=config.organ,
-    )
-    opened = open_data(config.data, KINDS, request)
+    opened = open_data(config.data, KINDS, ImageRequest.of(config, workspace=workspace))
     shares = {"train": rest, "validation": validation, "test": test}
     positions = _split(config, opened.images, shares)
     return Data(

@@ -126,15 +126,7 @@ class _Request(NamedTuple):
 
 def _open_folder(request: _Request, path: str) -> Sources:
     """A user's images of two classes."""
-    config = request.config
-    options = FolderOptions(
-        size=config.image_size,
-        channels=config.channels,
-        classes=config.classes,
-        groups=config.groups,
-        window=config.window,
-    )
-    images = load_folder(path, options)
+    images = load_folder(path, FolderOptions.of(request.config))
     return Sources(main=images, note=folder_note(images), published=False)
 
 

@@ -1,10 +1,11 @@
 """A user's images of two classes as an image set."""
 
+import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 from jaxtyping import Int, Shaped
@@ -46,6 +47,18 @@ class FolderOptions:
     """Centre and width of the values to show; None for what the files say."""
     organ: Organ = "none"
     """Whether the organ is looked for (``data.find_organ``), and what becomes black."""
+
+    @classmethod
+    def of(cls, config: Any, **options: Any) -> Self:
+        """The options that are settings of an experiment, and further ones.
+
+        Args:
+            config: the configuration, with ``image_size``, and settings named as the options.
+            options: the options that are no settings.
+        """
+        names = [field.name for field in dataclasses.fields(cls) if hasattr(config, field.name)]
+        settings = {name: getattr(config, name) for name in names}
+        return cls(size=config.image_size, **settings, **options)
 
 
 class FolderImages(StoredImages):
