@@ -147,14 +147,13 @@ def _stroke(request: _Request, path: str) -> Scans:
     drawn, located, identity = _draw_world(*request, "stroke", names, {})
     for arrays in (drawn, located):
         arrays["organ"] = arrays["atlas"] > 0
-    note = "Synthetic CT of heads: drawn by a program, of no patient."
     return _as_scans(
         drawn,
         located,
         name="stroke",
         class_names=_SIDES,
         sides=True,
-        note=note,
+        note="Synthetic CT of heads: drawn by a program, of no patient.",
         identity=identity,
         num_tested=request.config.num_tested,
     )
@@ -165,15 +164,13 @@ def _lung(request: _Request, path: str) -> Scans:
     names = {"label": "label", "grade": "size", "lung_mask": "organ"}
     faint = {"finding_shares": (1.0, 0.0, 0.0, 0.0)}
     drawn, located, identity = _draw_world(*request, "lung", names, faint)
-    note = "Synthetic CT of chests: drawn by a program, of no patient."
-    classes = ("clear", "ground glass")
     return _as_scans(
         drawn,
         located,
         name="lung",
-        class_names=classes,
+        class_names=("clear", "ground glass"),
         sides=False,
-        note=note,
+        note="Synthetic CT of chests: drawn by a program, of no patient.",
         identity=identity,
         num_tested=request.config.num_tested,
     )

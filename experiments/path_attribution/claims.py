@@ -119,7 +119,9 @@ def judge(
     if isinstance(faithfulness, NotMeasured):
         statements = [made.statement(f"R {made.group}") for made in by_relevance]
         statements += [made.statement("AOPC") for made in by_perturbation]
-        claims += [_undecided(statement, faithfulness) for statement in statements]
+        claims += [
+            statement.settle({}, {}, None, "", note=faithfulness.reason) for statement in statements
+        ]
     else:
         claims += [_relevance_claim(task, faithfulness, made) for made in by_relevance]
         claims += [_perturbation_claim(faithfulness, made) for made in by_perturbation]
@@ -306,20 +308,6 @@ def _perturbation_claim(faithfulness: Faithfulness, comparison: Comparison) -> C
     )
     levels = [perturbation_level(faithfulness, method) for method in comparison.subjects]
     return add_levels(claim, levels)
-
-
-def _undecided(statement: Statement, why: NotMeasured) -> Claim:
-    return Claim(
-        id=statement.name,
-        text=statement.text,
-        paper={},
-        ours={},
-        interval=None,
-        verdict="undecided",
-        kind=statement.kind,
-        place=statement.place,
-        note=why.reason,
-    )
 
 
 def _uses(first: str, than: str, group: str) -> str:

@@ -48,18 +48,18 @@ class Statement(NamedTuple):
         self,
         paper: Mapping[str, Any],
         ours: Mapping[str, Any],
-        interval: Interval,
+        interval: Interval | None,
         statistic: str,
         *,
         note: str = "",
         **bounds: Any,
     ) -> Claim:
-        """The claim, settled by any statistic whose interval is known.
+        """The claim, settled by any statistic whose interval is known; undecided where it is not.
 
         Args:
             paper: the paper's figures by name.
             ours: our figures by name.
-            interval: the interval of the statistic.
+            interval: the interval of the statistic; None where there are too few cases for one.
             statistic: the name of the number that the interval covers.
             note: a remark that a reader needs to judge it.
             bounds: ``minimum``, ``maximum``, ``strict`` of the statistic, as in ``report.verdict``.
@@ -70,7 +70,7 @@ class Statement(NamedTuple):
             paper=paper,
             ours=ours,
             interval=interval,
-            verdict=verdict(interval, **bounds),
+            verdict="undecided" if interval is None else verdict(interval, **bounds),
             kind=self.kind,
             place=self.place,
             statistic=statistic,
