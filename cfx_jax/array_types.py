@@ -50,10 +50,11 @@ def check_usable(array: object, *, name: str) -> None:
 
 
 def at_least_float32(values: Float[AnyArray, "*shape"]) -> Float[Array, "*shape"]:
-    """The values in float32, those of float64 as they are.
+    """The values of one array in float32, those of float64 as they are.
 
     The logits of a network that computes in float16 or bfloat16 have three digits or two. Their
-    probabilities and sums need more: in float16 all from 0.9998 on are 1.
+    probabilities and sums need more: in float16 all from 0.9998 on are 1. A pytree of arrays, some
+    of which may be integers, is for ``models.leaves_at_least_float32``.
 
     Args:
         values: of any floating-point dtype.

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 from cfx_jax.errors import InputError
@@ -147,6 +148,29 @@ def parse_json(text: str | bytes) -> Any:
         return document
     except RecursionError as error:
         raise ValueError("too many brackets inside of one another") from error
+
+
+def check_kind(
+    value: object,
+    kind: type | UnionType,
+    *,
+    name: str,
+    items: type | UnionType = object,
+) -> None:
+    """Checks the type of a fact from a JSON file, which may have been edited by hand.
+
+    Args:
+        value: the fact.
+        kind: its type, or types.
+        name: the name of the fact in the message.
+        items: the type, or types, of the items of a list or tuple.
+
+    Raises:
+        ValueError: it is of another type, or one of its items is.
+    """
+    sequence = value if isinstance(value, list | tuple) else ()
+    if not isinstance(value, kind) or not all(isinstance(item, items) for item in sequence):
+        raise ValueError(f"{name} of another kind: {value!r}")
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from typing import Any, Literal
 
 import jax.numpy as jnp
 import numpy as np
+import optax
 from flax import nnx
 from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray
@@ -38,14 +39,13 @@ from .shared import (
     State,
     Step,
     Trainer,
-    TrainingBatches,
     descent_step,
     evaluation_view,
-    first_state,
+    give_network,
     graph_of,
     make_optimiser,
     measure_validation,
-    trained_network,
+    random_start,
     unlabelled_batches,
     validation_images,
 )
@@ -142,19 +142,8 @@ def build(config: Config, rngs: nnx.Rngs) -> nnx.Module:
     )
 
 
-def make_batches(config: Config, inputs: Inputs) -> TrainingBatches:
-    """Makes batches of ``image``."""
-    return unlabelled_batches(config.run, inputs)
-
-
-def init(key: PRNGKeyArray, config: Config, inputs: Inputs) -> State:
-    """The state before the first step.
-
-    Raises:
-        InputError: numbers out of range.
-    """
-    network = inputs.choose(build, config)(nnx.Rngs(key))
-    return first_state(network, make_optimiser(config.optimiser, config.run))
+def _make_optimiser(config: Config) -> optax.GradientTransformation:
+    return make_optimiser(config.optimiser, config.run)
 
 
 def make_step(config: Config, inputs: Inputs) -> Step:
@@ -172,9 +161,12 @@ def make_step(config: Config, inputs: Inputs) -> Step:
         del key
         return {"loss": _squared_error(network, batch["image"])}
 
-    optimiser = make_optimiser(config.optimiser, config.run)
     return descent_step(
-        inputs.choose(build, config), optimiser, compute_loss, config.run, inputs.mesh
+        inputs.choose(build, config),
+        _make_optimiser(config),
+        compute_loss,
+        config.run,
+        inputs.mesh,
     )
 
 
@@ -201,20 +193,15 @@ def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
     return evaluate
 
 
-def finish(config: Config, inputs: Inputs, state: State) -> nnx.Module:
-    """The network in evaluation mode."""
-    return trained_network(inputs.choose(build, config), state)
-
-
 TRAINER = Trainer(
     name="autoencoder",
     config=Config,
     selections={"psnr": "validation_psnr", "none": None},
-    make_batches=make_batches,
-    init=init,
+    make_batches=unlabelled_batches,
+    init=random_start(build, _make_optimiser),
     make_step=make_step,
     make_evaluate=make_evaluate,
-    finish=finish,
+    finish=give_network(build),
 )
 
 

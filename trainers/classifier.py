@@ -25,9 +25,9 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import PRNGKeyArray
 
+from cfx_jax.array_types import at_least_float32
 from cfx_jax.errors import InputError
 from cfx_jax.losses import cross_entropy, inverse_frequency
-from cfx_jax.models import at_least_float32
 from cfx_jax.objectives import decision
 
 from .shared import (

@@ -59,11 +59,11 @@ from .shared import (
     decided_batches,
     descend,
     evaluation_view,
-    first_state,
     graph_of,
     join_parts,
     make_optimiser,
     measure_validation,
+    random_start,
     trained_network,
 )
 
@@ -171,14 +171,12 @@ def make_batches(config: Config, inputs: Inputs) -> TrainingBatches:
     return decided_batches(config.run, inputs, balanced=True, batch_size=size)
 
 
-def init(key: PRNGKeyArray, config: Config, inputs: Inputs) -> State:
-    """The state before the first step: networks, and fresh states of the two Adams.
-
-    Raises:
-        InputError: numbers out of range.
-    """
-    networks = inputs.choose(build, config)(nnx.Rngs(key))
-    return first_state(networks, _make_optimisers(config))
+def _make_optimisers(config: Config) -> dict[str, optax.GradientTransformation]:
+    critic_steps = config.critic_steps
+    return {
+        "translator": make_optimiser(config.optimiser, config.run),
+        "critic": make_optimiser(config.optimiser, config.run, updates=critic_steps),
+    }
 
 
 def make_step(config: Config, inputs: Inputs) -> Step:
@@ -323,7 +321,7 @@ TRAINER = Trainer(
     selections={"turned": "validation_score", "none": None},
     check=check,
     make_batches=make_batches,
-    init=init,
+    init=random_start(build, _make_optimisers),
     make_step=make_step,
     make_evaluate=make_evaluate,
     finish=finish,
@@ -331,14 +329,6 @@ TRAINER = Trainer(
     takes=("model", "augment"),
     accumulates=False,
 )
-
-
-def _make_optimisers(config: Config) -> dict[str, optax.GradientTransformation]:
-    critic_steps = config.critic_steps
-    return {
-        "translator": make_optimiser(config.optimiser, config.run),
-        "critic": make_optimiser(config.optimiser, config.run, updates=critic_steps),
-    }
 
 
 def _split_batch(images: Float[Array, "n h w c"], number: int) -> Float[Array, "number b h w c"]:

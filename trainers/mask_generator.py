@@ -140,8 +140,7 @@ def _make_generator(backbone: Any, width: int, rngs: nnx.Rngs) -> MaskGenerator:
 
 def make_batches(config: Config, inputs: Inputs) -> TrainingBatches:
     """Batches of ``image``, balanced by decisions where the configuration says so."""
-    size = config.run.batch_size
-    return decided_batches(config.run, inputs, balanced=config.balanced, batch_size=size)
+    return decided_batches(config.run, inputs, balanced=config.balanced)
 
 
 def init(key: PRNGKeyArray, config: Config, inputs: Inputs) -> State:

@@ -32,9 +32,9 @@ from flax import nnx
 from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray, Shaped
 
+from cfx_jax.array_types import at_least_float32
 from cfx_jax.checks import InputError, check_at_least, check_count
 from cfx_jax.metrics import roc_auc
-from cfx_jax.models import at_least_float32
 
 from .shared import (
     Batch,

@@ -28,7 +28,7 @@ from jaxtyping import Float, Int, PRNGKeyArray, Shaped
 from cfx_jax.checks import InputError, check_positive
 from cfx_jax.losses import cross_entropy
 from cfx_jax.metrics import dice
-from cfx_jax.models import PUBLISHED_FILTERS, NormName, Segmenter, at_least_float32
+from cfx_jax.models import PUBLISHED_FILTERS, NormName, Segmenter, leaves_at_least_float32
 
 from .shared import (
     Batch,
@@ -41,11 +41,11 @@ from .shared import (
     TrainingBatches,
     descent_step,
     evaluation_view,
-    first_state,
+    give_network,
     graph_of,
     measure_validation,
+    random_start,
     target_batches,
-    trained_network,
     validation_images,
 )
 
@@ -105,13 +105,9 @@ def make_batches(config: Config, inputs: Inputs) -> TrainingBatches:
     return target_batches(config.run, inputs, name="masks", validation=("image", "mask"))
 
 
-def init(key: PRNGKeyArray, config: Config, inputs: Inputs) -> State:
-    """The state before the first step.
-
-    Raises:
-        InputError: numbers out of range.
-    """
-    return first_state(inputs.choose(build, config)(nnx.Rngs(key)), _make_optimiser(config))
+def _make_optimiser(config: Config) -> optax.GradientTransformation:
+    check_positive(config.learning_rate, name="learning_rate")
+    return optax.adam(config.learning_rate)
 
 
 def make_step(config: Config, inputs: Inputs) -> Step:
@@ -129,7 +125,7 @@ def make_step(config: Config, inputs: Inputs) -> Step:
     def compute_loss(network: Any, key: PRNGKeyArray, batch: Batch) -> dict[str, Array]:
         del key
         # (b, h, w, k) and (b, h, w)
-        logits = at_least_float32(network(batch["image"]))
+        logits = leaves_at_least_float32(network(batch["image"]))
         masks = batch["target"].astype(jnp.int32)
         loss = cross_entropy(logits.reshape(-1, logits.shape[-1]), masks.reshape(-1))
         return {"loss": loss, "accuracy": (logits.argmax(axis=-1) == masks).mean()}
@@ -177,11 +173,6 @@ def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
     return evaluate
 
 
-def finish(config: Config, inputs: Inputs, state: State) -> nnx.Module:
-    """The network in evaluation mode."""
-    return trained_network(inputs.choose(build, config), state)
-
-
 def check_masks(
     masks: Shaped[np.ndarray, "n h w"], shape: tuple[int, ...], num_classes: int, *, name: str
 ) -> None:
@@ -214,18 +205,13 @@ TRAINER = Trainer(
     selections={"dice": "validation_dice", "none": None},
     check=check,
     make_batches=make_batches,
-    init=init,
+    init=random_start(build, _make_optimiser),
     make_step=make_step,
     make_evaluate=make_evaluate,
-    finish=finish,
+    finish=give_network(build),
     needs=("targets",),
     takes=("model", "augment"),
 )
-
-
-def _make_optimiser(config: Config) -> optax.GradientTransformation:
-    check_positive(config.learning_rate, name="learning_rate")
-    return optax.adam(config.learning_rate)
 
 
 def _segment(network: Any, image: Float[Array, "h w c"]) -> Int[Array, "h w"]:

@@ -23,7 +23,7 @@ for ``models.generator_of`` and then ``counterfactuals.similar_adversarial``, or
 has the twins as ``similar`` and ``adversarial``, or where naive one that gives adversarial images.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -42,7 +42,6 @@ from cfx_jax.losses import (
     naive_adversarial_terms,
     similar_adversarial_terms,
 )
-from cfx_jax.losses.similar_adversarial import Terms
 from cfx_jax.models import (
     AE2_HEAD,
     DuoAE,
@@ -66,12 +65,12 @@ from .shared import (
     check_plateau,
     decided_batches,
     evaluation_view,
-    first_state,
+    give_network,
     graph_of,
     mean_gradients,
     mean_metrics,
     measure_validation,
-    trained_network,
+    random_start,
     training_view,
     validation_images,
     variables_of,
@@ -162,19 +161,7 @@ def check(config: Config, inputs: Inputs) -> None:
 
 def make_batches(config: Config, inputs: Inputs) -> TrainingBatches:
     """Batches of ``image``, balanced by decisions where the configuration says so."""
-    size = config.run.batch_size
-    return decided_batches(config.run, inputs, balanced=config.balanced, batch_size=size)
-
-
-def init(key: PRNGKeyArray, config: Config, inputs: Inputs) -> State:
-    """The state before the first step.
-
-    Raises:
-        InputError: as ``check``; an unknown norm.
-    """
-    check(config, inputs)
-    network = inputs.choose(build, config)(nnx.Rngs(key))
-    return first_state(network, make_optimiser(config))
+    return decided_batches(config.run, inputs, balanced=config.balanced)
 
 
 def make_optimiser(config: Config) -> optax.GradientTransformationExtraArgs:
@@ -203,7 +190,7 @@ def make_step(config: Config, inputs: Inputs) -> Step:
         c)``. Metrics: ``loss``, each of its weighted terms, and the metrics of ``measure_answers``.
 
     Raises:
-        InputError: as ``init``.
+        InputError: as ``check``; an unknown norm.
     """
     check(config, inputs)
     graphdef = graph_of(inputs.choose(build, config), remat=config.run.remat)
@@ -279,21 +266,16 @@ def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
     return evaluate
 
 
-def finish(config: Config, inputs: Inputs, state: State) -> nnx.Module:
-    """The generators in evaluation mode."""
-    return trained_network(inputs.choose(build, config), state)
-
-
 TRAINER = Trainer(
     name="similar_adversarial",
     config=Config,
     selections={"loss": "validation_score", "none": None},
     check=check,
     make_batches=make_batches,
-    init=init,
+    init=random_start(build, make_optimiser),
     make_step=make_step,
     make_evaluate=make_evaluate,
-    finish=finish,
+    finish=give_network(build),
     needs=("classifier",),
     takes=("model", "augment"),
 )
@@ -314,7 +296,7 @@ class _MeasureOne:
 
 def _measure(
     config: Config, network: Any, classifier: Classifier, images: Float[Array, "b h w c"]
-) -> tuple[Terms, dict[str, Array]]:
+) -> tuple[Mapping[str, Array], dict[str, Array]]:
     """The terms of the loss of some images, and their answers."""
     # A model of the caller's own may have no such limit.
     learning = nnx.with_attributes(network, limit=unit_clip_leading_back, raise_if_not_found=False)

@@ -27,11 +27,11 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, PRNGKeyArray
 
+from cfx_jax.array_types import at_least_float32
 from cfx_jax.checks import InputError, check_choice, check_positive, limits
 from cfx_jax.geometry import lp_norm
 from cfx_jax.losses import ORDERS, Order, trades_attack, trades_divergence, trades_loss
 from cfx_jax.losses.trades_attack import check_start
-from cfx_jax.models import at_least_float32
 from cfx_jax.objectives import Classifier, decision
 
 from .shared import (

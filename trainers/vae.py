@@ -40,14 +40,13 @@ from .shared import (
     State,
     Step,
     Trainer,
-    TrainingBatches,
     descent_step,
     evaluation_view,
-    first_state,
+    give_network,
     graph_of,
     mean_metrics,
     measure_validation,
-    trained_network,
+    random_start,
     unlabelled_batches,
     validation_images,
 )
@@ -108,18 +107,8 @@ def check(config: Config, inputs: Inputs) -> None:
     check_shares({"first_moment": config.first_moment})
 
 
-def make_batches(config: Config, inputs: Inputs) -> TrainingBatches:
-    """Makes batches of ``image``."""
-    return unlabelled_batches(config.run, inputs)
-
-
-def init(key: PRNGKeyArray, config: Config, inputs: Inputs) -> State:
-    """The state before the first step.
-
-    Raises:
-        InputError: numbers out of range.
-    """
-    return first_state(inputs.choose(build, config)(nnx.Rngs(key)), _make_optimiser(config))
+def _make_optimiser(config: Config) -> optax.GradientTransformation:
+    return optax.adam(config.learning_rate, b1=config.first_moment)
 
 
 def make_step(config: Config, inputs: Inputs) -> Step:
@@ -169,27 +158,18 @@ def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
     return evaluate
 
 
-def finish(config: Config, inputs: Inputs, state: State) -> nnx.Module:
-    """The network in evaluation mode."""
-    return trained_network(inputs.choose(build, config), state)
-
-
 TRAINER = Trainer(
     name="vae",
     config=Config,
     selections={"loss": "validation_score", "none": None},
     check=check,
-    make_batches=make_batches,
-    init=init,
+    make_batches=unlabelled_batches,
+    init=random_start(build, _make_optimiser),
     make_step=make_step,
     make_evaluate=make_evaluate,
-    finish=finish,
+    finish=give_network(build),
     takes=("model", "augment"),
 )
-
-
-def _make_optimiser(config: Config) -> optax.GradientTransformation:
-    return optax.adam(config.learning_rate, b1=config.first_moment)
 
 
 @dataclass(frozen=True)

@@ -29,32 +29,22 @@ parts named by ``skip``. ``train`` returns the network in evaluation mode: volum
 their maps, -> logits ``(b, k)`` or ``models.HalfBrainLogits``.
 """
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from inspect import signature
 from typing import Any, Literal
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jax import Array
 from jax.sharding import Mesh
-from jaxtyping import Float, Int, PRNGKeyArray
+from jaxtyping import PRNGKeyArray
 
 from cfx_jax.checks import InputError, check_classes, check_images
 from cfx_jax.data import check_saliency, random_volume_flip
-from cfx_jax.losses import inverse_frequency, multi_task_terms, weighted_cross_entropy
-from cfx_jax.metrics import accuracy, balanced_accuracy
-from cfx_jax.models import (
-    HalfBrainLogits,
-    at_least_float32,
-    build_volume_model,
-    joint_decision,
-    warm_start,
-)
-from cfx_jax.objectives import decision
+from cfx_jax.losses import inverse_frequency
+from cfx_jax.models import build_volume_model, warm_start
 
 from .shared import (
     Batch,
@@ -70,16 +60,15 @@ from .shared import (
     descent_step,
     evaluation_view,
     first_state,
+    give_network,
     graph_of,
     labelled_batches,
     make_optimiser,
     measure_validation,
-    trained_network,
     training_labels,
     with_run,
 )
-
-Logits = Float[Array, "b k"] | HalfBrainLogits
+from .shared.volume_predictions import PredictVolume, compute_terms, decide_classes, score_volumes
 
 _SIDES = ("none", "left", "right", "both")
 _MIRRORED_SIDES = (0, 2, 1, 3)
@@ -232,7 +221,7 @@ def make_step(config: Config, inputs: Inputs) -> Step:
 def _make_step(
     config: Config, model: ModelFactory | None, mesh: Mesh | None, weights: tuple[float, ...]
 ) -> Step:
-    predict = PredictVolume.of(config)
+    predict = make_predict(config)
 
     def compute_loss(network: Any, key: PRNGKeyArray, batch: Batch) -> dict[str, Array]:
         del key
@@ -251,6 +240,11 @@ def _make_step(
 _make_shared_step = lru_cache(maxsize=32)(_make_step)
 
 
+def make_predict(config: Config) -> PredictVolume:
+    """The function by which the networks of a configuration predict a volume."""
+    return PredictVolume(config.saliency, config.sides, config.num_classes)
+
+
 def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
     """The validation of a state on ``image`` ``(n, s, h, w, c)``, ``label`` and ``saliency``.
 
@@ -262,7 +256,7 @@ def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
             volumes.
     """
     examples, labels = _check_validation(config, inputs), np.asarray(inputs.validation["label"])
-    graphdef, predict = graph_of(inputs.choose(build, config)), PredictVolume.of(config)
+    graphdef, predict = graph_of(inputs.choose(build, config)), make_predict(config)
 
     def evaluate(state: State) -> dict[str, float]:
         network = evaluation_view(graphdef, state.params, state.rest)
@@ -270,11 +264,6 @@ def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
         return score_volumes(logits, labels)
 
     return evaluate
-
-
-def finish(config: Config, inputs: Inputs, state: State) -> nnx.Module:
-    """The network in evaluation mode."""
-    return trained_network(inputs.choose(build, config), state)
 
 
 TRAINER = Trainer(
@@ -290,127 +279,15 @@ TRAINER = Trainer(
     init=init,
     make_step=make_step,
     make_evaluate=make_evaluate,
-    finish=finish,
+    finish=give_network(build),
     takes=("model", "start", "skip"),
     ties="later",
 )
 
 
-@dataclass(frozen=True)
-class PredictVolume:
-    """The logits of one volume, as ``map_examples`` takes it; equal settings compile once.
-
-    Attributes:
-        saliency, sides, num_classes: as in ``Config``.
-    """
-
-    saliency: bool
-    sides: bool
-    num_classes: int
-
-    @classmethod
-    def of(cls, config: Config) -> "PredictVolume":
-        """Reads what the networks of a configuration predict."""
-        return cls(config.saliency, config.sides, config.num_classes)
-
-    def __call__(self, network: Any, example: Mapping[str, Array]) -> Logits:
-        batch = {name: value[None] for name, value in example.items()}
-        return jax.tree.map(lambda leaf: leaf[0], self.batch(network, batch))
-
-    def batch(self, network: Any, batch: Mapping[str, Any]) -> Logits:
-        """The logits of several volumes.
-
-        Args:
-            network: it takes volumes, and their maps where ``saliency`` says so.
-            batch: ``image`` (b, s, h, w, c), and ``saliency`` (b, s, h, w, 1) where it is taken.
-
-        Raises:
-            InputError: a network that takes something else, or logits of another form or number,
-                than the settings say.
-        """
-        inputs = (batch["image"], batch["saliency"]) if self.saliency else (batch["image"],)
-        _check_takes(network, inputs)
-        logits = at_least_float32(network(*inputs))
-        names_sides = isinstance(logits, HalfBrainLogits)
-        if self.sides != names_sides:
-            kind = "of lesion and side" if names_sides else "of classes"
-            raise InputError(
-                f"sides: expected {names_sides}, since the network's logits are {kind}, got"
-                f" {self.sides}"
-            )
-        if not names_sides and logits.shape[-1] != self.num_classes:
-            raise InputError(
-                f"num_classes: expected {logits.shape[-1]}, the network's logits, got"
-                f" {self.num_classes}"
-            )
-        return logits
-
-
-def decide_classes(logits: Logits) -> Int[Array, " b"]:
-    """The class that is decided on for each volume; with sides, one of none, left, right, both."""
-    return joint_decision(logits) if isinstance(logits, HalfBrainLogits) else decision(logits)
-
-
-def compute_terms(
-    logits: Logits, labels: Int[Array, " b"], class_weights: Float[Array, " k"]
-) -> dict[str, Float[Array, ""]]:
-    """The terms whose sum is the loss.
-
-    Args:
-        logits: the logits of volumes.
-        labels: their classes.
-        class_weights: the weight of each class; with sides, the weights of none and of lesion.
-
-    Returns:
-        ``cross_entropy``, or ``lesion`` and ``side``, in nats.
-    """
-    weights = jnp.asarray(class_weights)
-    if isinstance(logits, HalfBrainLogits):
-        return multi_task_terms(*logits, labels, weights[(labels > 0).astype(jnp.int32)])
-    return {"cross_entropy": weighted_cross_entropy(logits, labels, weights[labels])}
-
-
-def score_volumes(logits: Logits, labels: Int[np.ndarray, " n"]) -> dict[str, float]:
-    """The accuracy and the cross-entropy of a classifier of volumes.
-
-    Args:
-        logits: the logits of volumes.
-        labels: their classes.
-
-    Returns:
-        ``validation_accuracy``, ``validation_balanced_accuracy`` and ``validation_cross_entropy``,
-        in nats and without weights of classes. With sides, accuracies count the four classes,
-        ``validation_lesion_accuracy`` counts lesion or none, and the cross-entropy is the sum of
-        both terms.
-    """
-    decisions, has_sides = np.asarray(decide_classes(logits)), isinstance(logits, HalfBrainLogits)
-    num_weights = 2 if isinstance(logits, HalfBrainLogits) else logits.shape[-1]
-    terms = compute_terms(logits, jnp.asarray(labels), jnp.ones(num_weights))
-    scores = {
-        "validation_accuracy": accuracy(decisions == labels),
-        "validation_balanced_accuracy": balanced_accuracy(decisions == labels, labels),
-        "validation_cross_entropy": float(sum(terms.values())),
-    }
-    if has_sides:
-        scores["validation_lesion_accuracy"] = accuracy((decisions > 0) == (labels > 0))
-    return scores
-
-
 def _count_classes(config: Config) -> int:
     """The number of classes that the labels of a training name."""
     return len(_SIDES) if config.sides else config.num_classes
-
-
-def _check_takes(network: Any, inputs: tuple[Array, ...]) -> None:
-    try:
-        signature(network).bind(*inputs)
-    except TypeError:
-        takes_maps = len(inputs) == 1
-        taken = "volumes and saliency maps" if takes_maps else "volumes alone"
-        raise InputError(
-            f"saliency: expected {takes_maps}, since {type(network).__name__} takes {taken}, got"
-            f" {not takes_maps}"
-        ) from None
 
 
 def _check_validation(config: Config, inputs: Inputs) -> dict[str, np.ndarray]:

@@ -11,12 +11,8 @@ from typing import Any
 import jax
 from jax.tree_util import Partial
 
-from cfx_jax.compilation.parted_callables import (
-    CHANGES_ITS_ARRAYS,
-    Parted,
-    SideEffectError,
-    holds_arrays_only,
-)
+from cfx_jax.compilation.changes import CHANGES_ITS_ARRAYS, SideEffectError
+from cfx_jax.compilation.parted_callables import Parted, holds_arrays_only
 
 _NEED_VALUES = (
     jax.errors.ConcretizationTypeError,

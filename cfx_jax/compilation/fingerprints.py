@@ -9,7 +9,6 @@ compared (a generator, a tensor of another library), there is no fingerprint, an
 shared.
 """
 
-import dis
 import enum
 import functools
 import hashlib
@@ -34,6 +33,8 @@ from typing import Any
 import jax
 import numpy as np
 from jax import Array
+
+from cfx_jax.compilation.code_names import attribute_names, global_names, imported_names
 
 _READ_BYTES = 2**26
 """Larger NumPy arrays have no fingerprint: reading them at each call would cost more than it
@@ -248,10 +249,10 @@ class _Reader:
             self._named(f"outer {name}", contents, code)
         if _is_installed(known.get("__name__", "")):
             return
-        for name in _global_names(code):
+        for name in global_names(code):
             if name in known:
                 self._named(f"global {name}", known[name], code)
-        for name in _imported_names(code):
+        for name in imported_names(code):
             if name in sys.modules:
                 self._named(f"import {name}", sys.modules[name], code)
 
@@ -266,7 +267,7 @@ class _Reader:
                 for part, held in vars(value).items()
                 if isinstance(held, _PLAIN) and part[:2] != "__"
             ]
-            for part in dict.fromkeys([*plain, *_attribute_names(code)]):
+            for part in dict.fromkeys([*plain, *attribute_names(code)]):
                 if part in vars(value):
                     self._named(f"{name}.{part}", vars(value)[part], code)
 
@@ -360,45 +361,3 @@ def _is_installed(module: str) -> bool:
         return True
     file = getattr(sys.modules.get(package), "__file__", None) or ""
     return "site-packages" in file or "dist-packages" in file or file.startswith(_STDLIB)
-
-
-@functools.lru_cache(maxsize=4096)
-def _attribute_names(code: CodeType) -> tuple[str, ...]:
-    """All names by which some code, and the functions defined in it, may read an attribute."""
-    inner = [
-        name
-        for const in code.co_consts
-        if isinstance(const, CodeType)
-        for name in _attribute_names(const)
-    ]
-    texts = [
-        const for const in code.co_consts if isinstance(const, str)
-    ]  # as in getattr(module, "name")
-    return tuple(dict.fromkeys([*code.co_names, *texts, *inner]))
-
-
-@functools.lru_cache(maxsize=4096)
-def _imported_names(code: CodeType) -> tuple[str, ...]:
-    """The names of modules that some code, and the functions defined in it, may import."""
-    names = [step.argval for step in dis.get_instructions(code) if step.opname == "IMPORT_NAME"]
-    inner = [
-        name
-        for const in code.co_consts
-        if isinstance(const, CodeType)
-        for name in _imported_names(const)
-    ]
-    return tuple(dict.fromkeys([*names, *inner]))
-
-
-@functools.lru_cache(maxsize=4096)
-def _global_names(code: CodeType) -> tuple[str, ...]:
-    """The names of globals that some code, and the functions defined in it, may read or write."""
-    kinds = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS", "STORE_GLOBAL")
-    names = [step.argval for step in dis.get_instructions(code) if step.opname in kinds]
-    inner = [
-        name
-        for const in code.co_consts
-        if isinstance(const, CodeType)
-        for name in _global_names(const)
-    ]
-    return tuple(dict.fromkeys([*names, *inner]))

@@ -6,10 +6,8 @@ their fingerprints are equal, so what has changed in them is seen.
 """
 
 import functools
-import sys
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, is_dataclass, replace
-from pathlib import Path
 from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any, NamedTuple
 
@@ -18,28 +16,9 @@ import numpy as np
 from jax import Array
 from jax.tree_util import Partial
 
+from cfx_jax.compilation.changes import before_changes, check_unchanged, remember_appended
 from cfx_jax.compilation.fingerprints import Fingerprint, fingerprint
-from cfx_jax.errors import InputError
-
-_PURE, _BESIDE = (
-    frozenset({"cfx_jax", "jax", "optax", "flax"}),
-    frozenset({"trainers", "experiments", "benchmarks"}),
-)
-"""Packages whose functions depend on their arguments and on what they close over alone, and change
-nothing.
-"""
-_MOST_CHANGES = 256
-_own_changes: dict[Fingerprint, Fingerprint] = {}
-"""Fingerprints after a trace that has appended to lists, each with the one before it."""
-
-CHANGES_ITS_ARRAYS = (
-    "{}: expected a model that a call leaves as it is, got one that changes its own arrays, as"
-    " dropout and batch norm in training mode do: use models.per_image, or its evaluation mode"
-)
-
-
-class SideEffectError(InputError):
-    """A call of a callable has changed the arrays that it holds."""
+from cfx_jax.compilation.pure_packages import is_ours
 
 
 @jax.tree_util.register_pytree_node_class
@@ -74,9 +53,9 @@ class Parted:
         met = _Met([], [])
         result = part.build(leaves, met)(*args, **options)
         for model, arrays in met.models:
-            _check_unchanged(model, arrays)
+            check_unchanged(model, arrays)
         for value, key, lengths in met.foreign:
-            _remember_appended(value, key, lengths)
+            remember_appended(value, key, lengths)
         return result
 
     def tree_flatten(self) -> tuple[tuple[Any, ...], "_Part"]:
@@ -238,7 +217,7 @@ class _Walk:
         if isinstance(value, FunctionType):
             return self._function(value)
         if isinstance(value, MethodType):
-            if not _is_ours(value.__func__):
+            if not is_ours(value.__func__):
                 return self._foreign(value)
             return self._joined(
                 "method", (value.__func__, _Holder(value.__self__)), MethodType, value, (Array,)
@@ -262,7 +241,7 @@ class _Walk:
             )
         if not _is_leaf(value):
             return self._tree(value, arrays)
-        if is_dataclass(value) and not isinstance(value, type) and _is_ours(type(value)):
+        if is_dataclass(value) and not isinstance(value, type) and is_ours(type(value)):
             return self._object(value)
         if _is_static(value):
             return self._tree(value, arrays)
@@ -279,7 +258,7 @@ class _Walk:
         if key is None:
             self.is_comparable = False
             return _constant((_Same(self._token), _Same(value)), value)
-        key = _own_changes.get(key, key)
+        key = before_changes(key)
         return replace(
             _constant(key, value), reading=(key, lengths) if callable(value) and lengths else None
         )
@@ -326,7 +305,7 @@ class _Walk:
         return _Part(kind, children, make, has_leaves=True)
 
     def _function(self, function: FunctionType) -> _Part:
-        if not _is_ours(function):
+        if not is_ours(function):
             return self._foreign(function)
         try:
             held = tuple(cell.cell_contents for cell in function.__closure__ or ())
@@ -342,7 +321,7 @@ class _Walk:
     def _object(self, value: Any) -> _Part:
         """An instance of a class of this library by its attributes."""
         attributes = getattr(value, "__dict__", None)
-        if not _is_ours(type(value)) or not isinstance(attributes, dict):
+        if not is_ours(type(value)) or not isinstance(attributes, dict):
             return self._foreign(value)
         kind, names = type(value), tuple(attributes)
         make = functools.partial(_instance, kind, names)
@@ -361,24 +340,6 @@ def _constant(key: Hashable, value: Any) -> _Part:
     return _Part(("constant", key), (), lambda: value, has_leaves=False)
 
 
-def _is_ours(value: Any) -> bool:
-    """Whether a function or a class is of a package that is known to be pure."""
-    name = (
-        value.__globals__.get("__name__", "")
-        if isinstance(value, FunctionType)
-        else value.__module__ or ""
-    )
-    package = name.partition(".")[0]
-    return package in _PURE or (package in _BESIDE and _is_beside_this_package(package))
-
-
-@functools.cache
-def _is_beside_this_package(package: str) -> bool:
-    """Whether a package belongs to this project, and is not a user's of the same name."""
-    file = getattr(sys.modules.get(package), "__file__", None)
-    return file is not None and Path(file).parents[1] == Path(__file__).parents[1]
-
-
 def _is_static(value: Any) -> bool:
     """Whether a value is a pytree without leaves (``register_static``); its class compares it."""
     plain = isinstance(value, (tuple, list, dict, type(None)))
@@ -392,36 +353,6 @@ def _is_leaf(value: Any) -> bool:
     except (TypeError, ValueError):  # a dictionary whose keys have no order
         return True
     return jax.tree_util.treedef_is_leaf(structure)
-
-
-def _remember_appended(value: Any, key: Fingerprint, lengths: dict[int, int]) -> None:
-    """Lets a callable share the program of its trace, though the trace has appended to its lists.
-
-    Under ``jit`` such a record is kept once too. Any other change that a trace makes counts, as a
-    change by others does.
-    """
-    changed = fingerprint(value)
-    if changed is not None and changed != key and fingerprint(value, lengths=dict(lengths)) == key:
-        while len(_own_changes) >= _MOST_CHANGES:
-            del _own_changes[next(iter(_own_changes))]
-        _own_changes[changed] = key
-
-
-def forget_changes() -> None:
-    """Forgets what traces have changed in callables, whose programs are let go."""
-    _own_changes.clear()
-
-
-def _check_unchanged(model: Any, arrays: list[Any]) -> None:
-    """Checks that a call has not changed what a model holds.
-
-    Such a change would be lost, and each call would be the first.
-    """
-    left = jax.tree.leaves(model, is_leaf=lambda leaf: isinstance(leaf, functools.partial))
-    if len(left) != len(arrays) or any(
-        new is not old for new, old in zip(left, arrays, strict=True)
-    ):
-        raise SideEffectError(CHANGES_ITS_ARRAYS.format(type(model).__name__))
 
 
 def _nothing() -> None:

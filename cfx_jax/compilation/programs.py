@@ -17,7 +17,8 @@ from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
 from cfx_jax.array_types import check_usable
 from cfx_jax.compilation.callables import needs_values
-from cfx_jax.compilation.parted_callables import Parted, arguments, forget_changes
+from cfx_jax.compilation.changes import forget_changes
+from cfx_jax.compilation.parted_callables import Parted, arguments
 
 _MAPPINGS, _ALLOWED = Path("/proc/self/maps"), Path("/proc/sys/vm/max_map_count")
 _USUALLY_ALLOWED = 65530

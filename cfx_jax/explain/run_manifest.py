@@ -17,6 +17,7 @@ import cfx_jax
 from cfx_jax.checks import check_count
 from cfx_jax.errors import InputError
 from cfx_jax.explain.settings import Settings
+from cfx_jax.files import check_kind
 
 _FORMAT = 2
 _CLOSE = 1e-3
@@ -146,7 +147,7 @@ def run_of_json(facts: dict[str, Any]) -> Run:
     """
     facts = {name: value for name, value in facts.items() if name != "format"}
     settings = facts.pop("settings")
-    _check_kind(settings, dict, "settings")
+    check_kind(settings, dict, name="settings")
     run = Run(
         settings=Settings(**{name: _frozen(value) for name, value in settings.items()}),
         **{name: _frozen(value) for name, value in facts.items()},
@@ -162,26 +163,17 @@ def _check_kinds(run: Run) -> None:
         ValueError: naming a fact of another kind than ``Run`` has.
     """
     for name in ("names", "labels", "classes", "methods", "warnings", "notes", "skipped"):
-        _check_kind(getattr(run, name), tuple, name)
-        for text in getattr(run, name):
-            _check_kind(text, str, name)
+        check_kind(getattr(run, name), tuple, items=str, name=name)
     for name in ("shape", "key"):
-        _check_kind(getattr(run, name), tuple, name)
-        for number in getattr(run, name):
-            _check_kind(number, int, name)
+        check_kind(getattr(run, name), tuple, items=int, name=name)
     for name, kind in {"first": dict, "extra": dict, "made": str, "matmul_precision": str}.items():
-        _check_kind(getattr(run, name), kind, name)
+        check_kind(getattr(run, name), kind, name=name)
     check_count(run.batch_size, name="batch_size")
     num_labels = len(run.labels)
     if not run.names or len(run.classes) < 2 or num_labels not in (0, len(run.names)):
         raise ValueError("names, labels or classes of another number")
     if len(run.shape) != 3 or min(run.shape) < 1:
         raise ValueError(f"no shape of images: {run.shape}")
-
-
-def _check_kind(value: object, kind: type, name: str) -> None:
-    if not isinstance(value, kind):
-        raise ValueError(f"{name} of another kind: {value!r}")
 
 
 def first_facts(

@@ -13,9 +13,7 @@ from cfx_jax.models.generators import AE1_HEAD as AE1_HEAD
 from cfx_jax.models.generators import AE2_HEAD as AE2_HEAD
 from cfx_jax.models.generators import PUBLISHED_FILTERS as PUBLISHED_FILTERS
 from cfx_jax.models.generators import VAE as VAE
-from cfx_jax.models.generators import (
-    BatchNormDiscriminator as BatchNormDiscriminator,
-)
+from cfx_jax.models.generators import BatchNormDiscriminator as BatchNormDiscriminator
 from cfx_jax.models.generators import BendingGenerator as BendingGenerator
 from cfx_jax.models.generators import Discriminator as Discriminator
 from cfx_jax.models.generators import DuoAE as DuoAE
@@ -63,13 +61,13 @@ from cfx_jax.models.views import Parts as Parts
 from cfx_jax.models.views import PreActivations as PreActivations
 from cfx_jax.models.views import Thresholded as Thresholded
 from cfx_jax.models.views import TwoSides as TwoSides
-from cfx_jax.models.views import at_least_float32 as at_least_float32
 from cfx_jax.models.views import calibrated as calibrated
 from cfx_jax.models.views import computing_in as computing_in
 from cfx_jax.models.views import ensemble as ensemble
 from cfx_jax.models.views import guided as guided
 from cfx_jax.models.views import guided_classifier as guided_classifier
 from cfx_jax.models.views import guided_relu as guided_relu
+from cfx_jax.models.views import leaves_at_least_float32 as leaves_at_least_float32
 from cfx_jax.models.views import one_label as one_label
 from cfx_jax.models.views import parts as parts
 from cfx_jax.models.views import per_image as per_image

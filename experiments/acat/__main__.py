@@ -13,30 +13,27 @@ for latent counterfactuals and 0.73 for the gradient. paper: a GPU. The paper pr
 and 0.7139 for the baseline on heads, 0.7084 and 0.6771 on chests, and a hit score of 0.6505.
 """
 
-from experiments import acat
+from functools import partial
+
 from experiments.acat.claims import make_claims
-from experiments.acat.config import Config
 from experiments.acat.presets import PRESETS
 from experiments.acat.report import write_report
 from experiments.acat.study import run_study, stages
 from experiments.acat.tables import summary_tables
-from experiments.shared import command_line, run_experiment
+from experiments.shared import Experiment, command_line, run_experiment
 
-
-def main(config: Config) -> None:
-    """Runs every stage that has no result yet, then writes the report and prints the tables."""
-    run_experiment(
-        "acat",
-        config,
-        PRESETS,
-        study=run_study,
-        stages=stages(config),
-        claims=make_claims,
-        write_report=write_report,
-        tables=summary_tables,
-        code=[acat],
-    )
-
+EXPERIMENT = Experiment(
+    name="acat",
+    presets=PRESETS,
+    study=run_study,
+    stages=stages,
+    claims=make_claims,
+    write_report=write_report,
+    tables=summary_tables,
+    code=["experiments.acat"],
+)
+main = partial(run_experiment, EXPERIMENT)
+"""Runs every stage that has no result yet, then writes the report and prints the tables."""
 
 if __name__ == "__main__":
     command_line.run(main, PRESETS, default="demo")

@@ -3,7 +3,7 @@
 The scans that are shown are the first of those that the first run explains.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from cfx_jax.report import (
 from experiments.acat.maps import METHODS, Shown
 from experiments.acat.networks import MASKS
 from experiments.acat.study import KindStudy
-from experiments.shared import Figure, PaperReport
+from experiments.shared import PaperReport
 
 _KEPT = 0.95  # quantile of a map above which its voxels are shown
 _PROBABILITIES = (-0.02, 1.02)  # the range of an axis
@@ -46,14 +46,13 @@ def draw_attention(report: PaperReport, study: KindStudy) -> None:
     ]
     columns = [MapColumn(model="saliency", method="highest 5 % of the slice")]
     columns += [MapColumn(model="masks of ACAT", method=name) for name in MASKS]
-    _draw(
-        report,
-        study,
-        "2_attention",
+    report.draw(
+        f"figure_2_attention_{study.scans.name}.png",
         saliency_grid,
         rows,
         columns,
         style="heat",
+        note=study.scans.note,
         caption="As the paper's Figure 2: a positive test scan in the slice with most of the lesion"
         " (or the middle one, where that is not known), its class-agnostic map, and the masks after"
         " early, middle and late layers; of the first run.",
@@ -74,14 +73,13 @@ def draw_maps(report: PaperReport, study: KindStudy) -> None:
         )
         for place in range(len(shown.slices))
     ]
-    _draw(
-        report,
-        study,
-        "3_maps",
+    report.draw(
+        f"figure_3_maps_{study.scans.name}.png",
         saliency_grid,
         rows,
         [MapColumn(model="baseline", method=method) for method in METHODS],
         style="heat",
+        note=study.scans.note,
         caption="As the paper's Figures 3 and 4: what each method holds for the finding, means over"
         " the slices of a scan, each on its own scale; beside them the slice with most of the"
         " lesion (or the middle one, where that is not known).",
@@ -110,14 +108,13 @@ def draw_searches(report: PaperReport, study: KindStudy) -> None:
             **axes,
         ),
     ]
-    _draw(
-        report,
-        study,
-        "5_searches",
+    report.draw(
+        f"figure_5_searches_{study.scans.name}.png",
         curve,
         panels,
         panel_size=(3.2, 2.4),
         band=_BAND,
+        note=study.scans.note,
         caption="As the paper's Figure 5: the probability of the finding by the factor lambda of"
         " latent shift, doubled from 1e-5 on, and during the search of latent counterfactuals, over"
         " all positive test scans, and of the first two of them.",
@@ -138,13 +135,12 @@ def draw_walks(report: PaperReport, study: KindStudy, steps: Sequence[float]) ->
     panel = CurvePanel(
         lines=lines, x_label="step", y_label="probability of the finding", y_range=_PROBABILITIES
     )
-    _draw(
-        report,
-        study,
-        "6_steps",
+    report.draw(
+        f"figure_6_steps_{study.scans.name}.png",
         curve,
         [panel],
         panel_size=(4.2, 2.4),
+        note=study.scans.note,
         caption="As the paper's Figure 6, above: the probability of the finding of one scan along"
         " steps of several sizes h down its slope in latent space, without a bound on the change.",
         alt="Lines: the probability of the finding by step, one for each size of steps.",
@@ -158,12 +154,11 @@ def draw_walks(report: PaperReport, study: KindStudy, steps: Sequence[float]) ->
         )
         for step, image, values in walks
     ]
-    _draw(
-        report,
-        study,
-        "6_images",
+    report.draw(
+        f"figure_6_images_{study.scans.name}.png",
         counterfactual_grid,
         [_counterfactual_row(shown, 0, panels)],
+        note=study.scans.note,
         caption="As the paper's Figure 6, below: where that probability is lowest; cut to [0, 1],"
         " against the scan itself.",
         alt="Grid: a scan, its pictures by each size of steps, and their differences from it.",
@@ -181,34 +176,17 @@ def draw_counterfactuals(report: PaperReport, study: KindStudy) -> None:
             saliency=_keep_highest(shown.change[place]),
         )
         rows.append(_counterfactual_row(shown, place, [panel]))
-    _draw(
-        report,
-        study,
-        "7_counterfactuals",
+    report.draw(
+        f"figure_7_counterfactuals_{study.scans.name}.png",
         counterfactual_grid,
         rows,
+        note=study.scans.note,
         caption="As the paper's Figure 7: scans with a finding, latent counterfactuals without it"
         " (cut to [0, 1]), the difference from the scan itself, which also holds what the"
         " autoencoder does not draw, and the highest 5 % of the map.",
         alt="Grid: scans, counterfactuals, differences in red and blue, and regions of change over"
         " the scan.",
     )
-
-
-def _draw(
-    report: PaperReport,
-    study: KindStudy,
-    name: str,
-    function: Callable[..., object],
-    *content: Any,
-    caption: str,
-    alt: str,
-    **options: Any,
-) -> None:
-    """Draws a figure with the note of its scans, and adds it to the report."""
-    path = report.folder / f"figure_{name}_{study.scans.name}.png"
-    function(path, *content, note=study.scans.note, **options)
-    report.figures(Figure(path, caption, alt))
 
 
 def _shown(study: KindStudy) -> Shown:

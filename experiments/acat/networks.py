@@ -1,6 +1,6 @@
 """The networks that are compared, one row of the tables for each."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, partial
 from typing import Any, NamedTuple
 
@@ -10,7 +10,6 @@ from flax import nnx
 
 from cfx_jax.checks import InputError, check_choice
 from cfx_jax.models import build_acat, build_competitor, build_slice_wise, shape_mismatches
-from experiments.acat.config import Config
 from experiments.acat.maps import (
     GRAD_CAM,
     GRADIENT,
@@ -162,15 +161,15 @@ IN_TABLE_4 = (BASELINE, *(network.name for network in GROUPS["competitors"]), AC
 """The networks that the paper trains with fewer scans."""
 
 
-def choose_networks(config: Config) -> tuple[Network, ...]:
+def choose_networks(groups: Sequence[str]) -> tuple[Network, ...]:
     """The networks of a run: the baseline, the groups of ``--rows``, and ACAT.
 
     Raises:
         InputError: an unknown group.
     """
-    for group in config.rows:
+    for group in groups:
         check_choice(group, tuple(GROUPS), name="--rows")
-    chosen = (network for group in config.rows for network in GROUPS[group])
+    chosen = (network for group in groups for network in GROUPS[group])
     return BASELINE_NETWORK, *chosen, ACAT_NETWORK
 
 

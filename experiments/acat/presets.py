@@ -4,8 +4,8 @@ import dataclasses
 from typing import Any
 
 from experiments.acat.config import Config, SearchConfig
-from experiments.shared import training_schedule
-from trainers import OptimiserSettings, RunSettings, autoencoder, volume_classifier, with_run
+from experiments.shared import short_autoencoder, short_training
+from trainers import OptimiserSettings, RunSettings, autoencoder, volume_classifier
 
 # The demonstration's numbers that were chosen by trial, all in one place.
 _SHAPE, _SEVERITY = (2, 64, 64), 1.5
@@ -30,21 +30,8 @@ def _classifier(
 ) -> volume_classifier.Config:
     optimiser = dataclasses.replace(settings.optimiser, learning_rate=rate)
     config = dataclasses.replace(settings, optimiser=optimiser, **options)
-    schedule = training_schedule(num_steps, evaluate_every)
-    return with_run(config, steps_per_epoch=evaluate_every, **schedule)
-
-
-def _autoencoder(
-    num_steps: int, evaluate_every: int, batch_size: int, **options: Any
-) -> autoencoder.Config:
-    """An autoencoder without batch norms, which draws small slices after few steps.
-
-    The full resolution is folded into channels.
-    """
-    optimiser = dataclasses.replace(autoencoder.Config().optimiser, learning_rate=_CODER_RATE)
-    config = autoencoder.Config(norms=False, fold_pixels=True, optimiser=optimiser, **options)
-    run = {"batch_size": batch_size, "steps_per_epoch": evaluate_every}
-    return with_run(config, **run, **training_schedule(num_steps, evaluate_every))
+    size = config.run.batch_size
+    return short_training(config, num_steps, size, evaluate_every, steps_per_epoch=evaluate_every)
 
 
 SMOKE = Config(
@@ -60,7 +47,9 @@ SMOKE = Config(
     rows=("scratch",),
     baseline=_classifier(volume_classifier.Config(), 4, 4, _RATE, horizontal_flip=False),
     from_baseline=_classifier(volume_classifier.FROM_BASELINE, 2, 2, _FROM_BASELINE_RATE),
-    autoencoder=_autoencoder(4, 4, 8, width=8, filters=(8,), decoder_filters=(8,)),
+    autoencoder=short_autoencoder(
+        4, 8, 4, learning_rate=_CODER_RATE, width=8, filters=(8,), decoder_filters=(8,)
+    ),
     search=SearchConfig(quotient=_QUOTIENT, num_steps=2, minimum_psnr=0.0),
     num_detected=4,
     num_shown=1,
@@ -83,8 +72,14 @@ DEMO = Config(
     from_baseline=_classifier(
         volume_classifier.FROM_BASELINE, _FROM_BASELINE_STEPS, 50, _FROM_BASELINE_RATE
     ),
-    autoencoder=_autoencoder(
-        _CODER_STEPS, 100, 16, width=16, filters=_CODER_FILTERS, decoder_filters=_DRAWING_FILTERS
+    autoencoder=short_autoencoder(
+        _CODER_STEPS,
+        16,
+        100,
+        learning_rate=_CODER_RATE,
+        width=16,
+        filters=_CODER_FILTERS,
+        decoder_filters=_DRAWING_FILTERS,
     ),
     search=SearchConfig(quotient=_QUOTIENT, step_size=_STEP_SIZE),
     num_detected=_NUM_SEARCHED,

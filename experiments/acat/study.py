@@ -8,17 +8,18 @@ from jaxtyping import Bool, Float, Int
 
 from cfx_jax.data import resize_labels
 from experiments.acat.config import Config
-from experiments.acat.data import Scans, load_scans
+from experiments.acat.data import Scans
 from experiments.acat.maps import OURS, Detection, detect, fullest_slice, lesion_mask
 from experiments.acat.networks import ACAT, ACAT_NETWORK, IN_TABLE_4, MASKS, Network
 from experiments.acat.published import CHESTS, HEADS
+from experiments.acat.setup import Setup, prepare
 from experiments.acat.training import (
     Answers,
     Bench,
     Plan,
     Task,
+    make_bench,
     plan_trainings,
-    set_up,
     train_networks,
 )
 from experiments.acat.variances import MEASURED, Variances, measure_variances
@@ -172,32 +173,24 @@ def run_study(config: Config, workspace: Workspace) -> Study:
         InputError: as ``plan_trainings``, the trainers and the searches.
     """
     workspace.begin("scans")
-    kinds = [load_scans(config, kind, workspace) for kind in config.data]
+    setups = [prepare(config, kind, workspace) for kind in config.data]
     # All kinds are planned before the first is trained on.
-    plans = [plan_trainings(config, scans) for scans in kinds]
-    return Study(
-        config,
-        tuple(
-            study_kind(config, scans, plan, workspace)
-            for scans, plan in zip(kinds, plans, strict=True)
-        ),
-    )
+    plans = [plan_trainings(setup) for setup in setups]
+    return Study(config, tuple(map(study_kind, setups, plans)))
 
 
-def study_kind(config: Config, scans: Scans, plan: Plan, workspace: Workspace) -> KindStudy:
+def study_kind(setup: Setup, plan: Plan) -> KindStudy:
     """Trains and measures on scans of one kind.
 
     Args:
-        config: the configuration of the run.
-        scans: the scans of the kind.
-        plan: the plan of their trainings.
-        workspace: keeps the results.
+        setup: the settings, the scans of the kind, and the workspace.
+        plan: the plan of the trainings.
     """
-    networks = plan.networks
+    networks, (_, scans, workspace) = plan.networks, setup
     workspace.begin(scans.name)
     for name, reason in plan.left_out.items():
         notify(f"{scans.name}: {name} is left out: {reason}")
-    bench = set_up(config, scans, workspace)
+    bench = make_bench(setup)
     runs = tuple(_run(bench, networks, task) for task in plan.tasks)
     few = tuple(network for network in networks if network.name in IN_TABLE_4)
     smaller = {
@@ -219,14 +212,14 @@ def study_kind(config: Config, scans: Scans, plan: Plan, workspace: Workspace) -
 
 def _task_identity(bench: Bench, networks: tuple[Network, ...], task: Task) -> object:
     """All that the results of a run depend on, beside the autoencoder."""
-    config = bench.config
+    config = bench.setup.config
     settings = [config.search, config.num_shown, config.unbounded_steps, config.acat_detects]
     trainings = [[network, bench.settings(network, task)] for network in networks]
     return [bench.baseline_identity(task), trainings, settings]
 
 
 def _run(bench: Bench, networks: tuple[Network, ...], task: Task) -> Run:
-    config, scans, test = bench.config, bench.scans, task.split.test
+    (config, scans, workspace), test = bench.setup, task.split.test
     trained = train_networks(bench, networks, task)
     depends = [bench.baseline_identity(task), bench.coder_identity]
     depends_acat = [depends, bench.settings(ACAT_NETWORK, task), config.search]
@@ -235,7 +228,7 @@ def _run(bench: Bench, networks: tuple[Network, ...], task: Task) -> Run:
             trained.models[network.name],
             (scans.images, trained.maps[network.maps]) if network.maps else (scans.images,),
             test,
-            bench.workspace,
+            workspace,
             name=f"{scans.name}-{network.name}",
             depends=[depends, network, bench.settings(network, task), config.search],
         )
@@ -244,17 +237,15 @@ def _run(bench: Bench, networks: tuple[Network, ...], task: Task) -> Run:
     }
     acat = trained.models[ACAT]
     detection = detect(
-        config,
-        scans,
+        bench.setup,
         trained.explained,
         bench.as_classifier(acat) if config.acat_detects else None,
         test,
-        bench.workspace,
         depends=depends,
         depends_acat=depends_acat,
     )
     examples = test[scans.positive[test]][: config.num_shown]
-    attention = bench.workspace.cached(
+    attention = workspace.cached(
         f"attention {scans.name}",
         [depends_acat, examples.tolist()],
         lambda: _attend(scans, acat, trained.maps[OURS], examples),

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 
 from cfx_jax.metrics import (
     Interval,
+    balanced_accuracy,
     bootstrap_interval,
     decision_counts,
-    interval_over_runs,
     mean_and_standard_error,
 )
 from experiments.acat import published
@@ -27,7 +27,15 @@ from experiments.acat.maps import (
 from experiments.acat.networks import BASELINE, IN_TABLE_4, TRIVIAL_NETWORKS, TRUE_PLACES
 from experiments.acat.study import Answers, KindStudy, Study
 from experiments.acat.variances import Variances
-from experiments.shared import LEVEL_COLUMNS, Level, Table, find_level_of_runs, level_cells
+from experiments.shared import (
+    LEVEL_COLUMNS,
+    Level,
+    Table,
+    difference_over_runs,
+    find_level_of_runs,
+    level_cells,
+    mean_cell,
+)
 
 Rows = list[list[Any]]
 
@@ -52,7 +60,10 @@ def accuracy_table(study: KindStudy) -> Table:
         correct = study.is_correct(name)
         paper = _share(published.ACCURACY.get(name, {}).get(study.place))
         counts = [int(sum(values.sum() for values in correct)), sum(map(len, correct))]
-        balanced = float(np.mean([_balanced(answers, name) for answers in study.answers]))
+        accuracies = [
+            balanced_accuracy(answers.is_correct(name), answers.labels) for answers in study.answers
+        ]
+        balanced = float(np.mean(accuracies))
         difference = None if name == BASELINE else compare(study, name, BASELINE)
         cells = [paper, *counts, balanced, difference, best.get(name)]
         cells += level_cells(network_level(study, name))
@@ -83,11 +94,6 @@ def _over_runs(values: Sequence[np.ndarray]) -> list[float]:
     return [*mean_and_standard_error(means, ddof=0)]
 
 
-def _balanced(answers: Answers, name: str) -> float:
-    correct, labels = answers.is_correct(name), answers.labels
-    return float(np.mean([correct[labels == label].mean() for label in np.unique(labels)]))
-
-
 def count_best_runs(study: KindStudy) -> dict[str, int]:
     """The number of runs in which a network of the paper is the best of them; equals count for
     all."""
@@ -101,9 +107,8 @@ def count_best_runs(study: KindStudy) -> dict[str, int]:
 
 def compare(study: KindStudy, one: str, other: str) -> Interval:
     """How much more often a network is right than another one, over runs and scans."""
-    pairs = zip(study.is_correct(one), study.is_correct(other), strict=True)
-    differences = [first.astype(float) - second for first, second in pairs]
-    return interval_over_runs(differences, cases=[answers.units for answers in study.answers])
+    cases = [answers.units for answers in study.answers]
+    return difference_over_runs(study.is_correct(one), study.is_correct(other), cases)
 
 
 def size_table(study: KindStudy) -> Table:
@@ -174,7 +179,7 @@ def hit_table(study: KindStudy) -> Table:
         inside = np.concatenate(study.scores(method, "inside"))
         likeness = [run.detection.likeness.get(method, np.zeros(0)) for run in study.runs]
         cells.append(flat if method in (*METHODS, WITH_ACAT) else None)
-        cells += [_mean_of_known(inside), _mean_of_known(np.concatenate(likeness))]
+        cells += [mean_cell(inside), mean_cell(np.concatenate(likeness))]
         cells += level_cells(map_level(study, method, "hits"))
         rows.append([method, *_over_runs(hits), *cells])
     return columns, rows
@@ -269,11 +274,6 @@ def training_size_table(study: KindStudy) -> Table:
         paper = published.BY_TRAINING.get(name, {}) if study.scans.sides else {}
         rows.append([name, *cells, *(_share(paper.get(size)) for size in study.smaller)])
     return columns, rows
-
-
-def _mean_of_known(values: Float[np.ndarray, " n"]) -> float | None:
-    is_known = np.isfinite(values)
-    return float(values[is_known].mean()) if is_known.any() else None
 
 
 def _share(percent: float | None) -> float | None:

@@ -15,29 +15,22 @@ from cfx_jax.counterfactuals import find_unexplainable, reconstruction_psnr
 from cfx_jax.data import SaliencySource
 from cfx_jax.models import LesionHead, coder_of, parts, per_image
 from cfx_jax.parallel import map_examples
-from experiments.acat.config import Config
-from experiments.acat.data import Parts, Scans, split_scans
+from experiments.acat.data import Parts, split_scans
 from experiments.acat.maps import CONTROLS, OURS, PLACES, ControlMaps, Explained, attention_maps
 from experiments.acat.networks import BASELINE_NETWORK, Network, choose_networks, select_fitting
+from experiments.acat.setup import Setup
 from experiments.shared import (
     Arrays,
     InputError,
     Rows,
-    Workspace,
     choose_rows,
     fill_rows,
     fingerprint,
     row_bytes,
     row_slices,
+    run_training,
 )
-from trainers import (
-    TrainerConfig,
-    autoencoder,
-    describe_length,
-    train,
-    volume_classifier,
-    with_run,
-)
+from trainers import TrainerConfig, autoencoder, volume_classifier, with_run
 
 C = TypeVar("C", bound=TrainerConfig)
 
@@ -74,16 +67,17 @@ class Plan(NamedTuple):
     smaller: Mapping[int, tuple[Task, ...]]
 
 
-def plan_trainings(config: Config, scans: Scans) -> Plan:
+def plan_trainings(setup: Setup) -> Plan:
     """Finds out what can be trained on scans, before anything is.
 
     Raises:
         InputError: networks that do not fit the scans at all; shares of parts, or numbers of
             training scans, that there are not; no scan with a finding to be tested on.
     """
+    config, scans, _ = setup
     networks, left_out = select_fitting(
-        choose_networks(config),
-        _trunk(config, scans),
+        choose_networks(config.rows),
+        _trunk(setup),
         scans.shape,
         has_places=scans.places is not None,
     )
@@ -99,8 +93,8 @@ def plan_trainings(config: Config, scans: Scans) -> Plan:
     return Plan(networks, left_out, tasks, smaller)
 
 
-def _trunk(config: Config, scans: Scans) -> str:
-    return config.trunks[0 if scans.sides else 1]
+def _trunk(setup: Setup) -> str:
+    return setup.config.trunks[0 if setup.scans.sides else 1]
 
 
 def _take_fewer(task: Task, size: int) -> Task:
@@ -134,18 +128,14 @@ class Bench:
     """The scans, the autoencoder and the workspace, which the trainings of all runs share.
 
     Attributes:
-        config: the configuration of the run.
-        scans: the scans of one kind.
-        workspace: keeps the results.
+        setup: the settings, the scans and the workspace.
         coder: the autoencoder.
         coder_identity: all that it depends on.
         psnr: the PSNR of its reconstructions of all scans (n,), in decibels.
         refused: whether it shows a scan too badly to be explained (n,).
     """
 
-    config: Config
-    scans: Scans
-    workspace: Workspace
+    setup: Setup
     coder: Any
     coder_identity: object
     psnr: Float[np.ndarray, " n"]
@@ -154,80 +144,83 @@ class Bench:
     @property
     def trunk(self) -> str:
         """The stages of all networks."""
-        return _trunk(self.config, self.scans)
+        return _trunk(self.setup)
 
     @cached_property
     def explained_by(self) -> str:
         """A digest of what maps depend on beside the baseline."""
-        return fingerprint([self.coder_identity, self.config.search])
+        return fingerprint([self.coder_identity, self.setup.config.search])
 
     def settings(self, network: Network, task: Task) -> volume_classifier.Config:
         """The settings of a network's training."""
-        settings = self.config.from_baseline if network.starts else self.config.baseline
-        config = dataclasses.replace(
+        config, scans, _ = self.setup
+        settings = config.from_baseline if network.starts else config.baseline
+        training = dataclasses.replace(
             by_share(settings, task.share),
             saliency=bool(network.maps),
-            sides=self.scans.sides,
+            sides=scans.sides,
             num_classes=2,
-            num_slices=self.scans.shape[0],
-            vertical_flip=settings.vertical_flip and not self.scans.sides,  # no head lies face down
+            num_slices=scans.shape[0],
+            vertical_flip=settings.vertical_flip and not scans.sides,  # no head lies face down
         )
-        return with_run(config, seed=task.seed)
+        return with_run(training, seed=task.seed)
 
     def baseline_identity(self, task: Task) -> object:
         """All that the baseline of a run depends on."""
         split = [positions.tolist() for positions in task.split]
-        return [self.settings(BASELINE_NETWORK, task), self.trunk, self.scans.identity, split]
+        scans = self.setup.scans
+        return [self.settings(BASELINE_NETWORK, task), self.trunk, scans.identity, split]
 
     def as_classifier(self, model: Any) -> Any:
         """A network as a classifier of a finding and none."""
-        return LesionHead(model) if self.scans.sides else model
-
-    def store_part(self, positions: Int[np.ndarray, " m"]) -> Float[np.ndarray, "m s h w 1"]:
-        """Some of the images, in a file where they are many."""
-        return _store_part(self.workspace, self.scans, positions)
+        return LesionHead(model) if self.setup.scans.sides else model
 
 
-def set_up(config: Config, scans: Scans, workspace: Workspace) -> Bench:
+def make_bench(setup: Setup) -> Bench:
     """Trains the autoencoder, and finds out which scans it shows well enough."""
-    model, identity = _train_autoencoder(config, scans, workspace)
+    model, identity = _train_autoencoder(setup)
     coder = coder_of(model)
-    arrays = workspace.cached(
-        f"reconstruction {scans.name}",
-        [identity, config.search.minimum_psnr],
-        lambda: _reconstruct(config, scans, coder),
+    arrays = setup.workspace.cached(
+        f"reconstruction {setup.scans.name}",
+        [identity, setup.config.search.minimum_psnr],
+        lambda: _reconstruct(setup, coder),
     )
-    return Bench(config, scans, workspace, coder, identity, arrays["psnr"], arrays["refused"])
+    return Bench(setup, coder, identity, arrays["psnr"], arrays["refused"])
 
 
-def _train_autoencoder(
-    config: Config, scans: Scans, workspace: Workspace
-) -> tuple[nnx.Module, object]:
+def _train_autoencoder(setup: Setup) -> tuple[nnx.Module, object]:
     """Trains it on all scans, as in the paper: it takes no labels.
 
     Some of the slices choose its weights.
     """
+    config, scans, workspace = setup
     slices = autoencoder.SliceSource(scans.source, scans.shape[0])
     settings = config.autoencoder
     validation = split_scans(config, scans, config.seeds[0]).validation
     identity = [settings, scans.identity, validation.tolist()]
-    folder = workspace.folder(f"autoencoder-{scans.name}", identity)
-    print(f"autoencoder of {scans.name}: {describe_length(settings.run)} in {folder}", flush=True)
-    held_out = _store_part(workspace, scans, validation)
-    images = held_out.reshape(-1, *held_out.shape[2:])
-    data = slices, np.arange(len(slices)), {"image": images}
-    return train(autoencoder.TRAINER, settings, *data, folder), identity
+    held_out = _store_part(setup, validation)
+    model = run_training(
+        f"autoencoder of {scans.name}",
+        autoencoder.TRAINER,
+        settings,
+        slices,
+        np.arange(len(slices)),
+        {"image": held_out.reshape(-1, *held_out.shape[2:])},
+        workspace.folder(f"autoencoder-{scans.name}", identity),
+    )
+    return model, identity
 
 
-def _store_part(
-    workspace: Workspace, scans: Scans, positions: Int[np.ndarray, " m"]
-) -> Float[np.ndarray, "m s h w 1"]:
+def _store_part(setup: Setup, positions: Int[np.ndarray, " m"]) -> Float[np.ndarray, "m s h w 1"]:
+    """Some of the images, in a file where they are many."""
+    _, scans, workspace = setup
     folder = workspace.folder(f"part-{scans.name}", [scans.identity, positions.tolist()])
     return choose_rows(scans.images, positions, folder)
 
 
-def _reconstruct(config: Config, scans: Scans, coder: Any) -> Arrays:
+def _reconstruct(setup: Setup, coder: Any) -> Arrays:
     """How well the autoencoder shows all scans, and which it shows too badly to be explained."""
+    config, scans, _ = setup
     options: dict[str, Any] = {"batch_size": config.batch_size}
     psnr, is_refused = [], []
     for part in row_slices(len(scans.images), row_bytes(scans.images.shape)):
@@ -295,7 +288,7 @@ def train_networks(bench: Bench, networks: tuple[Network, ...], task: Task) -> T
         networks: the baseline first.
         task: the scans.
     """
-    scans, test = bench.scans, task.split.test
+    scans, test = bench.setup.scans, task.split.test
     baseline, classes = _train(bench, BASELINE_NETWORK, task, None, None)
     classifier = bench.as_classifier(baseline)
     explained = Explained(per_image(classifier), *parts(classifier), bench.coder)
@@ -323,32 +316,30 @@ def _train(
     bench: Bench, network: Network, task: Task, baseline: nnx.Module | None, maps: Rows | None
 ) -> tuple[nnx.Module, Int[np.ndarray, " n"]]:
     """Trains one network, and asks it about the test scans."""
-    config, scans, workspace = bench.settings(network, task), bench.scans, bench.workspace
+    config, (_, scans, workspace) = bench.settings(network, task), bench.setup
     skip = network.fresh_arrays(bench.trunk, scans.shape) if network.starts else ()
     identity = [config, network, skip, bench.baseline_identity(task)]
     identity += [] if maps is None else [bench.explained_by]
     name = f"{scans.name}-{network.name.replace(' ', '_').replace(':', '').replace(',', '')}"
-    folder = workspace.folder(name, identity)
-    run = f"{scans.name}, run {task.seed}, {network.name}"
-    print(f"{run}: {describe_length(config.run)} in {folder}", flush=True)
     held_out = task.split.validation
-    validation = {"image": bench.store_part(held_out), "label": scans.labels[held_out]}
+    validation = {"image": _store_part(bench.setup, held_out), "label": scans.labels[held_out]}
     if maps is not None:
         depends = [network.maps, task.seed, identity[3:], held_out.tolist()]
         part = workspace.folder(f"part-maps-{scans.name}", depends)
         validation["saliency"] = choose_rows(maps, held_out, part)
-    model = train(
+    model = run_training(
+        f"{scans.name}, run {task.seed}, {network.name}",
         volume_classifier.TRAINER,
         config,
         scans.source if maps is None else SaliencySource(scans.source, maps),
         task.split.train,
         validation,
-        folder,
+        workspace.folder(name, identity),
         model=network.factory(bench.trunk, scans.shape),
         start=baseline if network.starts else None,
         skip=skip,
     )
-    predict = volume_classifier.PredictVolume.of(config)
+    predict = volume_classifier.make_predict(config)
 
     def decide() -> Arrays:
         classes = []
@@ -356,7 +347,7 @@ def _train(
             part = task.split.test[rows]
             arrays = {"image": np.asarray(scans.images[part])}
             arrays |= {} if maps is None else {"saliency": np.asarray(maps[part])}
-            logits = map_examples(predict, model, arrays, batch_size=bench.config.batch_size)
+            logits = map_examples(predict, model, arrays, batch_size=bench.setup.config.batch_size)
             classes.append(np.asarray(volume_classifier.decide_classes(logits)))
         return {"decided": np.concatenate(classes)}
 
@@ -369,16 +360,16 @@ def _store_maps(bench: Bench, explained: Explained, method: str, task: Task) -> 
     Maps of scans that cannot be explained are 0.
     """
     if method == PLACES:
-        assert bench.scans.places is not None
-        return bench.scans.places
-    scans, batch_size = bench.scans, bench.config.batch_size
+        assert bench.setup.scans.places is not None
+        return bench.setup.scans.places
+    config, scans, workspace = bench.setup
     identity = [method, bench.explained_by, bench.baseline_identity(task)]
-    folder = bench.workspace.folder(f"maps-{scans.name}", identity)
+    folder = workspace.folder(f"maps-{scans.name}", identity)
     wanted = _with_maps(bench, task)
 
     def make(rows: Int[np.ndarray, " m"]) -> Float[np.ndarray, "m s h w 1"]:
-        volumes, settings = np.asarray(scans.images[rows]), bench.config.search
-        maps = attention_maps(method, explained, volumes, settings, batch_size=batch_size)
+        volumes, size = np.asarray(scans.images[rows]), config.batch_size
+        maps = attention_maps(method, explained, volumes, config.search, batch_size=size)
         return maps[..., None]
 
     label = f"run {task.seed}: maps by {method}"

@@ -47,5 +47,5 @@ from experiments.charachon_shared.quality import measure_quality as measure_qual
 from experiments.charachon_shared.setup import Setup as Setup
 from experiments.charachon_shared.setup import prepare as prepare
 from experiments.charachon_shared.tables import interval_cell as interval_cell
-from experiments.charachon_shared.tables import mean_cell as mean_cell
-from experiments.charachon_shared.tables import truth_rows as truth_rows
+from experiments.charachon_shared.tables import report_truth as report_truth
+from experiments.charachon_shared.tables import truth_table as truth_table

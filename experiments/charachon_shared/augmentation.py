@@ -1,8 +1,9 @@
 """The moves of images: for the trainings, and for maps that are averaged over moved images."""
 
 from cfx_jax.attributions import AugmentationRanges
-from cfx_jax.data import Transform, compose, random_affine, random_crop, random_flip
+from cfx_jax.data import Transform, compose, random_affine, random_flip
 from experiments.charachon_shared.config import CharachonConfig
+from experiments.shared import light_augmentation
 
 # Charachon et al. 2020, table II
 _DEGREES = 5.0  # rotations are uniform in [-5, 5] degrees
@@ -16,7 +17,7 @@ def training_augmentation(config: CharachonConfig) -> Transform | None:
     if config.augmentation == "none":
         return None
     if config.augmentation == "light":
-        return compose(random_flip("horizontal"), random_crop(padding=config.image_size // 16))
+        return light_augmentation(config.image_size)
     moves = random_affine(
         degrees=_DEGREES,
         translate=_SHIFT / _SIZE,

@@ -18,6 +18,7 @@ from experiments.shared import (
     open_data,
     remaining_share,
     split_images,
+    take_parts,
 )
 from experiments.shared.data import BRAIN, CHEST, FOLDER, MSD, RSNA, TABLE, ImageRequest
 
@@ -101,26 +102,11 @@ def load_images(config: CharachonConfig, workspace: Workspace) -> Data:
         )
     validation, test = split_shares(config)
     rest = remaining_share(validation=validation, test=test)
-    request = ImageRequest(
-        workspace,
-        config.image_size,
-        config.num_images,
-        config.seed,
-        classes=config.classes,
-        groups=config.groups,
-        window=config.window,
-        organ=config.organ,
-    )
-    opened = open_data(config.data, KINDS, request)
+    opened = open_data(config.data, KINDS, ImageRequest.of(config, workspace=workspace))
     shares = {"train": rest, "validation": validation, "test": test}
     positions = _split(config, opened.images, shares)
-    rng = np.random.default_rng(config.seed)
-    shuffled = {name: rng.permutation(items) for name, items in positions.items()}
-    parts = {name: opened.images.take(items) for name, items in shuffled.items()}
-    for name, part in parts.items():
-        _check_classes(name, part)
     return Data(
-        **parts,
+        **take_parts(opened.images, positions, seed=config.seed),
         class_names=opened.images.class_names,
         annotation=opened.annotation,
         note=opened.note,
@@ -170,12 +156,3 @@ def _split(
     if images.patients is None or not is_published:
         return split_images(images, shares, seed=config.seed)
     return split_patients(images.patients, shares, seed=config.seed)
-
-
-def _check_classes(name: str, part: ImageSet) -> None:
-    missing = [name for label, name in enumerate(part.class_names) if label not in part.labels]
-    if missing:
-        raise InputError(
-            f"the {name} part has {len(part)} images and none of class {', '.join(missing)}: give"
-            f" more images of it, or a larger share by --{name}"
-        )

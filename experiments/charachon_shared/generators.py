@@ -1,6 +1,5 @@
 """The generators that both experiments train, each kept by what it depends on and checked."""
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -14,8 +13,8 @@ from cfx_jax.diagnosis import Finding, GeneratorAnswers, diagnose_generators, ge
 from cfx_jax.models import generator_of, per_image
 from experiments.charachon_shared.augmentation import training_augmentation
 from experiments.charachon_shared.setup import Setup
-from experiments.shared import notify
-from trainers import Trainer, describe_length, mask_generator, train
+from experiments.shared import notify, run_training, with_image_shape
+from trainers import Trainer, mask_generator
 from trainers import similar_adversarial as pair_trainer
 
 _CHECKED = 512  # validation images on which generators are checked
@@ -66,8 +65,6 @@ def train_similar_adversarial(
         settings: the settings of the training; channels are set by the images.
         setup: the images and the classifier.
     """
-    channels = setup.data.validation.arrays["image"].shape[-1]
-    settings = dataclasses.replace(settings, in_channels=channels)
     model, identity = train_generators(
         pair_trainer.TRAINER, settings, setup, stage="similar_adversarial", name=name
     )
@@ -106,7 +103,7 @@ def train_generators(
 
     Args:
         trainer: one of ``trainers``.
-        settings: the trainer's configuration.
+        settings: the trainer's configuration; size and channels are set by the images.
         setup: the images, the classifier and the augmentation.
         stage: the name of the stage in the workspace.
         name: what tables call the generators.
@@ -119,16 +116,16 @@ def train_generators(
         InputError: as the trainer.
     """
     config, data, network, workspace = setup
+    settings = with_image_shape(settings, data.validation.shape)
     identity = [settings, network.identity, config.augmentation]
-    folder = workspace.folder(stage, identity)
-    print(f"{name}: {describe_length(settings.run)} in {folder}", flush=True)
-    trained = train(
+    trained = run_training(
+        name,
         trainer,
         settings,
         data.train.source,
         data.train.indices,
         {"image": data.validation.arrays["image"]},
-        folder,
+        workspace.folder(stage, identity),
         classifier=network.classifier,
         augment=training_augmentation(config),
         **networks,

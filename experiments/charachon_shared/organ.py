@@ -19,18 +19,10 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from cfx_jax.metrics import (
-    Interval,
-    above_percentile,
-    balanced_accuracy,
-    bootstrap_interval,
-    false_discovery_rate,
-    relevance_mass,
-)
+from cfx_jax.metrics import above_percentile, false_discovery_rate, relevance_mass
 from cfx_jax.parallel import apply_to_examples
 from experiments.charachon_shared.classifier import auc_interval, log_odds, train_classifier
 from experiments.charachon_shared.controls import make_controls
-from experiments.charachon_shared.data import Groups
 from experiments.charachon_shared.setup import Setup
 from experiments.charachon_shared.tables import interval_cell
 from experiments.shared import (
@@ -40,6 +32,7 @@ from experiments.shared import (
     PaperReport,
     StoredImages,
     Table,
+    balanced_interval,
     controls,
     decisions,
     notify,
@@ -124,8 +117,9 @@ def number_table(setup: Setup[Any]) -> Table:
 
     def row(name: str, scores: Float[np.ndarray, " n"]) -> list[Any]:
         logits = np.stack([np.zeros_like(scores), scores], axis=1)
-        cells = auc_interval(logits, finding, groups), _balanced(scores >= 0, finding, groups)
-        return [name, *(tuple(cell) for cell in cells)]
+        answers, labels = (scores >= 0) == finding, finding.astype(int)
+        balanced = balanced_interval(answers, labels, groups.names, num_resamples=_RESAMPLES)
+        return [name, tuple(auc_interval(logits, finding, groups)), tuple(balanced)]
 
     networks = {"the classifier": setup.network.logits, **part_logits(setup)}
     rows = [row(name, log_odds(logits)) for name, logits in networks.items()]
@@ -163,19 +157,6 @@ def best_threshold(
     place = int(np.abs(below).argmax())
     sign = -1 if below[place] > 0 else 1
     return sign, float((values[place] + values[min(place + 1, len(values) - 1)]) / 2)
-
-
-def _balanced(
-    decided: Bool[np.ndarray, " n"], finding: Bool[np.ndarray, " n"], groups: Groups
-) -> Interval:
-    """The balanced accuracy of decisions; as many images of either class are in every draw."""
-
-    def measure(drawn: Bool[np.ndarray, "m 2"]) -> float:
-        return balanced_accuracy(drawn[:, 0] == drawn[:, 1], drawn[:, 1])
-
-    options: dict[str, Any] = {"groups": groups.names, "strata": finding, "bounds": (0.0, 1.0)}
-    values = np.stack([decided, finding], axis=1)
-    return bootstrap_interval(values, statistic=measure, num_resamples=_RESAMPLES, **options)
 
 
 # ---- Changes of the surroundings and of the organ

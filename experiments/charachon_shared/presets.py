@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from cfx_jax.losses import MaskGeneratorWeights, SimilarAdversarialWeights
 from experiments.charachon_shared.config import CharachonConfig
-from experiments.shared import training_schedule
+from experiments.shared import SHORT_ADAMW, short_training
 from trainers import (
     OptimiserSettings,
     PlateauSettings,
@@ -45,9 +45,8 @@ def extend(config_class: type[C], shared: CharachonConfig, **settings: Any) -> C
 
 
 def _classifier(num_steps: int, batch_size: int, evaluate_every: int) -> classifier.Config:
-    optimiser = OptimiserSettings("adamw", learning_rate=2e-3, weight_decay=1e-3, schedule="cosine")
-    config = classifier.Config(model="resnet_small", optimiser=optimiser)
-    return with_run(config, batch_size=batch_size, **training_schedule(num_steps, evaluate_every))
+    config = classifier.Config(model="resnet_small", optimiser=SHORT_ADAMW)
+    return short_training(config, num_steps, batch_size, evaluate_every)
 
 
 def _pairs(
@@ -74,15 +73,16 @@ def _pairs(
         ),
         balanced=True,
     )
-    schedule = training_schedule(num_steps, evaluate_every)
-    return with_run(config, batch_size=batch_size, steps_per_epoch=_PLATEAU_STEPS, **schedule)
+    return short_training(
+        config, num_steps, batch_size, evaluate_every, steps_per_epoch=_PLATEAU_STEPS
+    )
 
 
 def _masks(
     num_steps: int, batch_size: int, evaluate_every: int, *, width: int, size: int
 ) -> mask_generator.Config:
     config = mask_generator.Config(width=width, blur_sigma=11 * size / 224, balanced=True)
-    return with_run(config, batch_size=batch_size, **training_schedule(num_steps, evaluate_every))
+    return short_training(config, num_steps, batch_size, evaluate_every)
 
 
 # Numbers of images are multiples of the batch sizes, or nearly so: batches of one size compile

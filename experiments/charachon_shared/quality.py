@@ -12,10 +12,9 @@ from jaxtyping import Float, Int
 from cfx_jax.metrics import Interval, psnr, ssim
 from cfx_jax.parallel import map_examples
 from experiments.charachon_shared.classifier import auc_interval, log_odds
-from experiments.charachon_shared.data import Data
 from experiments.charachon_shared.generators import PairGenerator
 from experiments.charachon_shared.setup import Setup
-from experiments.shared import Arrays, Classifier, decisions
+from experiments.shared import Arrays, Classifier, ImageSet, decisions
 
 _HIGHEST = 100.0  # PSNR that equal images are given
 
@@ -67,7 +66,7 @@ def measure_quality(generator: PairGenerator, setup: Setup[Any]) -> Quality:
         shared = (network.classifier, generator.explain)
         label = f"quality of {generator.name}"
         return map_examples(
-            _measure, shared, _examples(data), batch_size=config.batch_size, progress=label
+            _measure, shared, _examples(data.test), batch_size=config.batch_size, progress=label
         )
 
     depends = [generator.identity, network.identity, data.test.identity]
@@ -88,8 +87,8 @@ def measure_quality(generator: PairGenerator, setup: Setup[Any]) -> Quality:
     )
 
 
-def _examples(data: Data) -> dict[str, np.ndarray]:
-    arrays = data.test.arrays
+def _examples(images: ImageSet) -> dict[str, np.ndarray]:
+    arrays = images.arrays
     examples = {"image": arrays["image"]}
     if "counterfactual" in arrays:
         lesion = arrays["lesion_mask"] | arrays["counterfactual_lesion_mask"]

@@ -1,4 +1,4 @@
-"""Cells and a table that both experiments print."""
+"""Cells of tables, and a table, that both experiments print."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,14 +7,9 @@ import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.metrics import bootstrap_interval
-from experiments.charachon_shared.data import Groups
+from experiments.charachon_shared.data import Data, Groups, describe_brackets
 from experiments.charachon_shared.quality import Quality
-
-
-def mean_cell(values: Float[np.ndarray, " n"]) -> float | None:
-    """The mean over the images where a value is defined: without a lesion no PSNR inside it is."""
-    defined = values[np.isfinite(values)]
-    return float(defined.mean()) if len(defined) else None
+from experiments.shared import PaperReport, Table, mean_cell
 
 
 def interval_cell(
@@ -32,14 +27,35 @@ def interval_cell(
     return tuple(bootstrap_interval(values[defined], groups=groups.of(defined).names))
 
 
-def truth_rows(quality: Mapping[str, Quality], groups: Groups) -> list[list[Any]]:
-    """PSNR to the true counterfactual, inside and outside of the lesion: one row for a generator.
+def truth_table(quality: Mapping[str, Quality], groups: Groups) -> Table | None:
+    """PSNR of adversarial images to the true counterfactual; None where none is known.
 
     The last row holds the image itself. Outside of the lesion it equals its true counterfactual.
+
+    Args:
+        quality: the quality of each generator's images, by its name.
+        groups: images that are drawn together.
     """
+    first = next(iter(quality.values()))
+    if not first.to_truth:
+        return None
     rows: list[list[Any]] = [
         [name, *(interval_cell(reached.to_truth[part], groups) for part in ("inside", "outside"))]
         for name, reached in quality.items()
     ]
-    image = next(iter(quality.values())).image_to_truth["inside"]
-    return [*rows, ["the image itself", interval_cell(image, groups), None]]
+    rows.append(["the image itself", interval_cell(first.image_to_truth["inside"], groups), None])
+    return ["generator", "PSNR inside", "PSNR outside"], rows
+
+
+def report_truth(report: PaperReport, quality: Mapping[str, Quality], data: Data) -> None:
+    """Adds the table of the nearness to true counterfactuals to a report, where any is known."""
+    table = truth_table(quality, data.groups)
+    if table is not None:
+        report.table(
+            "table_true_counterfactuals",
+            table,
+            "How near adversarial images are to the true counterfactuals of the same anatomy: PSNR"
+            " in dB over the pixels that are lesion in either, and over the others, where the"
+            " original equals its true counterfactual; means over the test images. Not in the"
+            f" paper. {describe_brackets(data)}",
+        )

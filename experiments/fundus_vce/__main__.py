@@ -13,30 +13,27 @@ counterfactual maps with the lesions of 0.19, where the plain network's have 0.1
 paper: a GPU. The paper prints 0.895, 0.784, 0.897; 0.152, 0.666, 0.194; and 0.13 above 0.07.
 """
 
-from experiments import fundus_vce
+from functools import partial
+
 from experiments.fundus_vce.claims import make_claims
-from experiments.fundus_vce.config import Config
 from experiments.fundus_vce.presets import PRESETS
 from experiments.fundus_vce.report import write_report
 from experiments.fundus_vce.study import STAGES, run_study
 from experiments.fundus_vce.tables import summary_tables
-from experiments.shared import command_line, run_experiment
+from experiments.shared import Experiment, command_line, run_experiment
 
-
-def main(config: Config) -> None:
-    """Runs every stage that has no result yet, then writes the report and prints the tables."""
-    run_experiment(
-        "fundus_vce",
-        config,
-        PRESETS,
-        study=run_study,
-        stages=STAGES,
-        claims=make_claims,
-        write_report=write_report,
-        tables=summary_tables,
-        code=[fundus_vce],
-    )
-
+EXPERIMENT = Experiment(
+    name="fundus_vce",
+    presets=PRESETS,
+    study=run_study,
+    stages=STAGES,
+    claims=make_claims,
+    write_report=write_report,
+    tables=summary_tables,
+    code=["experiments.fundus_vce"],
+)
+main = partial(run_experiment, EXPERIMENT)
+"""Runs every stage that has no result yet, then writes the report and prints the tables."""
 
 if __name__ == "__main__":
     command_line.run(main, PRESETS, default="demo", every_core=True)

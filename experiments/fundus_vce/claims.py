@@ -15,15 +15,8 @@ from jaxtyping import Float
 
 from cfx_jax.metrics import Interval, balanced_accuracy, bootstrap_interval
 from experiments.fundus_vce import published
-from experiments.fundus_vce.accuracy import Evaluation, balanced_difference_interval
-from experiments.fundus_vce.controls import map_level
-from experiments.fundus_vce.localisation import (
-    ABLATIONS,
-    GUIDED,
-    INTEGRATED,
-    Localised,
-    vce_method,
-)
+from experiments.fundus_vce.accuracy import Evaluation
+from experiments.fundus_vce.localisation import ABLATIONS, GUIDED, INTEGRATED, Localised, vce_method
 from experiments.fundus_vce.study import Study
 from experiments.shared import (
     AT_LEAST,
@@ -32,6 +25,7 @@ from experiments.shared import (
     ImageSet,
     Statement,
     add_levels,
+    balanced_difference_interval,
     counted,
     of_one_training,
 )
@@ -256,7 +250,7 @@ def _between_maps(
     paper = {label: published.overlap(*key) for label, key in pair.items()}
     ours = {label: localised.iou[key] for label, key in pair.items()}
     claim = _settle(localised.images, statement.settle_pair, paper, ours, "IoU", **bounds)
-    return add_levels(claim, [map_level(localised, *key) for key in pair.values()])
+    return add_levels(claim, [localised.level(*key) for key in pair.values()])
 
 
 # ---- Claims 6 to 8: counterfactuals of test images

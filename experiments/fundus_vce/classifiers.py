@@ -10,12 +10,10 @@ from flax import nnx
 
 from cfx_jax.metrics import balanced_accuracy, fit_temperature, temperature_at_edge
 from cfx_jax.models import calibrated, ensemble, guided, per_image
-from experiments.fundus_vce.config import Config
-from experiments.fundus_vce.data import Data, augmentation
+from experiments.fundus_vce.setup import Setup
 from experiments.shared import (
     Classifier,
     ImageSet,
-    Workspace,
     decisions,
     fit_to_images,
     notify,
@@ -52,12 +50,12 @@ class Classifiers(NamedTuple):
     identity: object
 
 
-def train(config: Config, data: Data, workspace: Workspace) -> Classifiers:
+def train(setup: Setup) -> Classifiers:
     """Trains, or reads from the workspace, both networks, and calibrates each on its own split."""
-    training = _Training(config, data, workspace)
-    plain, validation = _train_plain(config, training)
+    config, training = setup.config, _Training(setup)
+    plain, validation = _train_plain(training)
     models = {"plain": plain, "robust": training.run("robust", trades.TRAINER, config.robust)}
-    temperatures = {name: _temperature(config, name, model, data) for name, model in models.items()}
+    temperatures = {name: _temperature(setup, name, model) for name, model in models.items()}
     guided_models = {name: guided(model) for name, model in models.items()}
     stem_guided = {name: guided(model, part="stem") for name, model in models.items()}
     plain_settings = [config.plain, config.fine_tune and config.fine_tuning, config.plain_weights]
@@ -76,26 +74,25 @@ def train(config: Config, data: Data, workspace: Workspace) -> Classifiers:
 
 
 class _Training(NamedTuple):
-    """The images and settings that all trainings share."""
+    """The trainings of both networks on the same images."""
 
-    config: Config
-    data: Data
-    workspace: Workspace
+    setup: Setup
 
     @property
     def depends(self) -> list[object]:
         """Everything that weights depend on, beside the settings of a training."""
-        trainings = (self.config.plain, self.config.robust)
+        config, data, _ = self.setup
+        trainings = (config.plain, config.robust)
         return [
-            self.data.train.identity,
-            self.data.validation.identity,
-            self.config.augmentation,
+            data.train.identity,
+            data.validation.identity,
+            config.augmentation,
             [weights_digest(training.weights) for training in trainings],
         ]
 
     def fitted(self, settings: SupervisedConfig) -> SupervisedConfig:
         """A training's settings with what the training images decide."""
-        return fit_to_images(settings, self.data.train, self.workspace)
+        return fit_to_images(settings, self.setup.data.train, self.setup.workspace)
 
     def run(
         self, name: str, trainer: Any, chosen: SupervisedConfig, *, start: nnx.Module | None = None
@@ -109,24 +106,25 @@ class _Training(NamedTuple):
             start: the trained network to start from; its settings become part of the name of the
                 stage's folder. None starts from new weights.
         """
-        images = self.data.train
+        config, data, workspace = self.setup
         settings = self.fitted(chosen)
-        before = None if start is None else self.config.plain
-        folder = self.workspace.folder(name, [settings, before, *self.depends])
+        before = None if start is None else config.plain
+        folder = workspace.folder(name, [settings, before, *self.depends])
         return train_network(
             f"{name} classifier",
             trainer,
             settings,
-            images,
-            self.data.validation,
+            data.train,
+            data.validation,
             folder,
             start=start,
-            augment=augmentation(self.config),
+            augment=self.setup.augment,
         )
 
 
-def _train_plain(config: Config, training: _Training) -> tuple[nnx.Module, dict[str, float]]:
+def _train_plain(training: _Training) -> tuple[nnx.Module, dict[str, float]]:
     """The plain network, and the validation scores by which it was chosen."""
+    config = training.setup.config
     first = training.run("plain", plain_trainer.TRAINER, config.plain)
     if not config.fine_tune:
         return first, {}
@@ -134,7 +132,7 @@ def _train_plain(config: Config, training: _Training) -> tuple[nnx.Module, dict[
         released = dataclasses.replace(config.fine_tuning, select="none")
         return training.run("fine-tuned", plain_trainer.TRAINER, released, start=first), {}
     second = training.run("fine-tuned", plain_trainer.TRAINER, config.fine_tuning, start=first)
-    models, images = {"first": first, "fine-tuned": second}, training.data.validation
+    models, images = {"first": first, "fine-tuned": second}, training.setup.data.validation
     scores = {name: _balanced_accuracy(model, images) for name, model in models.items()}
     return models[best_training(scores)], scores
 
@@ -157,9 +155,9 @@ def _join(models: dict[str, nnx.Module], temperatures: dict[str, float]) -> dict
     return {**members, "ensemble": ensemble([members["plain"], members["robust"]])}
 
 
-def _temperature(config: Config, name: str, model: nnx.Module, data: Data) -> float:
+def _temperature(setup: Setup, name: str, model: nnx.Module) -> float:
     """The temperature that calibrates a network."""
-    images, method = data.temperature, config.calibration
+    images, method = setup.data.temperature, setup.config.calibration
     logits = jnp.asarray(predict(per_image(model), images))
     with warnings.catch_warnings():  # it is warned of below, with the network's name
         warnings.filterwarnings("ignore", message="fit_temperature")

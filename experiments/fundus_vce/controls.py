@@ -1,20 +1,16 @@
-"""The controls of Table 2: how far maps without a network meet the lesions, and who leads on them.
+"""The controls of Table 2: how far maps without a network meet the lesions.
 
 A control's threshold is chosen as a method's threshold: on the tuning images, by its own overlap
 there.
 """
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from experiments.fundus_vce.config import Config
-from experiments.shared import ImageSet, Level, control_maps, find_level
-
-if TYPE_CHECKING:
-    from experiments.fundus_vce.localisation import Localised
+from experiments.shared import ImageSet, control_maps
 
 Overlap = Callable[
     [Float[np.ndarray, "m h w"], Int[np.ndarray, " m"], float], Float[np.ndarray, " m"]
@@ -55,13 +51,3 @@ def score_controls(
         best = settings.quantiles[int(np.argmax(curve))] if curve else settings.quantile_vce
         scores[name] = overlap(values[scored], scored, best)
     return scores
-
-
-def map_level(localised: "Localised", name: str, method: str) -> Level | None:
-    """The level of a method's maps of one classifier; None where no control was scored."""
-    label = f"{method} of the {name} model"
-    scores: Mapping[str, np.ndarray] = {
-        label: localised.iou[name, method],
-        **localised.controls,
-    }
-    return find_level(label, scores, groups=localised.images.groups)

@@ -12,17 +12,15 @@ from cfx_jax.attributions import vce_saliency
 from cfx_jax.counterfactuals import Counterfactual, VCEProblem, vce_batch
 from experiments.fundus_vce.accuracy import Evaluation, Evaluations
 from experiments.fundus_vce.classifiers import NAMES, Classifiers
-from experiments.fundus_vce.config import Config
-from experiments.fundus_vce.data import Data
-from experiments.shared import Arrays, ImageSet, Workspace, decisions
+from experiments.fundus_vce.setup import Setup
+from experiments.shared import Arrays, ImageSet, decisions
 
 
 class Search(NamedTuple):
     """The search for counterfactuals of a list of examples, kept in the workspace."""
 
-    config: Config
+    setup: Setup
     classifiers: Classifiers
-    workspace: Workspace
 
     def find(
         self,
@@ -47,7 +45,8 @@ class Search(NamedTuple):
             p: norm of the change.
             radii: one for each example.
         """
-        settings = self.config.explanations
+        config, _, workspace = self.setup
+        settings = config.explanations
         # The norms that have a projection are searched by APGD, which has no oracle.
         after_oracle = settings.mask_after_oracle and not VCEProblem(p).uses_apgd
 
@@ -62,8 +61,8 @@ class Search(NamedTuple):
                 masks=arrays["eye_mask"][positions] if "eye_mask" in arrays else None,
                 num_steps=settings.num_steps,
                 mask_after_oracle=after_oracle,
-                key=jax.random.key(self.config.seed),
-                batch_size=self.config.batch_size,
+                key=jax.random.key(config.seed),
+                batch_size=config.batch_size,
                 progress=f"l{p:g} counterfactuals of {classifier}",
             )._asdict()
 
@@ -77,9 +76,9 @@ class Search(NamedTuple):
             images.take(positions).identity,
             settings.num_steps,
             after_oracle,
-            self.config.seed,
+            config.seed,
         ]
-        arrays = self.workspace.cached(f"vce-{stage}-{classifier}-l{p:g}", depends, compute)
+        arrays = workspace.cached(f"vce-{stage}-{classifier}-l{p:g}", depends, compute)
         return Counterfactual(**arrays)
 
 
@@ -136,16 +135,14 @@ class Explained(NamedTuple):
         return np.mean([measure(self.change(reached)) for reached in counterfactuals], axis=0)
 
 
-def explain(config: Config, data: Data, evaluations: Evaluations, search: Search) -> Explained:
+def explain(search: Search, evaluations: Evaluations) -> Explained:
     """Finds counterfactuals of test images, for every classifier, norm and target.
 
     Args:
-        config: the configuration of the experiment.
-        data: the images; the test images among them are explained.
-        evaluations: the evaluations of the classifiers on the test images.
         search: finds counterfactuals.
+        evaluations: the evaluations of the classifiers on the test images.
     """
-    settings = config.explanations
+    data, settings = search.setup.data, search.setup.config.explanations
     positions, sample = choose_positions(evaluations["test", "ensemble"], settings.num_studied)
     images = data.test.take(positions)
     targets = range(len(data.class_names))

@@ -33,11 +33,13 @@ from experiments.shared import (
     draw_fields,
     drawing_processes,
     folder_note,
+    light_augmentation,
     load_folder,
     notify,
     open_data,
     remaining_share,
     split_images,
+    take_parts,
 )
 
 _FUNDUS_PAGE = "README.md, section 'The paper's data sets', says where to get each set"
@@ -124,11 +126,7 @@ class _Request(NamedTuple):
 
 def _open_folder(request: _Request, path: str) -> Sources:
     """A user's images of two classes."""
-    config = request.config
-    options = FolderOptions(
-        config.image_size, config.channels, config.classes, config.groups, config.window
-    )
-    images = load_folder(path, options)
+    images = load_folder(path, FolderOptions.of(request.config))
     return Sources(main=images, note=folder_note(images), published=False)
 
 
@@ -265,10 +263,7 @@ def split_data(config: Config, sources: Sources, kept: Int[np.ndarray, " n"] | N
     shares = {"train": remaining_share(**shares), **shares}
     gradable = sources.main.take(sources.main.indices if kept is None else kept)
     positions = split_images(gradable, shares, seed=config.seed)
-    rng = np.random.default_rng(config.seed)
-    parts = {name: gradable.take(rng.permutation(items)) for name, items in positions.items()}
-    for name, part in parts.items():
-        _check_classes(name, part)
+    parts = take_parts(gradable, positions, seed=config.seed)
     names = parts["train"].class_names
     return Data(
         **parts,
@@ -278,16 +273,6 @@ def split_data(config: Config, sources: Sources, kept: Int[np.ndarray, " n"] | N
         note=sources.note,
         published=sources.published,
     )
-
-
-def _check_classes(name: str, part: ImageSet) -> None:
-    absent = np.setdiff1d(np.arange(len(part.class_names)), part.labels)
-    if len(absent):
-        missing = ", ".join(part.class_names[label] for label in absent)
-        raise InputError(
-            f"the {name} part has {len(part)} images and none of class {missing}: give more images"
-            f" of it, or a larger share by --{name}"
-        )
 
 
 def _with_lesions(config: Config, images: ImageSet | None, finding: int) -> ImageSet | None:
@@ -311,7 +296,7 @@ def augmentation(config: Config) -> Callable[..., np.ndarray] | None:
     if config.augmentation == "none":
         return None
     if config.augmentation == "light":
-        return compose(random_flip("horizontal"), random_crop(padding=config.image_size // 16))
+        return light_augmentation(config.image_size)
     everything = compose(
         random_crop(padding=round(config.image_size * 33 / 224)),
         color_jitter(brightness=(0.5, 0.9), contrast=(0.5, 2.5), saturation=(0.5, 1.5), hue=0.15),

@@ -29,11 +29,12 @@ from cfx_jax.metrics import intersection_over_union
 from cfx_jax.objectives import Classifier, negative_log_probability
 from cfx_jax.parallel import map_examples
 from experiments.fundus_vce.classifiers import NAMES
-from experiments.fundus_vce.config import Config, LocalisationConfig
+from experiments.fundus_vce.config import LocalisationConfig
 from experiments.fundus_vce.controls import score_controls
 from experiments.fundus_vce.counterfactuals import Search, select
-from experiments.fundus_vce.data import Data
-from experiments.shared import ImageSet
+from experiments.fundus_vce.setup import Setup
+from experiments.fundus_vce.typical_image import TypicalImage, choose_typical
+from experiments.shared import ImageSet, Level, find_level
 
 GUIDED, INTEGRATED = "GBP", "IG"
 STEM_GUIDED, MEAN_GRADIENT = "GBP, stem only", "IG, mean gradient"
@@ -43,21 +44,6 @@ _MAPS_AT_ONCE, _NODES_AT_ONCE = 4, 25  # one hundred images of 224 pixels, 9 GB 
 
 Maps = Mapping[tuple[str, str], np.ndarray]
 """``{(classifier, method): (n, h, w)}``."""
-
-
-class TypicalImage(NamedTuple):
-    """The scored image that Figure 1 shows.
-
-    Attributes:
-        row: its position among the images scored.
-        words: whether it is rightly classified.
-        vce: its counterfactual by each classifier, in the chosen norm and the radius that
-            ``explanations.radii`` has for it; arrays with a leading axis of 1.
-    """
-
-    row: int
-    words: str
-    vce: Mapping[str, Counterfactual]
 
 
 class Localised(NamedTuple):
@@ -112,6 +98,12 @@ class Localised(NamedTuple):
             and _is_end(self.quantiles[method], self.offered_quantiles)
         ]
 
+    def level(self, name: str, method: str) -> Level | None:
+        """The level of a method's maps of one classifier; None where no control was scored."""
+        label = f"{method} of the {name} model"
+        scores = {label: self.iou[name, method], **self.controls}
+        return find_level(label, scores, groups=self.images.groups)
+
     def is_edge(self, p: float, radius: float) -> bool:
         """Whether a radius is the least or the largest of several that were offered for a norm."""
         return _is_end(radius, [offered for norm, offered in self.tuned if norm == p])
@@ -126,13 +118,14 @@ def vce_method(p: float) -> str:
     return f"VCE l{p:g}"
 
 
-def localise(config: Config, data: Data, search: Search) -> Localised | None:
+def localise(search: Search) -> Localised | None:
     """Chooses thresholds and radii, and scores the maps; None where there are no lesion masks."""
+    config, data, _ = search.setup
     if data.lesions is None:
         return None
     count = config.localisation.num_tuning
     tuning, scored = np.arange(count), np.arange(count, len(data.lesions))
-    maker = _MapMaker(config, data.lesions, data.finding, search)
+    maker = _MapMaker(data.lesions, search)
     tuned = _overlaps_of_radii(maker, tuning)
     given = config.explanations.radius_by_norm, config.explanations.norms[0]
     radii, norm = choose_radii(tuned) if tuned else given
@@ -170,37 +163,14 @@ def localise(config: Config, data: Data, search: Search) -> Localised | None:
     )
 
 
-def choose_typical(probability: Mapping[str, Float[np.ndarray, " n"]]) -> tuple[int, str]:
-    """Chooses the image that Figure 1 shows, and says whether it is rightly classified.
-
-    The first that all classifiers take for the finding, as in the paper; where there is none, the
-    first that the ensemble does; else the first.
-
-    Args:
-        probability: the probability of the finding, by classifier.
-
-    Returns:
-        The position of the image, and words for its caption.
-    """
-    hits = {name: np.asarray(values) > 0.5 for name, values in probability.items()}
-    for names, words in (
-        (NAMES, "rightly classified by all classifiers"),
-        (("ensemble",), "which the ensemble gets right"),
-    ):
-        rows = np.flatnonzero(np.all([hits[name] for name in names], axis=0))
-        if len(rows):
-            return int(rows[0]), words
-    return 0, "which the ensemble gets wrong, as it does all that were scored"
-
-
 def _typical_image(
     maker: "_MapMaker", scored: np.ndarray, vce: Mapping[str, Counterfactual], norm: float
 ) -> TypicalImage:
     before = {name: np.asarray(reached.initial_probability) for name, reached in vce.items()}
     row, words = choose_typical(before)
-    radius = maker.config.explanations.radius_by_norm[norm]
+    radius = maker.setup.config.explanations.radius_by_norm[norm]
     # As many as a batch: a batch of another size would compile for longer than these take.
-    copies = np.full(maker.config.batch_size, scored[row])
+    copies = np.full(maker.setup.config.batch_size, scored[row])
     shown = {
         name: select(maker.counterfactuals(name, norm, radius, copies), slice(1)) for name in NAMES
     }
@@ -236,10 +206,18 @@ def chance(
 class _MapMaker(NamedTuple):
     """The maps of all images with lesions, towards the finding, summed over channels."""
 
-    config: Config
     images: ImageSet
-    finding: int
     search: Search
+
+    @property
+    def setup(self) -> Setup:
+        """The settings, images and workspace of the run."""
+        return self.search.setup
+
+    @property
+    def finding(self) -> int:
+        """The class that all maps are towards."""
+        return self.setup.data.finding
 
     def counterfactuals(
         self, name: str, p: float, radius: float, positions: np.ndarray | None = None
@@ -260,7 +238,10 @@ class _MapMaker(NamedTuple):
 
     def attributions(self) -> dict[tuple[str, str], Float[np.ndarray, "n h w"]]:
         """The maps of guided backprop and integrated gradients, and of their variants."""
-        nodes, classifiers = self.config.explanations.integration_steps, self.search.classifiers
+        nodes, classifiers = (
+            self.setup.config.explanations.integration_steps,
+            self.search.classifiers,
+        )
         makers: dict[str, tuple[Any, Mapping[str, Classifier]]] = {
             "guided": (_guided_maps, classifiers.guided),
             "stem": (_stem_guided_maps, classifiers.stem_guided),
@@ -279,7 +260,7 @@ class _MapMaker(NamedTuple):
                 progress=f"{stage} maps of {name}",
             )
             stage_depends = [depends, name, stage]
-            maps = self.search.workspace.cached(f"maps-{stage}-{name}", stage_depends, compute)
+            maps = self.setup.workspace.cached(f"maps-{stage}-{name}", stage_depends, compute)
             saliency.update({(name, method): values for method, values in maps.items()})
         return saliency
 
@@ -300,8 +281,8 @@ class _MapMaker(NamedTuple):
 
 def _overlaps_of_radii(maker: _MapMaker, tuning: np.ndarray) -> dict[tuple[float, float], float]:
     """The ensemble's overlap on the tuning images at its best threshold, by norm and radius."""
-    settings, overlaps = maker.config.localisation, {}
-    given = maker.config.explanations.radius_by_norm
+    settings, overlaps = maker.setup.config.localisation, {}
+    given = maker.setup.config.explanations.radius_by_norm
     for p, factor in itertools.product(given, settings.radius_factors if len(tuning) else ()):
         radius = factor * given[p]
         changes = maker.changes(maker.counterfactuals("ensemble", p, radius, tuning), tuning)
@@ -333,7 +314,7 @@ def _overlaps_of_quantiles(
         overlaps = [
             [
                 maker.overlap(saliency[name, method][tuning], tuning, quantile)
-                for quantile in maker.config.localisation.quantiles
+                for quantile in maker.setup.config.localisation.quantiles
             ]
             for name in NAMES
         ]

@@ -11,36 +11,18 @@ from experiments.fundus_vce.config import (
     RobustAccuracyConfig,
     SyntheticConfig,
 )
-from trainers import (
-    OptimiserSettings,
-    RunSettings,
-    SupervisedConfig,
-    classifier,
-    trades,
-    with_run,
-)
-
-
-def _small(
-    model: str, num_steps: int, batch_size: int, evaluate_every: int, optimiser: OptimiserSettings
-) -> classifier.Config:
-    return with_run(
-        classifier.Config(model=model, optimiser=optimiser),
-        num_steps=num_steps,
-        batch_size=batch_size,
-        evaluate_every=evaluate_every,
-        checkpoint_every=evaluate_every,
-        log_every=25,
-    )
+from experiments.shared import SHORT_ADAMW, short_training
+from trainers import OptimiserSettings, RunSettings, SupervisedConfig, classifier, trades, with_run
 
 
 def _plain(
     num_steps: int, batch_size: int, evaluate_every: int, *, learning_rate: float
 ) -> classifier.Config:
-    optimiser = OptimiserSettings(
-        "adamw", learning_rate=learning_rate, weight_decay=1e-3, schedule="cosine"
+    optimiser = dataclasses.replace(SHORT_ADAMW, learning_rate=learning_rate)
+    config = classifier.Config(model="resnet_small", optimiser=optimiser)
+    return short_training(
+        config, num_steps, batch_size, evaluate_every, checkpoint_every=evaluate_every
     )
-    return _small("resnet_small", num_steps, batch_size, evaluate_every, optimiser)
 
 
 def _triangle(num_steps: int, batch_size: int, *, learning_rate: float) -> classifier.Config:

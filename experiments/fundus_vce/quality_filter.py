@@ -12,7 +12,6 @@ from jaxtyping import Bool, Float, Int
 
 from cfx_jax.data import split
 from cfx_jax.models import ensemble, per_image
-from experiments.fundus_vce.accuracy import balanced_interval
 from experiments.fundus_vce.config import Config
 from experiments.fundus_vce.data import Sources
 from experiments.shared import (
@@ -20,6 +19,7 @@ from experiments.shared import (
     Classifier,
     ImageSet,
     Workspace,
+    balanced_interval,
     decisions,
     fit_to_images,
     notify,

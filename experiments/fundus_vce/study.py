@@ -9,6 +9,7 @@ from experiments.fundus_vce.counterfactuals import Explained, Search, explain
 from experiments.fundus_vce.data import Data, Sources, load_sources, split_data
 from experiments.fundus_vce.localisation import Localised, localise
 from experiments.fundus_vce.quality_filter import Quality, filter_gradable
+from experiments.fundus_vce.setup import Setup
 from experiments.shared import Workspace
 
 
@@ -65,12 +66,13 @@ def run_study(config: Config, workspace: Workspace) -> Study:
     quality = filter_gradable(config, sources, workspace)
     data = split_data(config, sources, None if quality is None else quality.kept)
     workspace.begin("classifiers")
-    classifiers = train(config, data, workspace)
+    setup = Setup(config, data, workspace)
+    classifiers = train(setup)
     workspace.begin("accuracies")
-    evaluations = evaluate(config, data, classifiers, workspace)
+    evaluations = evaluate(setup, classifiers)
     workspace.begin("localisation")
-    search = Search(config, classifiers, workspace)
-    localised = localise(config, data, search)
+    search = Search(setup, classifiers)
+    localised = localise(search)
     workspace.begin("counterfactuals")
-    explained = explain(config, data, evaluations, search)
+    explained = explain(search, evaluations)
     return Study(config, sources, quality, data, classifiers, evaluations, localised, explained)

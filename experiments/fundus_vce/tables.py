@@ -6,13 +6,19 @@ import numpy as np
 
 from cfx_jax.metrics import accuracy
 from experiments.fundus_vce import published
-from experiments.fundus_vce.accuracy import Evaluation, balanced_interval, share_interval
+from experiments.fundus_vce.accuracy import Evaluation
 from experiments.fundus_vce.classifiers import NAMES
-from experiments.fundus_vce.controls import map_level
 from experiments.fundus_vce.localisation import ABLATIONS, Localised
 from experiments.fundus_vce.quality_filter import Quality
 from experiments.fundus_vce.study import Study
-from experiments.shared import LEVEL_COLUMNS, PATIENTS, Table, level_cells
+from experiments.shared import (
+    LEVEL_COLUMNS,
+    PATIENTS,
+    Table,
+    balanced_interval,
+    level_cells,
+    share_interval,
+)
 
 Rows = list[list[Any]]
 
@@ -114,7 +120,7 @@ def _levels(localised: Localised, methods: tuple[str, ...]) -> Rows:
         [name, *[_spread(values)] * len(methods)] for name, values in localised.controls.items()
     ]
     for name in NAMES if rows else ():
-        levels = [level_cells(map_level(localised, name, method)) for method in methods]
+        levels = [level_cells(localised.level(name, method)) for method in methods]
         for column, cells in zip(LEVEL_COLUMNS, zip(*levels, strict=True), strict=True):
             rows.append([f"{name}: {column}", *cells])
     return rows

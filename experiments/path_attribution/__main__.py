@@ -17,31 +17,28 @@ best of the paper and has not been that here.
 Paper: a GPU; RSNA's 11,917 training images of 224 pixels (not run yet).
 """
 
-from experiments import charachon_shared, path_attribution
+from functools import partial
+
 from experiments.path_attribution.claims import make_claims
-from experiments.path_attribution.config import Config
 from experiments.path_attribution.presets import PRESETS
 from experiments.path_attribution.report import write_report
 from experiments.path_attribution.study import STAGES, run_study
 from experiments.path_attribution.tables import summary_tables
-from experiments.shared import command_line, run_experiment
+from experiments.shared import Experiment, command_line, run_experiment
 
-
-def main(config: Config) -> None:
-    """Runs every stage that has no result yet, then writes the report and prints the tables."""
-    run_experiment(
-        "path_attribution",
-        config,
-        PRESETS,
-        study=run_study,
-        stages=STAGES,
-        claims=make_claims,
-        write_report=write_report,
-        tables=summary_tables,
-        code=[charachon_shared, path_attribution],
-        work="generation",
-    )
-
+EXPERIMENT = Experiment(
+    name="path_attribution",
+    presets=PRESETS,
+    study=run_study,
+    stages=STAGES,
+    claims=make_claims,
+    write_report=write_report,
+    tables=summary_tables,
+    code=["experiments.charachon_shared", "experiments.path_attribution"],
+    work="generation",
+)
+main = partial(run_experiment, EXPERIMENT)
+"""Runs every stage that has no result yet, then writes the report and prints the tables."""
 
 if __name__ == "__main__":
     command_line.run(main, PRESETS, default="demo", every_core=True)

@@ -14,13 +14,12 @@ import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.metrics import relevance_score
-from cfx_jax.report.claims import Kind
 from experiments.charachon_shared import GRAD_CAM, GRADIENT, INTEGRATED_GRADIENTS, RANDOM, Groups
 from experiments.path_attribution import published
 from experiments.path_attribution.faithfulness import Faithfulness, NotMeasured
 from experiments.path_attribution.study import Study
 from experiments.path_attribution.tables import perturbation_level, relevance_level, values_of
-from experiments.shared import Claim, Statement, add_levels, find_level, of_one_training
+from experiments.shared import Claim, Kind, Statement, add_levels, find_level, of_one_training
 
 _PAR = 0.02  # ours; the largest difference that Table 1 shows between SyCE's v1 and E is 0.015
 _COMPETITIVE_R = 0.03  # the largest lead that Table 2 shows of v1 or v2 over v2,k, rounded up
@@ -120,7 +119,9 @@ def judge(
     if isinstance(faithfulness, NotMeasured):
         statements = [made.statement(f"R {made.group}") for made in by_relevance]
         statements += [made.statement("AOPC") for made in by_perturbation]
-        claims += [_undecided(statement, faithfulness) for statement in statements]
+        claims += [
+            statement.settle({}, {}, None, "", note=faithfulness.reason) for statement in statements
+        ]
     else:
         claims += [_relevance_claim(task, faithfulness, made) for made in by_relevance]
         claims += [_perturbation_claim(faithfulness, made) for made in by_perturbation]
@@ -307,20 +308,6 @@ def _perturbation_claim(faithfulness: Faithfulness, comparison: Comparison) -> C
     )
     levels = [perturbation_level(faithfulness, method) for method in comparison.subjects]
     return add_levels(claim, levels)
-
-
-def _undecided(statement: Statement, why: NotMeasured) -> Claim:
-    return Claim(
-        id=statement.name,
-        text=statement.text,
-        paper={},
-        ours={},
-        interval=None,
-        verdict="undecided",
-        kind=statement.kind,
-        place=statement.place,
-        note=why.reason,
-    )
 
 
 def _uses(first: str, than: str, group: str) -> str:

@@ -25,7 +25,6 @@ from experiments.path_attribution.explained_images import Explained
 from experiments.path_attribution.generators import find_turned
 from experiments.path_attribution.overwriting import Overwriting, Sweep, regions_replaced
 from experiments.path_attribution.published import GROUPS
-from trainers import digest
 
 _RESAMPLES = 500  # a score of a group is no mean, and takes its time
 
@@ -149,7 +148,7 @@ def measure_faithfulness(
         predicted,
         batch_size,
     )
-    shared = [settings, network.identity, images.identity, digest(overwriting.others)]
+    shared = [settings, network.identity, images.identity, overwriting.others]
 
     def keep(name: str, depends: object, compute: Callable[[], Sweep]) -> Sweep:
         identity = [*shared, depends]
@@ -159,7 +158,7 @@ def measure_faithfulness(
     sweeps = {RANDOM: keep(RANDOM, config.seed, randomly)}
     for name, values in maps.items():
         by_map = partial(overwriting.sweep, values[rows], progress=name)
-        sweeps[name] = keep(name, digest(values[rows]), by_map)
+        sweeps[name] = keep(name, values[rows], by_map)
     return Faithfulness(
         predicted,
         sweeps,

@@ -3,7 +3,6 @@
 The adversary is independent: its images overwrite regions, and no explanation is made from it.
 """
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -74,8 +73,7 @@ def train_cycle(settings: cycle.Config, setup: Setup[Any]) -> CycleGenerators:
     Raises:
         InputError: as ``trainers.train``.
     """
-    images, method = setup.data.validation.arrays["image"], settings.method
-    settings = dataclasses.replace(settings, size=images.shape[1:3], in_channels=images.shape[-1])
+    method = settings.method
     trained, identity = train_generators(
         cycle.TRAINER, settings, setup, stage=method, name=_NAMES[method]
     )
@@ -101,12 +99,8 @@ def train_adversary(setup: Setup[Any]) -> PairGenerator:
     Raises:
         InputError: as ``trainers.train``.
     """
-    images = setup.data.validation.arrays["image"]
-    settings = dataclasses.replace(
-        setup.config.adversary, size=images.shape[1:3], in_channels=images.shape[-1]
-    )
     translator, identity = train_generators(
-        fixed_point.TRAINER, settings, setup, stage="fixed_point", name=ADVERSARY
+        fixed_point.TRAINER, setup.config.adversary, setup, stage="fixed_point", name=ADVERSARY
     )
     explain = Partial(
         fixed_point_counterfactual, translation_of(translator), setup.network.classifier

@@ -11,16 +11,8 @@ from cfx_jax.losses import CYCE, SYCE, CycleWeights, FixedPointWeights
 from experiments.charachon_shared import presets
 from experiments.charachon_shared.presets import extend
 from experiments.path_attribution.config import Config, FaithfulnessConfig, LatentConfig
-from experiments.shared import training_schedule
-from trainers import (
-    OptimiserSettings,
-    PlateauSettings,
-    RunSettings,
-    autoencoder,
-    cycle,
-    fixed_point,
-    with_run,
-)
+from experiments.shared import short_autoencoder, short_training
+from trainers import OptimiserSettings, PlateauSettings, RunSettings, cycle, fixed_point, with_run
 
 # The demonstration's numbers that were chosen by trial, all in one place.
 _CYCE_STEPS, _SYCE_STEPS = 400, 700  # in batches of 8 of each decision
@@ -72,7 +64,7 @@ def _cycle(
         # generators reach.
         select="answers",
     )
-    return with_run(config, batch_size=batch_size, **training_schedule(num_steps, evaluate_every))
+    return short_training(config, num_steps, batch_size, evaluate_every)
 
 
 def _adversary(
@@ -92,19 +84,16 @@ def _adversary(
         select="turned",
         **networks,
     )
-    return with_run(config, batch_size=batch_size, **training_schedule(num_steps, evaluate_every))
+    return short_training(config, num_steps, batch_size, evaluate_every)
 
 
 def _latent(num_steps: int, batch_size: int, evaluate_every: int, **options: Any) -> LatentConfig:
-    """Searches in the latent of an autoencoder that learns small images in few steps.
-
-    They are off; ``--latent.methods`` names them.
-    """
-    optimiser = dataclasses.replace(autoencoder.Config().optimiser, learning_rate=_CODER_RATE)
-    config = autoencoder.Config(norms=False, fold_pixels=True, optimiser=optimiser, **options)
-    run = {"batch_size": batch_size, "steps_per_epoch": evaluate_every}
-    schedule = training_schedule(num_steps, evaluate_every)
-    return LatentConfig(autoencoder=with_run(config, **run, **schedule))
+    """Searches in the latent of an autoencoder; they are off: ``--latent.methods`` names them."""
+    return LatentConfig(
+        autoencoder=short_autoencoder(
+            num_steps, batch_size, evaluate_every, learning_rate=_CODER_RATE, **options
+        )
+    )
 
 
 _TINY: dict[str, Any] = {"filters": (4, 8), "discriminator_filters": (4,)}

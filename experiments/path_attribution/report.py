@@ -8,6 +8,7 @@ from experiments.charachon_shared import (
     describe_start,
     report_classifier,
     report_maps,
+    report_truth,
 )
 from experiments.path_attribution import published, tables
 from experiments.path_attribution.faithfulness import Faithfulness, NotMeasured
@@ -19,7 +20,7 @@ from experiments.path_attribution.figures import (
 )
 from experiments.path_attribution.maps import smoothing_sigma
 from experiments.path_attribution.study import Study
-from experiments.shared import LEVEL_CAPTION, Claim, PaperReport, users_images, without_places
+from experiments.shared import LEVEL_CAPTION, Claim, PaperReport, users_images
 
 _TITLE = "Path-based attribution between generated images"
 _AFTER_THE_PAPER = (
@@ -46,14 +47,13 @@ def write_report(folder: Path, study: Study, claims: Sequence[Claim]) -> None:
     paper = published.CLASSIFIER_AUC.get(study.task or "")
     beside = "" if paper is None else f" (paper, on its data: {paper})"
     names = " and ".join(data.class_names)
-    start = describe_start(config) if users is None else without_places(describe_start(config))
     report = PaperReport(
         folder,
         _TITLE,
         introduction=(_AFTER_THE_PAPER if users is None else _USERS_IMAGES.format(names=names))
         + " The classifier's area under the ROC curve (AUC) on the test images is"
         f" {auc.estimate:.3f} [{auc.low:.3f}, {auc.high:.3f}]{beside}; every table is about this"
-        f" classifier. {start}",
+        f" classifier. {describe_start(config)}",
         note=study.note,
         users=users,
     )
@@ -79,15 +79,7 @@ def _generators(report: PaperReport, study: Study) -> None:
         " decisions, and PSNR in dB. Findings: what is wrong with the generators on validation"
         " images; maps of generators that do not turn decisions over explain little.",
     )
-    truth = tables.truth_table(study)
-    if truth is not None:
-        report.table(
-            "table_true_counterfactuals",
-            truth,
-            "PSNR in dB of adversarial images to the true counterfactual of the same anatomy, over"
-            " the pixels that are lesion in either and over the others, mean over the test images."
-            " Outside, the image itself equals its true counterfactual.",
-        )
+    report_truth(report, study.quality, study.setup.data)
     draw_pairs(report, study)
 
 

@@ -6,11 +6,19 @@ from typing import Any
 import numpy as np
 
 from cfx_jax.metrics import bootstrap_interval, paired_difference_interval
-from experiments.charachon_shared import PAIRS, RANDOM, Localisation, mean_cell, truth_rows
+from experiments.charachon_shared import PAIRS, RANDOM, Localisation
 from experiments.path_attribution import published
 from experiments.path_attribution.faithfulness import Faithfulness, NotMeasured
 from experiments.path_attribution.study import Study
-from experiments.shared import LEVEL_COLUMNS, Level, Table, controls, find_level, level_cells
+from experiments.shared import (
+    LEVEL_COLUMNS,
+    Level,
+    Table,
+    controls,
+    find_level,
+    level_cells,
+    mean_cell,
+)
 
 _CHANGED = PAIRS[1]  # x, x_a
 
@@ -157,17 +165,6 @@ def generator_table(study: Study) -> Table:
             ]
         )
     return columns, rows
-
-
-def truth_table(study: Study) -> Table | None:
-    """The nearness of adversaries to the true counterfactual; None where it is not known.
-
-    It is their PSNR where either has a lesion, and elsewhere.
-    """
-    if not next(iter(study.quality.values())).to_truth:
-        return None
-    *generators, image = truth_rows(study.quality, study.setup.data.groups)
-    return ["x_a of", "PSNR inside the lesion", "PSNR outside"], [image, *generators]
 
 
 def residual_table(study: Study) -> Table:

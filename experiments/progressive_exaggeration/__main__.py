@@ -18,30 +18,27 @@ paper: a GPU, and 240 GB of disk. The paper prints distances of 35.8 and 106.3 f
 same person in 85 % of the explanations.
 """
 
-from experiments import progressive_exaggeration
+from functools import partial
+
 from experiments.progressive_exaggeration.claims import make_claims
-from experiments.progressive_exaggeration.config import Config
 from experiments.progressive_exaggeration.presets import PRESETS
 from experiments.progressive_exaggeration.report import write_report
 from experiments.progressive_exaggeration.study import STAGES, run_study
 from experiments.progressive_exaggeration.tables import summary_tables
-from experiments.shared import command_line, run_experiment
+from experiments.shared import Experiment, command_line, run_experiment
 
-
-def main(config: Config) -> None:
-    """Runs every stage that has no result yet, then writes the report and prints the tables."""
-    run_experiment(
-        "progressive_exaggeration",
-        config,
-        PRESETS,
-        study=run_study,
-        stages=STAGES,
-        claims=make_claims,
-        write_report=write_report,
-        tables=summary_tables,
-        code=[progressive_exaggeration],
-    )
-
+EXPERIMENT = Experiment(
+    name="progressive_exaggeration",
+    presets=PRESETS,
+    study=run_study,
+    stages=STAGES,
+    claims=make_claims,
+    write_report=write_report,
+    tables=summary_tables,
+    code=["experiments.progressive_exaggeration"],
+)
+main = partial(run_experiment, EXPERIMENT)
+"""Runs every stage that has no result yet, then writes the report and prints the tables."""
 
 if __name__ == "__main__":
     command_line.run(main, PRESETS, default="demo")

@@ -132,18 +132,7 @@ def open_images(config: Config, workspace: Workspace) -> OpenedImages:
         InputError: ``data`` is of no known kind, or its folder cannot be used; a label that the
             images do not have, where they have several.
     """
-    request = ImageRequest(
-        workspace,
-        config.image_size,
-        config.num_images,
-        config.seed,
-        channels=config.channels,
-        classes=config.classes,
-        groups=config.groups,
-        window=config.window,
-        label=config.label,
-    )
-    return open_data(config.data, KINDS, request)
+    return open_data(config.data, KINDS, ImageRequest.of(config, workspace=workspace))
 
 
 def load_images(config: Config, workspace: Workspace) -> Data:

@@ -86,7 +86,7 @@ def _mean_line(name: str, desired: np.ndarray, achieved: np.ndarray) -> Line:
 
 
 def _shown(study: LabelStudy, sweeps: Sweeps) -> list[Sweep]:
-    rows = sweeps.first(study.config.num_shown)
+    rows = sweeps.first(study.setup.config.num_shown)
     return drawn_series(sweeps, study.subject.queries, rows)
 
 

@@ -56,8 +56,8 @@ def write_human_study(folder: Path, study: LabelStudy, chapters: Mapping[str, Ch
     Returns:
         The path of the questionnaire.
     """
-    rng = np.random.default_rng(study.config.seed)
-    of_order, of_change, of_bias = study.config.human_items
+    rng = np.random.default_rng(study.setup.config.seed)
+    of_order, of_change, of_bias = study.setup.config.human_items
     attributes, bias = chapters.get("attributes"), chapters.get("bias")
     explained = {study.data.label: study.sweeps[0]}
     if isinstance(attributes, Attributes):

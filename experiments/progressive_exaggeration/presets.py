@@ -4,16 +4,8 @@ import dataclasses
 
 from cfx_jax.losses import ProgressiveWeights
 from experiments.progressive_exaggeration.config import Config, HeartConfig, XGEMConfig
-from experiments.shared import training_schedule
-from trainers import (
-    OptimiserSettings,
-    RunSettings,
-    multi_label,
-    progressive,
-    segmentation,
-    vae,
-    with_run,
-)
+from experiments.shared import SHORT_ADAMW, short_training
+from trainers import OptimiserSettings, RunSettings, multi_label, progressive, segmentation, vae
 
 # The demonstration's numbers that were chosen by trial, all in one place.
 _CLASSIFIER_STEPS, _CLASSIFIER_STEPS_OF_IMAGES, _CLASSIFIER_STEPS_OF_HEARTS = 800, 500, 500
@@ -41,11 +33,10 @@ _BIAS_EXPLAINED = 600
 def _classifier(
     num_steps: int, batch_size: int, evaluate_every: int, radius: float = 0.0
 ) -> multi_label.Config:
-    optimiser = OptimiserSettings("adamw", learning_rate=2e-3, weight_decay=1e-3, schedule="cosine")
     config = multi_label.Config(
-        model="resnet_small", optimiser=optimiser, attack_radius=radius, select="auc"
+        model="resnet_small", optimiser=SHORT_ADAMW, attack_radius=radius, select="auc"
     )
-    return with_run(config, batch_size=batch_size, **training_schedule(num_steps, evaluate_every))
+    return short_training(config, num_steps, batch_size, evaluate_every)
 
 
 def _explainer(
@@ -73,14 +64,14 @@ def _explainer(
         first_moment=_FIRST_MOMENT,
         second_moment=_SECOND_MOMENT,
     )
-    return with_run(config, batch_size=batch_size, **training_schedule(num_steps, evaluate_every))
+    return short_training(config, num_steps, batch_size, evaluate_every)
 
 
 def _autoencoder(
     num_steps: int, batch_size: int, evaluate_every: int, filters: tuple[int, ...]
 ) -> vae.Config:
     config = vae.Config(filters=filters, learning_rate=1e-3)
-    return with_run(config, batch_size=batch_size, **training_schedule(num_steps, evaluate_every))
+    return short_training(config, num_steps, batch_size, evaluate_every)
 
 
 def _segmentation(
@@ -91,7 +82,7 @@ def _segmentation(
     learning_rate: float,
 ) -> segmentation.Config:
     config = segmentation.Config(filters=filters, learning_rate=learning_rate)
-    return with_run(config, batch_size=batch_size, **training_schedule(num_steps, evaluate_every))
+    return short_training(config, num_steps, batch_size, evaluate_every)
 
 
 SMOKE = Config(

@@ -30,7 +30,7 @@ _INTRODUCTION = (
 
 def write_report(folder: Path, study: Study, claims: Sequence[Claim]) -> None:
     """Draws every table and figure, the page that holds them all, and the questionnaire."""
-    label, config = study.label, study.label.config
+    label, config = study.label, study.label.setup.config
     users, names = users_images(label.data.test.images), " and ".join(label.data.class_names)
     told = {"label": label.data.label, "names": names, "chosen": chosen_on(config)}
     report = PaperReport(
@@ -49,7 +49,7 @@ def write_report(folder: Path, study: Study, claims: Sequence[Claim]) -> None:
     if users is None:
         report.finish(claims, config)
     else:
-        classifier = normalised(config, label.data, label.workspace)
+        classifier = normalised(label.subject.setup)
         settings = dataclasses.replace(config, classifier=classifier)
         settings = with_image_shape(settings, label.data.test.images.shape)
         report.finish(claims, settings)

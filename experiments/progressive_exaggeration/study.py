@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from experiments.progressive_exaggeration.chapters import Chapter, check_chapters, study_chapters
 from experiments.progressive_exaggeration.config import Config
-from experiments.progressive_exaggeration.data import load_images
 from experiments.progressive_exaggeration.label_study import LabelStudy, study_label
+from experiments.progressive_exaggeration.setup import prepare
 from experiments.shared import Workspace
 
 
@@ -43,9 +43,9 @@ def run_study(config: Config, workspace: Workspace) -> Study:
         InputError: images or chapters that cannot be used, before anything is trained.
     """
     workspace.begin("images")
-    data = load_images(config, workspace)
-    check_chapters(config, data)
+    setup = prepare(config, workspace)
+    check_chapters(setup)
     workspace.begin("explained label")
-    label = study_label(config, data, workspace)
+    label = study_label(setup)
     workspace.begin("chapters")
     return Study(label, study_chapters(label))

@@ -4,11 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from cfx_jax.metrics import (
-    bootstrap_interval,
-    compatibility_curve,
-    reliability_curve,
-)
+from cfx_jax.metrics import bootstrap_interval, compatibility_curve, reliability_curve
 from experiments.progressive_exaggeration import published
 from experiments.progressive_exaggeration.label_study import (
     LabelStudy,
@@ -54,7 +50,7 @@ def reach_table(study: LabelStudy) -> Table:
                 bootstrap_interval(sweeps.crossed, groups=groups),
                 bootstrap_interval(own_psnr(study.subject.queries, sweeps), groups=groups),
                 float(spread(sweeps).mean()),
-                remarks(sweeps, study.config.collapsed),
+                remarks(sweeps, study.setup.config.collapsed),
             ]
         )
     return columns, rows
@@ -151,7 +147,7 @@ def reliability_table(study: LabelStudy) -> Table:
     subject = study.subject
     truth = study.data.test.labels[:, subject.label]
     reliability = reliability_curve(
-        subject.probability, truth == 1, num_bins=study.config.explainer.num_bins
+        subject.probability, truth == 1, num_bins=study.setup.config.explainer.num_bins
     )
     edges = np.linspace(0, 1, len(reliability.num_images) + 1)
     rows: list[list[Any]] = [

@@ -12,6 +12,7 @@ from experiments.shared.array_store import store_parts as store_parts
 from experiments.shared.claims import AT_LEAST as AT_LEAST
 from experiments.shared.claims import MORE as MORE
 from experiments.shared.claims import ONE_TRAINING as ONE_TRAINING
+from experiments.shared.claims import Kind as Kind
 from experiments.shared.claims import Statement as Statement
 from experiments.shared.claims import counted as counted
 from experiments.shared.claims import of_one_training as of_one_training
@@ -30,6 +31,7 @@ from experiments.shared.controls import level_cells as level_cells
 from experiments.shared.controls import level_sentences as level_sentences
 from experiments.shared.data import DataKind as DataKind
 from experiments.shared.data import open_data as open_data
+from experiments.shared.experiment import Experiment as Experiment
 from experiments.shared.experiment import results_folder as results_folder
 from experiments.shared.experiment import run_experiment as run_experiment
 from experiments.shared.folder_images import FolderOptions as FolderOptions
@@ -43,24 +45,35 @@ from experiments.shared.image_set import ImageSet as ImageSet
 from experiments.shared.image_set import StoredImages as StoredImages
 from experiments.shared.image_set import check_no_classes as check_no_classes
 from experiments.shared.image_set import decisions as decisions
+from experiments.shared.image_set import light_augmentation as light_augmentation
 from experiments.shared.image_set import predict as predict
 from experiments.shared.image_set import probabilities as probabilities
 from experiments.shared.image_set import remaining_share as remaining_share
 from experiments.shared.image_set import split_images as split_images
+from experiments.shared.image_set import take_parts as take_parts
+from experiments.shared.intervals import (
+    balanced_difference_interval as balanced_difference_interval,
+)
+from experiments.shared.intervals import balanced_interval as balanced_interval
+from experiments.shared.intervals import difference_over_runs as difference_over_runs
+from experiments.shared.intervals import least_interval as least_interval
+from experiments.shared.intervals import share_interval as share_interval
 from experiments.shared.notices import keep_notices as keep_notices
 from experiments.shared.notices import notify as notify
-from experiments.shared.report import Figure as Figure
 from experiments.shared.report import PaperReport as PaperReport
 from experiments.shared.report import Table as Table
-from experiments.shared.schedule import training_schedule as training_schedule
+from experiments.shared.report import mean_cell as mean_cell
+from experiments.shared.short_trainings import SHORT_ADAMW as SHORT_ADAMW
+from experiments.shared.short_trainings import short_autoencoder as short_autoencoder
+from experiments.shared.short_trainings import short_training as short_training
 from experiments.shared.synthetic_images import draw_fields as draw_fields
 from experiments.shared.synthetic_images import draw_images as draw_images
 from experiments.shared.synthetic_images import drawing_processes as drawing_processes
 from experiments.shared.synthetic_images import stored_fields as stored_fields
 from experiments.shared.training import fit_to_images as fit_to_images
+from experiments.shared.training import run_training as run_training
 from experiments.shared.training import train_network as train_network
 from experiments.shared.training import with_image_shape as with_image_shape
-from experiments.shared.users_report import without_places as without_places
 from experiments.shared.workspace import Arrays as Arrays
 from experiments.shared.workspace import Workspace as Workspace
 from experiments.shared.workspace import fingerprint as fingerprint

@@ -10,12 +10,12 @@ from jaxtyping import Float, Shaped
 from cfx_jax.metrics import (
     Interval,
     bootstrap_interval,
-    interval_over_runs,
     paired_difference_interval,
     unpaired_difference_interval,
 )
 from cfx_jax.report import Claim, verdict
 from cfx_jax.report.claims import Kind
+from experiments.shared.intervals import difference_over_runs, least_mean_interval, mean_over_runs
 
 ONE_TRAINING = "Of one training of each network: other trainings are not drawn."
 """The note of claims about networks that were trained once: their intervals are over images alone.
@@ -48,18 +48,18 @@ class Statement(NamedTuple):
         self,
         paper: Mapping[str, Any],
         ours: Mapping[str, Any],
-        interval: Interval,
+        interval: Interval | None,
         statistic: str,
         *,
         note: str = "",
         **bounds: Any,
     ) -> Claim:
-        """The claim, settled by any statistic whose interval is known.
+        """The claim, settled by any statistic whose interval is known; undecided where it is not.
 
         Args:
             paper: the paper's figures by name.
             ours: our figures by name.
-            interval: the interval of the statistic.
+            interval: the interval of the statistic; None where there are too few cases for one.
             statistic: the name of the number that the interval covers.
             note: a remark that a reader needs to judge it.
             bounds: ``minimum``, ``maximum``, ``strict`` of the statistic, as in ``report.verdict``.
@@ -70,7 +70,7 @@ class Statement(NamedTuple):
             paper=paper,
             ours=ours,
             interval=interval,
-            verdict=verdict(interval, **bounds),
+            verdict="undecided" if interval is None else verdict(interval, **bounds),
             kind=self.kind,
             place=self.place,
             statistic=statistic,
@@ -177,15 +177,10 @@ class Statement(NamedTuple):
             InputError: as ``metrics.interval_over_runs``.
         """
         (first, second), (one, other) = ours.keys(), ours.values()
-        differences = [
-            np.asarray(a, float) - np.asarray(b, float) for a, b in zip(one, other, strict=True)
-        ]
-        interval = interval_over_runs(differences, cases=cases)
-        number = len(differences[0]) if cases is None else len(np.unique(np.concatenate(cases)))
-        statistic += f"; {first} minus {second}, over {len(differences)} runs and {number} {unit}"
-        means = {
-            label: float(np.mean([np.mean(run) for run in runs])) for label, runs in ours.items()
-        }
+        interval = difference_over_runs(one, other, cases)
+        number = len(one[0]) if cases is None else len(np.unique(np.concatenate(cases)))
+        statistic += f"; {first} minus {second}, over {len(one)} runs and {number} {unit}"
+        means = {label: mean_over_runs(runs) for label, runs in ours.items()}
         return self.settle(paper, means, interval, statistic, **bounds)
 
     def settle_least(
@@ -209,7 +204,7 @@ class Statement(NamedTuple):
             groups, unit, group_unit: as in ``settle_pair``.
             bounds: the bounds of the least mean lead.
         """
-        interval = bootstrap_interval(leads, statistic=_least_mean, groups=groups)
+        interval = least_mean_interval(leads, groups)
         statistic += f", over {counted(len(leads), unit, groups, group_unit)}"
         return self.settle(paper, ours, interval, statistic, **bounds)
 
@@ -229,7 +224,3 @@ def counted(number: int, unit: str, groups: np.ndarray | None, group_unit: str) 
 
 def _means(ours: Mapping[str, Float[np.ndarray, " n"]]) -> dict[str, float]:
     return {label: float(np.mean(values)) for label, values in ours.items()}
-
-
-def _least_mean(leads: Float[np.ndarray, "n m"]) -> float:
-    return float(leads.mean(axis=0).min())

@@ -17,8 +17,14 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 from scipy import ndimage
 
-from cfx_jax.metrics import Interval, bootstrap_interval, interval_over_runs
+from cfx_jax.metrics import Interval
 from cfx_jax.report import Claim
+from experiments.shared.intervals import (
+    difference_over_runs,
+    least_interval,
+    least_mean_interval,
+    mean_over_runs,
+)
 
 Image: TypeAlias = Float[np.ndarray, "*space c"]
 Map: TypeAlias = Float[np.ndarray, "*space"]
@@ -288,18 +294,10 @@ def find_level_of_runs(
     known = [name for name in controls if name in scores]
     if method in known or not known:
         return None
-    intervals = {}
-    for name in known:
-        pairs = zip(scores[method], scores[name], strict=True)
-        differences = [np.asarray(one, float) - np.asarray(other, float) for one, other in pairs]
-        intervals[name] = interval_over_runs(differences, cases=cases)
-    best = min(known, key=lambda name: intervals[name].estimate)
-    score, reached = (
-        float(np.mean([np.mean(run) for run in scores[name]])) for name in (method, best)
-    )
-    # The least of several means is as low as that only if one of them is.
-    least = Interval(*np.array(list(intervals.values())).min(axis=0).tolist())
-    return Level(method, best, score, reached, least)
+    leads = {name: difference_over_runs(scores[method], scores[name], cases) for name in known}
+    best = min(known, key=lambda name: leads[name].estimate)
+    score, reached = (mean_over_runs(scores[name]) for name in (method, best))
+    return Level(method, best, score, reached, least_interval(list(leads.values())))
 
 
 def add_levels(claim: Claim, levels: Iterable[Level | None]) -> Claim:
@@ -318,11 +316,7 @@ def _interval_of_least_mean(
     """
     values = np.frombuffer(leads, kind).reshape(shape)
     names = None if groups is None else np.asarray(groups)
-    return bootstrap_interval(values, statistic=_least_mean, groups=names)
-
-
-def _least_mean(leads: Float[np.ndarray, "n m"]) -> float:
-    return float(leads.mean(axis=0).min())
+    return least_mean_interval(values, names)
 
 
 def _grey(image: Image) -> Map:

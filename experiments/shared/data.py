@@ -14,15 +14,8 @@ from jaxtyping import Int, Shaped
 
 from cfx_jax.checks import InputError, check_choice
 from cfx_jax.data import ImageSource, SyntheticBrain, SyntheticChest, SyntheticFaces, sets
-from cfx_jax.data.worlds.face import ATTRIBUTES
 from cfx_jax.parallel import first_then_others
-from experiments.shared.folder_images import (
-    FolderImages,
-    FolderOptions,
-    Organ,
-    folder_note,
-    load_folder,
-)
+from experiments.shared.folder_images import FolderImages, FolderOptions, folder_note, load_folder
 from experiments.shared.image_set import ImageSet, check_no_classes
 from experiments.shared.synthetic_images import draw_images
 from experiments.shared.workspace import Arrays, Workspace
@@ -70,28 +63,16 @@ def open_data(data: str, kinds: Sequence[DataKind[Request, Opened]], request: Re
     raise InputError(f"--data: expected {', '.join(others)} or {last}, got {data!r}")
 
 
-@dataclass(frozen=True)
-class ImageRequest:
-    """The images of two classes that an experiment asks for."""
+@dataclass(frozen=True, kw_only=True)
+class ImageRequest(FolderOptions):
+    """The images of two classes that an experiment asks for, of whatever kind."""
 
     workspace: Workspace
     """Keeps what is drawn or prepared."""
-    size: int
-    """Side of the images in pixels."""
     num_images: int
     """The number of drawn images; of files all are read."""
     seed: int
     """The seed of the drawn images."""
-    channels: int = 1
-    """The number of channels of a user's images, 1 or 3."""
-    classes: Sequence[str] = ()
-    """The classes of a user's images, in the order of the labels; empty for all, by name."""
-    groups: str = ""
-    """The images of a user's that belong together, see ``FolderOptions``."""
-    window: tuple[float, float] | None = None
-    """The centre and width of the values to show of a user's images, see ``FolderOptions``."""
-    organ: Organ = "none"
-    """The organ in a user's images, see ``FolderOptions``."""
     label: str = ""
     """The label that is explained, of kinds with several."""
 
@@ -163,23 +144,16 @@ def _drawn_kind(
 def _open_faces(request: ImageRequest, path: str) -> OpenedImages:
     del path
     check_no_classes(request.classes, "faces")
-    check_choice(request.label, ATTRIBUTES, name="--label")
+    names = SyntheticFaces.attribute_names
+    check_choice(request.label, names, name="--label")
     fields, label = ("image", "label", "attributes", "counterfactual"), request.label
     images, arrays = _draw(request, "faces", SyntheticFaces, fields, attribute=label)
     note = "Synthetic faces: drawn by a program, of nobody."
-    return OpenedImages(images, note, arrays["attributes"], ATTRIBUTES)
+    return OpenedImages(images, note, arrays["attributes"], names)
 
 
 def _open_folder(request: ImageRequest, path: str) -> OpenedImages:
-    options = FolderOptions(
-        request.size,
-        request.channels,
-        request.classes,
-        request.groups,
-        request.window,
-        request.organ,
-    )
-    images = load_folder(path, options)
+    images = load_folder(path, request)
     assert isinstance(images.source, FolderImages)
     has_masks = "annotation_mask" in images.source[0]
     opened = _one_label(images, folder_note(images), "annotation_mask" if has_masks else None)

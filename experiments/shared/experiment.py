@@ -5,13 +5,11 @@ import json
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from types import ModuleType
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
-import cfx_jax.metrics
-import cfx_jax.report
-import experiments.shared
 from cfx_jax.checks import check_configuration
 from cfx_jax.files import write_text
 from cfx_jax.parallel import (
@@ -21,17 +19,18 @@ from cfx_jax.parallel import (
     first_process_locks,
     is_first_process,
 )
-from cfx_jax.report import Claim, format_claims, format_table
+from cfx_jax.report import Claim
 from experiments.shared.config import ExperimentConfig
 from experiments.shared.folder_images import is_users
 from experiments.shared.notices import keep_notices
-from experiments.shared.report import Table
+from experiments.shared.report import Table, format_results
 from experiments.shared.stages import Stages
-from experiments.shared.users_report import as_target, without_paper
 from experiments.shared.workspace import Workspace, fingerprint, source_digest
 
 _STAMP = "drawn_from.txt"
 _REPORT = "report"
+_DRAWING = ("cfx_jax.metrics", "cfx_jax.report", "experiments.shared")
+"""The packages that all experiments draw with: a change of their code draws a report anew."""
 
 
 class Study(Protocol):
@@ -50,33 +49,41 @@ C = TypeVar("C", bound=ExperimentConfig)
 S = TypeVar("S", bound=Study)
 
 
-def run_experiment(
-    name: str,
-    config: C,
-    presets: Mapping[str, C],
-    *,
-    study: Callable[[C, Workspace], S],
-    claims: Callable[[S], Sequence[Claim]],
-    write_report: Callable[[Path, S, Sequence[Claim]], object],
-    tables: Callable[[S], Iterable[Table | str]],
-    code: Sequence[ModuleType],
-    stages: Sequence[str] = (),
-    work: str | None = None,
-) -> None:
-    """Runs every stage that has no result yet, then writes the report and prints tables and claims.
+@dataclass(frozen=True)
+class Experiment(Generic[C, S]):
+    """The parts of a paper's experiment, which ``run_experiment`` puts together.
 
-    Args:
+    Attributes:
         name: the name of the experiment, and of its folder of results.
-        config: a dataclass, one of the presets or a change of it.
-        presets: configurations by name.
+        presets: configurations by name, dataclasses.
         study: trains and measures, ``(config, workspace) -> results``.
         claims: judges the paper's claims by the results.
         write_report: draws tables and figures into a folder, and writes ``report.html`` there.
         tables: what is printed of the results, in this order; a text is printed as it is.
-        code: the packages that make the report: a change of their code draws it anew.
+        code: names of the packages that make the report: a change of their code draws it anew.
         stages: names of the stages ahead but for the report, in the order in which the study begins
-            them; they are printed with what is stored and with the time that is expected.
-        work: the folder of stages below ``config.work``; None for the experiment's name.
+            them, or a function that gives them for a configuration; they are printed with what is
+            stored and with the time that is expected.
+        work: the folder of stages below ``config.work``; empty for the experiment's name.
+    """
+
+    name: str
+    presets: Mapping[str, C]
+    study: Callable[[C, Workspace], S]
+    claims: Callable[[S], Sequence[Claim]]
+    write_report: Callable[[Path, S, Sequence[Claim]], object]
+    tables: Callable[[S], Iterable[Table | str]]
+    code: Sequence[str]
+    stages: Sequence[str] | Callable[[C], Sequence[str]] = ()
+    work: str = ""
+
+
+def run_experiment(experiment: Experiment[C, S], config: C) -> None:
+    """Runs every stage that has no result yet, then writes the report and prints tables and claims.
+
+    Args:
+        experiment: the parts of the experiment.
+        config: one of its presets, or a change of it.
 
     Raises:
         InputError: a number of the configuration that is NaN or below 0; another process runs the
@@ -85,32 +92,34 @@ def run_experiment(
     """
     check_configuration(config)
     _check_one_run(config)
-    folder = results_folder(name, config, presets)
-    with alone(name, folder), _place_to_draw(folder) as place:
-        root = Path(config.work) / (work or name)
-        settings = dataclasses.replace(config, results="", work="")
-        plan = Stages([*stages, _REPORT], root, fingerprint(settings)) if stages else None
-        if plan is not None:
-            print(plan.plan(), flush=True)
-        results = study(config, workspace := Workspace(root, plan))
+    folder = results_folder(experiment.name, config, experiment.presets)
+    with alone(experiment.name, folder), _place_to_draw(folder) as place:
+        root = Path(config.work) / (experiment.work or experiment.name)
+        stages = _plan(experiment, config, root)
+        results = experiment.study(config, workspace := Workspace(root, stages))
         workspace.begin(_REPORT)
-        judged = claims(results)
-        depends = fingerprint([config, results.identity, drawing_digest(*code)])
-        draw_once(folder, config, depends, lambda: write_report(place, results, judged))
-        if plan is not None:
-            plan.end()
+        claims = experiment.claims(results)
+        code = source_digest(*_DRAWING, *experiment.code)
+        depends = fingerprint([config, results.identity, code])
+        draw = partial(experiment.write_report, place, results, claims)
+        draw_once(folder, config, depends, draw)
+        if stages is not None:
+            stages.end()
         users = is_users(getattr(config, "data", ""))
-        ours = without_paper if users else _unchanged
-        judged = [as_target(claim) for claim in judged] if users else judged
-        shown = [
-            part if isinstance(part, str) else format_table(*ours(part)) for part in tables(results)
-        ]
-        print("", *shown, format_claims(judged), sep="\n\n")
+        print(format_results(experiment.tables(results), claims, users=users))
         print(f"\n{results.note}\nReport: {(folder / 'report.html').resolve()}")
 
 
-def _unchanged(table: Table) -> Table:
-    return table
+def _plan(experiment: Experiment[C, S], config: C, root: Path) -> Stages | None:
+    """Prints the stages ahead; None where the experiment names none."""
+    named = experiment.stages
+    names = named(config) if callable(named) else named
+    if not names:
+        return None
+    settings = dataclasses.replace(config, results="", work="")
+    stages = Stages([*names, _REPORT], root, fingerprint(settings))
+    print(stages.plan(), flush=True)
+    return stages
 
 
 def _check_one_run(config: ExperimentConfig) -> None:
@@ -158,11 +167,6 @@ def alone(experiment: str, folder: Path) -> Iterator[None]:
     """
     with first_process_locks(folder, doing=f"runs {experiment}"), keep_notices():
         yield
-
-
-def drawing_digest(*modules: ModuleType) -> str:
-    """A digest of the code that makes a report of results: what experiments share, and modules."""
-    return source_digest(cfx_jax.metrics, cfx_jax.report, experiments.shared, *modules)
 
 
 def draw_once(folder: Path, config: Any, drawn_from: str, draw: Callable[[], object]) -> None:

@@ -1,16 +1,16 @@
 """A user's images of two classes as an image set."""
 
+import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 from jaxtyping import Int, Shaped
 
 from cfx_jax.data import ImageCollection, find_organ, first_copies, merge_groups, open_images
-from cfx_jax.data.display_window import Window
 from cfx_jax.data.duplicates import fingerprint
 from cfx_jax.errors import InputError
 from cfx_jax.parallel import progress_bar
@@ -31,13 +31,13 @@ Organ: TypeAlias = Literal["none", "found", "only", "removed"]
 _PRINTED = 5  # files that are skipped and named on the console
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FolderOptions:
     """The options of a user's images."""
 
     size: int
     """Side to which images are resized, in pixels."""
-    channels: int
+    channels: int = 1
     """1 or 3."""
     classes: Sequence[str] = ()
     """Two classes in the order of the labels, see ``open_images``; empty for all, by name."""
@@ -47,6 +47,18 @@ class FolderOptions:
     """Centre and width of the values to show; None for what the files say."""
     organ: Organ = "none"
     """Whether the organ is looked for (``data.find_organ``), and what becomes black."""
+
+    @classmethod
+    def of(cls, config: Any, **options: Any) -> Self:
+        """The options that are settings of an experiment, and further ones.
+
+        Args:
+            config: the configuration, with ``image_size``, and settings named as the options.
+            options: the options that are no settings.
+        """
+        names = [field.name for field in dataclasses.fields(cls) if hasattr(config, field.name)]
+        settings = {name: getattr(config, name) for name in names}
+        return cls(size=config.image_size, **settings, **options)
 
 
 class FolderImages(StoredImages):
@@ -111,12 +123,11 @@ def load_folder(path: str, options: FolderOptions) -> ImageSet:
     Raises:
         InputError: the files cannot be used, or do not have two classes.
     """
-    window: Window = "file" if options.window is None else options.window
     collection = open_images(
         path,
         size=options.size,
         channels=options.channels,
-        window=window,
+        window=options.window or "file",
         classes=options.classes,
         groups=options.groups or None,
         labelled=True,
@@ -146,8 +157,7 @@ def load_folder(path: str, options: FolderOptions) -> ImageSet:
 
 
 def users_images(images: ImageSet) -> FolderImages | None:
-    """The user's own images that a set belongs to; None for images of a program or a published
-    set."""
+    """The user's own images that a set belongs to; None for other images."""
     return images.source if isinstance(images.source, FolderImages) else None
 
 

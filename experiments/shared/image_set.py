@@ -8,7 +8,17 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from cfx_jax.data import ImageSource, labels_of, load_arrays, part_names, split
+from cfx_jax.data import (
+    ImageSource,
+    Transform,
+    compose,
+    labels_of,
+    load_arrays,
+    part_names,
+    random_crop,
+    random_flip,
+    split,
+)
 from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier, decision
 from cfx_jax.parallel import apply_to_examples, concatenate, progress_bar
@@ -217,6 +227,40 @@ def split_images(
         groups=None if groups is None else groups[rest],
     )
     return {name: rest[inner[name]] if name in inner else known[name] for name in shares}
+
+
+def take_parts(
+    images: ImageSet, positions: Mapping[str, Int[np.ndarray, " m"]], *, seed: int
+) -> dict[str, ImageSet]:
+    """The parts of a split, each shuffled.
+
+    Args:
+        images: all images.
+        positions: the positions of the images of each part, by its name.
+        seed: the seed of the order.
+
+    Raises:
+        InputError: a part without images of some class.
+    """
+    rng = np.random.default_rng(seed)
+    parts = {name: images.take(rng.permutation(items)) for name, items in positions.items()}
+    for name, part in parts.items():
+        missing = [name for label, name in enumerate(part.class_names) if label not in part.labels]
+        if missing:
+            raise InputError(
+                f"the {name} part has {len(part)} images and none of class {', '.join(missing)}:"
+                f" give more images of it, or a larger share by --{name}"
+            )
+    return parts
+
+
+def light_augmentation(image_size: int) -> Transform:
+    """Mirrors images left to right at random, and shifts them by up to a sixteenth.
+
+    Args:
+        image_size: the side of the images, in pixels.
+    """
+    return compose(random_flip("horizontal"), random_crop(padding=image_size // 16))
 
 
 def remaining_share(**named: float) -> float:

@@ -3,16 +3,18 @@
 import platform
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
+import numpy as np
+from jaxtyping import Float
 
 import cfx_jax
 from cfx_jax.files import write_text
-from cfx_jax.report import Claim, Report, write_claims, write_table
+from cfx_jax.report import Claim, Report, format_claims, format_table, write_claims, write_table
 from experiments.shared.folder_images import FolderImages
 from experiments.shared.notices import kept_notices
 from experiments.shared.users_report import (
@@ -25,14 +27,6 @@ from experiments.shared.users_report import (
 
 _DIGITS = 3
 _NAMED = 20  # files that are skipped and named on the page
-
-
-class Figure(NamedTuple):
-    """A file with its caption and what is to be seen in it, in words."""
-
-    path: Path
-    caption: str
-    alt: str
 
 
 class PaperReport:
@@ -59,6 +53,7 @@ class PaperReport:
         self.folder, self.note, self._users = folder, note, users
         if users is not None:
             title = f"{title}: {' and '.join(users.class_names)}"
+            introduction = without_places(introduction)
         self._page = Report(title, introduction=introduction, note=note)
         self._told, self._texts = kept_notices(), [introduction]
         self._warnings("Warnings of the run", self._told)
@@ -107,9 +102,10 @@ class PaperReport:
         *content: Any,
         caption: str,
         alt: str,
+        note: str | None = None,
         **options: Any,
     ) -> None:
-        """Draws a figure or an animation with the report's note, and adds it.
+        """Draws a figure or an animation, and adds it.
 
         Args:
             name: the name of the file; ``.gif`` for an animation.
@@ -117,21 +113,13 @@ class PaperReport:
             content: the contents of the figure, as the function takes them.
             caption: the caption on the page.
             alt: a description of the figure in words.
+            note: the note below the figure; None for the report's own.
             options: the options of the function.
         """
         path = self.folder / name
-        function(path, *content, note=self.note, **options)
+        function(path, *content, note=self.note if note is None else note, **options)
         add = self._page.animation if path.suffix == ".gif" else self._page.figure
         add(path, caption=self._caption(caption), alt=alt)
-
-    def figures(self, *figures: Figure) -> None:
-        """Adds figures that are drawn already."""
-        for path, caption, alt in figures:
-            self._page.figure(path, caption=self._caption(caption), alt=alt)
-
-    def animation(self, figure: Figure) -> None:
-        """Adds an animation that is drawn already."""
-        self._page.animation(figure.path, caption=self._caption(figure.caption), alt=figure.alt)
 
     def finish(self, claims: Sequence[Claim], config: Any) -> Path:
         """Adds claims, settings and what made the report, and writes the page.
@@ -180,6 +168,30 @@ class PaperReport:
             self._page.section(title)
         for text in texts:
             self._page.text(text)
+
+
+def format_results(tables: Iterable[Table | str], claims: Sequence[Claim], *, users: bool) -> str:
+    """Tables and claims as text, with blank lines between them.
+
+    Args:
+        tables: the tables; a text stands as it is.
+        claims: the claims.
+        users: whether the images are a user's own, beside which no figures of the paper stand.
+    """
+    texts = [
+        table
+        if isinstance(table, str)
+        else format_table(*(without_paper(table) if users else table))
+        for table in tables
+    ]
+    judged = [as_target(claim) for claim in claims] if users else claims
+    return "\n\n".join(["", *texts, format_claims(judged)])
+
+
+def mean_cell(values: Float[np.ndarray, " n"]) -> float | None:
+    """The mean of what is finite, for a table: without a lesion no PSNR inside it is; else None."""
+    defined = values[np.isfinite(values)]
+    return float(defined.mean()) if len(defined) else None
 
 
 def provenance() -> str:

@@ -103,7 +103,3 @@ def draw_images(
     arrays = stored_fields(name, world, options, fields, workspace)
     stored = StoredImages(arrays, world(**options).class_names)
     return ImageSet.whole(stored, ["synthetic", name, options]), arrays
-
-
-# The former names, until every paper uses the new ones.
-draw, drawn = stored_fields, draw_fields

@@ -1,6 +1,7 @@
 """Trainings of classifiers: settings that the images decide, the run, and the check after it."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -8,6 +9,7 @@ import jax
 import numpy as np
 from flax import nnx
 from jax.tree_util import Partial
+from jaxtyping import Int
 
 from cfx_jax.compilation import call
 from cfx_jax.diagnosis import check_diagnosis
@@ -15,7 +17,14 @@ from cfx_jax.models import per_image
 from experiments.shared.image_set import ImageSet
 from experiments.shared.notices import notify
 from experiments.shared.workspace import Arrays, Workspace
-from trainers import SupervisedConfig, Trainer, count_steps, images_per_epoch, train
+from trainers import (
+    SupervisedConfig,
+    Trainer,
+    count_steps,
+    describe_length,
+    images_per_epoch,
+    train,
+)
 
 C = TypeVar("C", bound=SupervisedConfig)
 
@@ -76,6 +85,33 @@ def _moments(images: ImageSet) -> Arrays:
     return {"mean": mean.round(4), "std": np.sqrt(np.asarray(squares) / count - mean**2).round(4)}
 
 
+def run_training(
+    name: str,
+    trainer: Trainer[Any],
+    settings: Any,
+    source: Any,
+    indices: Int[np.ndarray, " n"],
+    validation: Mapping[str, np.ndarray],
+    folder: Path,
+    **options: Any,
+) -> Any:
+    """Prints what is trained, how long and where; then trains it, or reads it from its folder.
+
+    Args:
+        name: the name that is printed.
+        trainer, settings, source, indices, validation, options: as ``trainers.train`` has them.
+        folder: keeps the weights.
+
+    Returns:
+        As ``trainers.train``.
+
+    Raises:
+        InputError: as ``trainers.train``.
+    """
+    print(f"{name}: {describe_length(settings.run)} in {folder}", flush=True)
+    return train(trainer, settings, source, indices, validation, folder, **options)
+
+
 def train_network(
     name: str,
     trainer: Trainer[Any],
@@ -99,10 +135,9 @@ def train_network(
     Raises:
         InputError: a network that cannot be explained, see ``check_diagnosis``.
     """
-    print(f"{name}: {settings.run.num_steps} steps in {folder}", flush=True)
     arrays = validation.arrays
-    model: nnx.Module = train(
-        trainer, settings, images.source, images.indices, arrays, folder, **options
+    model: nnx.Module = run_training(
+        name, trainer, settings, images.source, images.indices, arrays, folder, **options
     )
     # Jitted, since each operation of a network compiles by itself elsewhere: a hundred programs.
     classifier = Partial(_call, per_image(model))

@@ -8,6 +8,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,7 +26,7 @@ from cfx_jax.parallel import (
     wait_for_file,
 )
 from experiments.shared.stages import Stages
-from trainers import as_stored
+from trainers import as_stored, digest
 
 Arrays = dict[str, np.ndarray]
 
@@ -37,8 +38,8 @@ def fingerprint(depends: Any) -> str:
     """Ten hexadecimal digits that differ wherever a setting or the library's version differs.
 
     Args:
-        depends: dataclasses, mappings, sequences, numbers, strings, None, nested as deep as they
-            like.
+        depends: dataclasses, mappings, sequences, arrays, numbers, strings, None, nested as deep
+            as they like.
     """
 
     def plain(value: Any) -> Any:
@@ -46,15 +47,21 @@ def fingerprint(depends: Any) -> str:
             return {type(value).__name__: plain(as_stored(value))}
         if isinstance(value, Mapping):
             return {str(name): plain(part) for name, part in value.items()}
+        if isinstance(value, np.ndarray):
+            return digest(value)
         return [plain(part) for part in value] if isinstance(value, list | tuple) else value
 
     text = json.dumps([cfx_jax.__version__, plain(depends)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
-def source_digest(*modules: ModuleType) -> str:
-    """Ten hexadecimal digits that differ wherever the code of modules or packages differs."""
-    files = [path for module in modules for path in _files(module)]
+def source_digest(*names: str) -> str:
+    """Ten hexadecimal digits that differ wherever the code of modules or packages differs.
+
+    Args:
+        names: the full names of the modules or packages.
+    """
+    files = [path for name in names for path in _files(import_module(name))]
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:10]
 
 
@@ -97,7 +104,7 @@ class Workspace:
         """Says that a stage of the experiment begins.
 
         Args:
-            name: the name of one of the stages that ``run_experiment`` was given.
+            name: the name of one of the stages of the ``Experiment``.
         """
         if self._stages is not None:
             self._stages.begin(name)

@@ -15,31 +15,28 @@ similar one; IoU of the maps at percentile 98: Single AE2 (W,TV) 0.41, averaged 
 Paper: a GPU; eight trainings of 70 epochs of 11,917 images of 224 pixels (not run yet).
 """
 
-from experiments import charachon_shared, similar_adversarial
-from experiments.shared import command_line, run_experiment
+from functools import partial
+
+from experiments.shared import Experiment, command_line, run_experiment
 from experiments.similar_adversarial.claims import make_claims
-from experiments.similar_adversarial.config import Config
 from experiments.similar_adversarial.presets import PRESETS
 from experiments.similar_adversarial.report import write_report
 from experiments.similar_adversarial.study import run_study, stages
 from experiments.similar_adversarial.tables import summary_tables
 
-
-def main(config: Config) -> None:
-    """Runs every stage that has no result yet, then writes the report and prints the tables."""
-    run_experiment(
-        "similar_adversarial",
-        config,
-        PRESETS,
-        study=run_study,
-        stages=stages(config),
-        claims=make_claims,
-        write_report=write_report,
-        tables=summary_tables,
-        code=[charachon_shared, similar_adversarial],
-        work="generation",
-    )
-
+EXPERIMENT = Experiment(
+    name="similar_adversarial",
+    presets=PRESETS,
+    study=run_study,
+    stages=stages,
+    claims=make_claims,
+    write_report=write_report,
+    tables=summary_tables,
+    code=["experiments.charachon_shared", "experiments.similar_adversarial"],
+    work="generation",
+)
+main = partial(run_experiment, EXPERIMENT)
+"""Runs every stage that has no result yet, then writes the report and prints the tables."""
 
 if __name__ == "__main__":
     command_line.run(main, PRESETS, default="demo", every_core=True)

@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from cfx_jax.metrics import Interval, bootstrap_interval, interval_over_runs, roc_auc
 from experiments.charachon_shared import RANDOM, Groups, Localisation, Quality
-from experiments.shared import AT_LEAST, MORE, Claim, Statement, add_levels
+from experiments.shared import AT_LEAST, MORE, Claim, Statement, add_levels, least_interval
 from experiments.similar_adversarial import published
 from experiments.similar_adversarial.compared_generators import OURS
 from experiments.similar_adversarial.study import Study
@@ -180,7 +180,7 @@ def adversarial_area_claim(
     return statement.settle(
         {way: published.TABLE_4[way][1] for way in names},
         dict(zip(names, areas.mean(axis=0).tolist(), strict=True)),
-        _least_interval([interval_over_runs(margin[:, None]) for margin in margins.T]),
+        least_interval([interval_over_runs(margin[:, None]) for margin in margins.T]),
         f"least margin of AUC_a, over {len(areas)} runs, with the {images} test images held fixed",
         **MORE,
     )
@@ -227,20 +227,12 @@ def _least_over_runs(study: Study, values: Sequence[Float[np.ndarray, "n m"]]) -
     """The interval of the least mean of several measures, of values for each training."""
     cases = _cases(study, study.marked_groups)
     by_measure = zip(*(of_run.T for of_run in values), strict=True)
-    return _least_interval([interval_over_runs(list(runs), cases=cases) for runs in by_measure])
+    return least_interval([interval_over_runs(list(runs), cases=cases) for runs in by_measure])
 
 
 def _cases(study: Study, groups: Groups) -> list[np.ndarray] | None:
     """The names of the cases of each run."""
     return None if groups.names is None else [groups.names] * len(study.runs)
-
-
-def _least_interval(intervals: Sequence[Interval]) -> Interval:
-    """The least estimate, and the least of the low and of the high ends.
-
-    The least of several means is as low as that only if one of them is.
-    """
-    return Interval(*np.array(intervals).min(axis=0).tolist())
 
 
 def _adversarial_area(quality: Quality) -> float:

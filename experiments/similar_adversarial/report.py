@@ -3,8 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.charachon_shared import describe_brackets, describe_start, report_classifier
-from experiments.shared import LEVEL_CAPTION, Claim, PaperReport, users_images, without_places
+from experiments.charachon_shared import (
+    describe_brackets,
+    describe_start,
+    report_classifier,
+    report_truth,
+)
+from experiments.shared import LEVEL_CAPTION, Claim, PaperReport, users_images
 from experiments.similar_adversarial import published, tables
 from experiments.similar_adversarial.compared_generators import NAIVE, OURS
 from experiments.similar_adversarial.figures import draw_maps, draw_pairs
@@ -36,15 +41,13 @@ def write_report(folder: Path, study: Study, claims: Sequence[Claim]) -> None:
     """Draws tables and figures into a folder, and writes ``report.html`` there."""
     config, data, network, _ = study.setup
     users, auc = users_images(data.test), network.auc
-    paper = "" if users else f" (paper: {published.CLASSIFIER_AUC:g})"
-    names = " and ".join(data.class_names)
-    start = describe_start(config) if users is None else without_places(describe_start(config))
+    names, paper = " and ".join(data.class_names), f" (paper: {published.CLASSIFIER_AUC:g})"
     report = PaperReport(
         folder,
         _TITLE,
         introduction=(_AFTER_THE_PAPER if users is None else _USERS_IMAGES.format(names=names))
         + f"\n\nThe classifier has an AUC of {auc.estimate:.3f} [{auc.low:.3f}, {auc.high:.3f}] on"
-        f" {len(data.test)} test images{paper}. {start}\n\nEach generator was"
+        f" {len(data.test)} test images{paper}. {describe_start(config)}\n\nEach generator was"
         f" trained {config.num_runs} time{'s' if config.num_runs > 1 else ''}; tables and figures"
         " show the first training, and claims about ways to train need several (--num-runs).",
         note=study.note,
@@ -76,15 +79,7 @@ def _generators(report: PaperReport, study: Study, beside: str) -> None:
         "Table V: similarity of original (x), similar (x_s) and adversarial image (x_a), SSIM with"
         f" the Gaussian window. {beside}",
     )
-    truth = tables.truth_table(study)
-    if truth is not None:
-        report.table(
-            "table_truth",
-            truth,
-            "How near adversarial images are to the true counterfactuals, PSNR inside of the"
-            " finding and outside, where the original equals its true counterfactual. Not in the"
-            f" paper. {brackets} {beside}",
-        )
+    report_truth(report, study.first.quality, study.setup.data)
     for name in (OURS, NAIVE):
         draw_pairs(report, study, name)
 

@@ -3,15 +3,16 @@
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
-from experiments.charachon_shared import (
-    PAIRS,
-    RANDOM,
-    Quality,
-    interval_cell,
+from experiments.charachon_shared import PAIRS, RANDOM, Quality, interval_cell
+from experiments.shared import (
+    LEVEL_COLUMNS,
+    Level,
+    Table,
+    controls,
+    find_level,
+    level_cells,
     mean_cell,
-    truth_rows,
 )
-from experiments.shared import LEVEL_COLUMNS, Level, Table, controls, find_level, level_cells
 from experiments.similar_adversarial import published
 from experiments.similar_adversarial.boxes import Boxes
 from experiments.similar_adversarial.compared_generators import NAIVE, OURS
@@ -82,14 +83,6 @@ def similarity_table(study: Study) -> Table:
     rows = [[name, *ours(name, quality)] for name, quality in study.first.quality.items()]
     rows += [[f"paper: {name}", *paper(name)] for name in study.first.quality]
     return ["generator", *columns], rows
-
-
-def truth_table(study: Study) -> Table | None:
-    """The nearness of adversarial images to true counterfactuals; None where none are known."""
-    if not study.first.quality[OURS].to_truth:
-        return None
-    rows = truth_rows(study.first.quality, study.groups)
-    return ["generator", "PSNR inside", "PSNR outside"], rows
 
 
 def overlap_table(study: Study, names: Sequence[str]) -> Table:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from experiments.acat.config import Config
-from experiments.acat.data import Scans, StoredFacts
+from experiments.acat.data import Scans
+from experiments.acat.facts import StoredFacts
 from experiments.acat.maps import METHODS, OURS, OVERLAPS, REFERENCES, Detection
 from experiments.acat.maps.latent_searches import Traces
 from experiments.acat.maps.localisation import FIELDS
@@ -87,7 +87,7 @@ def made_up_study(*counts_right, sides=True, hits=(1, 1, 1, 0, 1, 1), smaller=No
                 None,
             )
         )
-    rows = choose_networks(Config(rows=()))
+    rows = choose_networks(())
     scans = made_up_scans(labels, sides=sides)
     return KindStudy(scans, rows, {}, tuple(runs), smaller or {}, 30.0, 0, None)
 

@@ -6,8 +6,9 @@ from cfx_jax.counterfactuals import Counterfactual
 from experiments.fundus_vce.accuracy import Evaluation
 from experiments.fundus_vce.counterfactuals import Explained
 from experiments.fundus_vce.data import Data
-from experiments.fundus_vce.localisation import ABLATIONS, Localised, TypicalImage
+from experiments.fundus_vce.localisation import ABLATIONS, Localised
 from experiments.fundus_vce.study import Study
+from experiments.fundus_vce.typical_image import TypicalImage
 from experiments.shared import ImageSet, StoredImages
 
 NAMES = ("plain", "robust", "ensemble")

@@ -7,13 +7,13 @@ import math
 import sys
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-import experiments.shared
 from cfx_jax.checks import limits
 from cfx_jax.data import training_batches
 from cfx_jax.errors import InputError
@@ -21,6 +21,7 @@ from cfx_jax.parallel import data_mesh, map_examples
 from cfx_jax.report import Claim
 from cfx_jax.training import fit
 from experiments.shared import (
+    Experiment,
     ExperimentConfig,
     PaperReport,
     Workspace,
@@ -144,27 +145,25 @@ def write_report(folder: Any, study: Study, claims: Any) -> None:
     report.finish(claims, Config())
 
 
-def main(config: Config) -> None:
-    """Runs it."""
-    run_experiment(
-        "toy",
-        config,
-        {"demo": Config()},
-        study=run_study,
-        claims=lambda study: [
-            Claim(
-                id="roots",
-                text="Roots.",
-                paper={},
-                ours={"last": float(study.roots[-1])},
-                interval=None,
-                verdict="undecided",
-            )
-        ],
-        write_report=write_report,
-        tables=lambda study: [f"weight {study.weight:.9g}"],
-        code=[experiments.shared],
-    )
+TOY = Experiment(
+    name="toy",
+    presets={"demo": Config()},
+    study=run_study,
+    claims=lambda study: [
+        Claim(
+            id="roots",
+            text="Roots.",
+            paper={},
+            ours={"last": float(study.roots[-1])},
+            interval=None,
+            verdict="undecided",
+        )
+    ],
+    write_report=write_report,
+    tables=lambda study: [f"weight {study.weight:.9g}"],
+    code=["experiments.shared"],
+)
+main = partial(run_experiment, TOY)
 
 
 if __name__ == "__main__":

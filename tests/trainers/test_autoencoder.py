@@ -26,7 +26,6 @@ from trainers.autoencoder import (
     TRAINER,
     Config,
     SliceSource,
-    init,
     make_evaluate,
     make_step,
 )
@@ -107,7 +106,7 @@ def test_epochs_are_counted_out_for_the_slices_at_hand(tmp_path: Path) -> None:
 
 def test_one_step_by_hand() -> None:
     config, images = _config(1), jnp.asarray(images_of(16, 2))
-    state = init(jax.random.key(0), config, Inputs(model=line))
+    state = TRAINER.init(jax.random.key(0), config, Inputs(model=line))
     moved, metrics = _compiled(config)(state, jax.random.key(1), {"image": images})
 
     @jax.jit
@@ -150,7 +149,7 @@ def test_training_gives_slices_back_and_goes_on_from_a_checkpoint_to_the_same_bi
 
 def test_validation_is_that_of_the_evaluation_mode_whatever_the_batch() -> None:
     images = images_of(12, 1)
-    state = init(jax.random.key(0), _config(1), Inputs(model=line))
+    state = TRAINER.init(jax.random.key(0), _config(1), Inputs(model=line))
     one, two = (
         make_evaluate(
             _config(1, eval_batch_size=size), Inputs(validation={"image": images}, model=line)
@@ -164,7 +163,7 @@ def test_validation_is_that_of_the_evaluation_mode_whatever_the_batch() -> None:
 
 
 def test_the_configured_network_is_trained() -> None:
-    state = jax.eval_shape(lambda key: init(key, _config(1), Inputs()), jax.random.key(0))
+    state = jax.eval_shape(lambda key: TRAINER.init(key, _config(1), Inputs()), jax.random.key(0))
     assert state.params["stem"]["kernel"].shape == (3, 3, 1, 4)
     moved, metrics = jax.eval_shape(
         make_step(_config(1), Inputs()), state, jax.random.key(1), {"image": images_of(16, 2)}
@@ -174,7 +173,7 @@ def test_the_configured_network_is_trained() -> None:
 
 @pytest.mark.slow
 def test_every_weight_and_statistic_of_the_configured_network_moves() -> None:
-    state = init(jax.random.key(0), _config(1), Inputs())
+    state = TRAINER.init(jax.random.key(0), _config(1), Inputs())
     moved, metrics = jax.jit(make_step(_config(1), Inputs()))(
         state, jax.random.key(1), {"image": images_of(16, 2)}
     )
@@ -195,7 +194,7 @@ def test_a_configuration_is_read_back_from_its_file_as_it_was() -> None:
 def test_mistakes_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="learning_rate: expected a finite number above 0, got 0"):
         wrong = replace(Config().optimiser, learning_rate=0.0)
-        init(jax.random.key(0), _config(1, optimiser=wrong), Inputs(model=line))
+        TRAINER.init(jax.random.key(0), _config(1, optimiser=wrong), Inputs(model=line))
     with pytest.raises(InputError, match="weight_decay: expected a weight of at least 0, got -1"):
         wrong = replace(Config().optimiser, weight_decay=-1.0)
         make_step(_config(1, optimiser=wrong), Inputs(model=line))

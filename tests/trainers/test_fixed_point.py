@@ -31,7 +31,6 @@ from trainers.fixed_point import (
     Config,
     Networks,
     _make_optimisers,
-    init,
     make_evaluate,
     make_step,
     measure_answers,
@@ -142,7 +141,7 @@ def test_one_step_by_hand() -> None:
     """
     config = _config(4, optimiser=OptimiserSettings("adam", 1e-2, 0.5))
     key, batch, predicted = jax.random.key(5), decided_batch(0, config), jnp.arange(16) % 2
-    state = init(jax.random.key(0), config, INPUTS)
+    state = TRAINER.init(jax.random.key(0), config, INPUTS)
     moved, metrics = _compiled(config)(state, key, batch)
     graph = graph_of(linear)
     # Pairs take turns: the first is for the first update, the second for the second, the third for
@@ -259,7 +258,8 @@ def test_convolutional_networks_turn_decisions_over_and_keep_the_rest() -> None:
     adam = replace(Config().optimiser, learning_rate=3e-3)
     config = _config(300, optimiser=adam, weights=FixedPointWeights(decision=4.0))
     inputs = Inputs(validation={"image": validation(128)["image"]}, classifier=classifier)
-    state, step = init(jax.random.key(0), config, inputs), jax.jit(make_step(config, inputs))
+    state = TRAINER.init(jax.random.key(0), config, inputs)
+    step = jax.jit(make_step(config, inputs))
     for index in range(config.run.num_steps):
         state, _ = step(state, jax.random.key(index), decided_batch(100 + index, config))
     found = make_evaluate(config, inputs)(state)
@@ -290,7 +290,7 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         make_step(_config(1, critic_steps=0), INPUTS)
     with pytest.raises(InputError, match=r"turn: expected a share of all steps in \(0, 1\)"):
         wrong = replace(Config().optimiser, turn=-1.0)
-        init(jax.random.key(0), _config(1, optimiser=wrong), INPUTS)
+        TRAINER.init(jax.random.key(0), _config(1, optimiser=wrong), INPUTS)
     with pytest.raises(InputError, match="select: expected one of 'turned', 'none', got 'loss'"):
         _train(tmp_path, _config(1, select="loss"))
     with pytest.raises(InputError, match="batch_size: expected a multiple of the 1 devices, got 0"):
@@ -306,12 +306,12 @@ SHARDED = """
 import jax, numpy as np
 from cfx_jax.parallel import data_mesh, replicate, shard
 from test_fixed_point import INPUTS, _config, decided_batch
-from trainers.fixed_point import init, make_step
+from trainers.fixed_point import TRAINER, make_step
 
 assert len(jax.devices()) == 4
 config = _config(3)
 step = jax.jit(make_step(config, INPUTS))
-alone = init(jax.random.key(0), config, INPUTS)
+alone = TRAINER.init(jax.random.key(0), config, INPUTS)
 spread = replicate(alone, data_mesh())
 for index in range(3):
     key, batch = jax.random.key(index), decided_batch(index, config)

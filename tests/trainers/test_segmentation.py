@@ -19,7 +19,7 @@ from cfx_jax.errors import InputError
 from cfx_jax.models import per_image
 from cfx_jax.training.workdir import prepare_workdir
 from trainers import Inputs, load, train
-from trainers.segmentation import TRAINER, Config, init, make_evaluate, make_step
+from trainers.segmentation import TRAINER, Config, make_evaluate, make_step
 from trainers.shared import restore_config, variables_of
 
 
@@ -68,7 +68,7 @@ def _train(workdir: Path, config: Config) -> Any:
 
 def test_the_loss_is_the_mean_cross_entropy_of_all_pixels() -> None:
     images, masks = discs(8, 2)
-    state = init(jax.random.key(0), _config(1), Inputs())
+    state = TRAINER.init(jax.random.key(0), _config(1), Inputs())
     head = state.params["head"]
     head["kernel"][...], head["bias"][...] = (
         0 * head["kernel"][...],
@@ -127,7 +127,7 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"validation images: expected values in \[0, 1\]"):
         make_evaluate(_config(1), Inputs(validation={"image": images + 2, "mask": masks}))
     with pytest.raises(InputError, match="learning_rate: expected a finite number above 0, got 0"):
-        init(jax.random.key(0), _config(1, learning_rate=0.0), Inputs())
+        TRAINER.init(jax.random.key(0), _config(1, learning_rate=0.0), Inputs())
     with pytest.raises(InputError, match="select: expected one of 'dice', 'none', got 'loss'"):
         _train(tmp_path, _config(1, select="loss"))
     with pytest.raises(InputError, match="batch_size: expected a multiple of the 1 devices, got 0"):

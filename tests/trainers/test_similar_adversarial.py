@@ -33,7 +33,6 @@ from trainers.similar_adversarial import (
     TRAINER,
     Config,
     build,
-    init,
     make_batches,
     make_evaluate,
     make_optimiser,
@@ -106,7 +105,8 @@ def _train(workdir: Path, config: Config) -> Any:
 def _trained(num_steps: int = 150) -> tuple[Any, list[dict[str, float]]]:
     """State and metrics after some steps on changing batches, with a learning rate that stays."""
     config, inputs = _config(num_steps, steps_per_epoch=1000), Inputs(classifier=classifier)
-    state, step = init(jax.random.key(0), config, inputs), jax.jit(make_step(config, inputs))
+    state = TRAINER.init(jax.random.key(0), config, inputs)
+    step = jax.jit(make_step(config, inputs))
     history = []
     for index in range(num_steps):
         state, metrics = step(
@@ -176,7 +176,7 @@ def test_training_gives_generators_and_goes_on_from_a_checkpoint_to_the_same_bit
 def test_the_naive_loss_knows_the_adversarial_image_alone() -> None:
     config, images = _config(1, generator="naive"), images_and_labels(16, seed=4)[0]
     inputs = Inputs(classifier=classifier, model=LinearAdversary)
-    state = init(jax.random.key(0), config, inputs)
+    state = TRAINER.init(jax.random.key(0), config, inputs)
     _, metrics = jax.jit(make_step(config, inputs))(state, jax.random.key(0), {"image": images})
     generator: Any = evaluation_view(graph_of(LinearAdversary), state.params, state.rest)
     adversarial = generator(jnp.asarray(images))
@@ -309,13 +309,13 @@ from cfx_jax.parallel import data_mesh, replicate, shard
 from test_similar_adversarial import LinearPair, _config, classifier
 from toy_training import batch
 from trainers import Inputs
-from trainers.similar_adversarial import init, make_step
+from trainers.similar_adversarial import TRAINER, make_step
 
 assert len(jax.devices()) == 4
 config = _config(3)
 inputs = Inputs(classifier=classifier, model=LinearPair)
 step = jax.jit(make_step(config, inputs))
-alone = init(jax.random.key(0), config, inputs)
+alone = TRAINER.init(jax.random.key(0), config, inputs)
 spread = replicate(alone, data_mesh())
 for index in range(3):
     key = jax.random.key(index)

@@ -22,7 +22,7 @@ from cfx_jax.errors import InputError
 from cfx_jax.training.workdir import prepare_workdir
 from trainers import Inputs, load, train, with_run
 from trainers.shared import graph_of, restore_config, training_view, variables_of
-from trainers.vae import TRAINER, Config, check, init, make_evaluate, make_step
+from trainers.vae import TRAINER, Config, check, make_evaluate, make_step
 
 
 class Line(nnx.Module):
@@ -88,7 +88,7 @@ def test_defaults_are_those_of_the_method_card() -> None:
 
 def test_one_step_by_hand() -> None:
     config, key, images = _config(1, beta=0.3), jax.random.key(3), jnp.asarray(images_of(16, 2))
-    state = init(jax.random.key(0), config, Inputs(model=line))
+    state = TRAINER.init(jax.random.key(0), config, Inputs(model=line))
     moved, metrics = _compiled(config)(state, key, {"image": images})
 
     def terms_of(params: Any) -> dict[str, jax.Array]:
@@ -139,7 +139,7 @@ def test_training_gives_images_back_and_goes_on_from_a_checkpoint_to_the_same_bi
 
 
 def test_the_configured_network_is_validated_with_the_same_draws_whatever_the_batch() -> None:
-    state = init(jax.random.key(0), _config(1), Inputs())
+    state = TRAINER.init(jax.random.key(0), _config(1), Inputs())
     moved, metrics = jax.jit(make_step(_config(1), Inputs()))(
         state, jax.random.key(1), {"image": images_of(16, 2)}
     )

@@ -20,7 +20,6 @@ from toy_volumes import data, dropping, guided, slices, two_headed, validation
 
 from cfx_jax.data import ArraySource
 from cfx_jax.errors import InputError
-from cfx_jax.models import HalfBrainLogits
 from cfx_jax.training.workdir import prepare_workdir
 from trainers import Inputs, OptimiserSettings, Trainer, load, train, with_run
 from trainers.shared import graph_of, restore_config, training_view, variables_of
@@ -31,7 +30,6 @@ from trainers.volume_classifier import (
     init,
     make_evaluate,
     make_step,
-    score_volumes,
 )
 
 CONSTANT = OptimiserSettings(rule="adam", learning_rate=2e-2)
@@ -253,25 +251,6 @@ def test_validation_does_not_depend_on_batches(sides: bool, model: Any) -> None:
         for size in (5, 12)
     )
     assert one == pytest.approx(two, rel=1e-5)
-
-
-def test_scores_of_classes_and_of_sides_by_hand() -> None:
-    logits = np.array([[2.0, 0.0], [0.0, 1.0], [3.0, 0.0], [0.0, 4.0]], np.float32)
-    found = score_volumes(logits, np.array([0, 1, 1, 1]))
-    entropy = np.log1p(np.exp([-2.0, -1.0, 3.0, -4.0])).mean()
-    assert found == pytest.approx(
-        {
-            "validation_accuracy": 0.75,
-            "validation_balanced_accuracy": (1 + 2 / 3) / 2,
-            "validation_cross_entropy": entropy,
-        }
-    )
-    side = np.array([[5.0, 0, 0], [0, 0, 5.0], [5.0, 0, 0], [0, 5.0, 0]], np.float32)
-    found = score_volumes(
-        HalfBrainLogits(logits, side), np.array([0, 3, 1, 1])
-    )  # decided: none, both, none, right
-    assert found["validation_accuracy"] == 0.5 and found["validation_lesion_accuracy"] == 0.75
-    assert found["validation_balanced_accuracy"] == pytest.approx((1 + 1 + 0) / 3)
 
 
 def _configured(name: str) -> tuple[Config, dict[str, Any]]:

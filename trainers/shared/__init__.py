@@ -45,7 +45,9 @@ from .trainer import Inputs as Inputs
 from .trainer import Trainer as Trainer
 from .trainer import TrainerConfig as TrainerConfig
 from .trainer import TrainingBatches as TrainingBatches
+from .trainer import give_network as give_network
 from .trainer import load as load
+from .trainer import random_start as random_start
 from .trainer import train as train
 from .validation import mean_metrics as mean_metrics
 from .validation import measure_validation as measure_validation

@@ -27,7 +27,7 @@ from cfx_jax.parallel import map_examples
 from cfx_jax.training import Batches
 
 from .fingerprints import digest
-from .run_settings import RunSettings, images_per_epoch
+from .run_settings import RunConfig, RunSettings, images_per_epoch
 from .trainer import Inputs, TrainingBatches
 from .validation import measure_validation, validation_images
 
@@ -125,8 +125,10 @@ def labelled_batches(
     return TrainingBatches(batches, num_images, describe_validation(arrays))
 
 
-def unlabelled_batches(run: RunSettings, inputs: Inputs) -> TrainingBatches:
+def unlabelled_batches(config: RunConfig, inputs: Inputs) -> TrainingBatches:
     """Batches of ``image`` alone; the labels of the data play no part.
+
+    It is the ``make_batches`` of a trainer.
 
     Raises:
         InputError: indices that do not fit the source.
@@ -134,7 +136,7 @@ def unlabelled_batches(run: RunSettings, inputs: Inputs) -> TrainingBatches:
     positions = check_indices(inputs.source, inputs.train_indices)
     labels = np.zeros(len(positions), np.int64)
     images = RelabelledSource(inputs.source, positions, labels, ("image",))
-    batches = _read(run, inputs, images, np.arange(len(images)), balanced=False)
+    batches = _read(config.run, inputs, images, np.arange(len(images)), balanced=False)
     depends = describe_validation({"image": inputs.validation["image"]})
     return TrainingBatches(batches, len(images), depends)
 
@@ -173,7 +175,7 @@ def decided_batches(
     inputs: Inputs,
     *,
     balanced: bool,
-    batch_size: int,
+    batch_size: int | None = None,
     epoch_of_rarer: bool = False,
 ) -> TrainingBatches:
     """Batches of ``image``, grouped by what a frozen classifier decides on, without augmentation.
@@ -184,7 +186,7 @@ def decided_batches(
         run, inputs: the run and inputs of the training, with a ``classifier`` of two classes where
             balanced.
         balanced: whether a batch holds images decided 0, 1, 0, 1 ....
-        batch_size: images of one batch.
+        batch_size: images of one batch; None for the run's.
         epoch_of_rarer: whether an epoch is one pass over the images of the rarer decision, and not
             over all.
 

@@ -5,7 +5,7 @@ The static part of the network, its graph, is known from the function that makes
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +25,8 @@ ModelFactory = Callable[[nnx.Rngs], nnx.Module]
 Batch = Mapping[str, Array]
 Step = Callable[["State", PRNGKeyArray, Batch], tuple["State", dict[str, Array]]]
 Evaluate = Callable[["State"], dict[str, float]]
+Optimisers: TypeAlias = optax.GradientTransformation | Mapping[str, optax.GradientTransformation]
+"""The optimiser of a network, or one for each of its parts, by name."""
 Loss = Callable[[Any, PRNGKeyArray, Batch], Mapping[str, Array]]
 """``(network, key, batch) -> metrics``, scalars with ``loss`` among them."""
 PartLoss = Callable[[Any, Any, PRNGKeyArray, Batch], tuple[Array, tuple[Any, dict[str, Array]]]]
@@ -105,10 +107,7 @@ def join_parts(parts: Mapping[str, nnx.State]) -> nnx.State:
     return nnx.State({name: part.raw_mapping for name, part in parts.items()})
 
 
-def first_state(
-    network: nnx.Module,
-    optimiser: optax.GradientTransformation | Mapping[str, optax.GradientTransformation],
-) -> State:
+def first_state(network: nnx.Module, optimiser: Optimisers) -> State:
     """The state before the first step.
 
     Args:

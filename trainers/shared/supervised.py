@@ -27,18 +27,10 @@ from cfx_jax.objectives import decision
 from cfx_jax.parallel import apply_to_examples
 
 from .batches import labelled_batches
-from .networks import (
-    Evaluate,
-    ModelFactory,
-    State,
-    classifier_of,
-    first_state,
-    graph_of,
-    trained_network,
-)
+from .networks import Evaluate, ModelFactory, State, classifier_of, first_state, graph_of
 from .optimisers import OptimiserSettings, make_optimiser
 from .run_settings import RunSettings
-from .trainer import Inputs, TrainingBatches
+from .trainer import Inputs, TrainingBatches, give_network
 from .validation import validation_images
 
 Model = TypeVar("Model", bound=nnx.Module)
@@ -85,6 +77,21 @@ class SupervisedConfig:
         )
     )
     """How long the training runs."""
+
+
+def _build(config: SupervisedConfig, rngs: nnx.Rngs) -> nnx.Module:
+    return build(
+        config.model,
+        num_classes=config.num_classes,
+        in_channels=config.in_channels,
+        mean=config.mean,
+        std=config.std,
+        rngs=rngs,
+    )
+
+
+finish = give_network(_build)
+"""The ``finish`` of all trainers of classifiers: it gives the network in evaluation mode."""
 
 
 def choose_model(config: SupervisedConfig, inputs: Inputs) -> ModelFactory:
@@ -199,11 +206,6 @@ def describe_weights(config: SupervisedConfig) -> dict[str, str]:
     return {"start": f"file {weights_digest(config.weights)}"} if config.weights else {}
 
 
-def finish(config: SupervisedConfig, inputs: Inputs, state: State) -> nnx.Module:
-    """The network in evaluation mode."""
-    return trained_network(choose_model(config, inputs), state)
-
-
 def with_pretrained(model: Model, file: str | os.PathLike[str]) -> Model:
     """A copy of a network whose layers have the weights of a file, but for the last layer.
 
@@ -264,17 +266,6 @@ def _digest(path: Path, status: tuple[int, ...]) -> str:
     """Reads a file once as long as its status stays: many trainings may name the same one."""
     del status
     return files.digest(path)[:12]
-
-
-def _build(config: SupervisedConfig, rngs: nnx.Rngs) -> nnx.Module:
-    return build(
-        config.model,
-        num_classes=config.num_classes,
-        in_channels=config.in_channels,
-        mean=config.mean,
-        std=config.std,
-        rngs=rngs,
-    )
 
 
 def _import(network: Any, tensors: Mapping[str, np.ndarray]) -> Any:

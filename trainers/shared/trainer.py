@@ -41,7 +41,16 @@ from .fingerprints import (
     describe_start,
     digest,
 )
-from .networks import Evaluate, ModelFactory, State, Step, computed_as
+from .networks import (
+    Evaluate,
+    ModelFactory,
+    Optimisers,
+    State,
+    Step,
+    computed_as,
+    first_state,
+    trained_network,
+)
 from .run_settings import (
     RunConfig,
     RunSettings,
@@ -61,6 +70,7 @@ class TrainerConfig(RunConfig, Protocol):
 
 
 C = TypeVar("C", bound=TrainerConfig)
+Settings = TypeVar("Settings")
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,12 +144,14 @@ class Trainer(Generic[C]):
         selections: for each value of ``config.select`` the metric of the validation by whose
             highest value the state is kept; None for the last state.
         make_batches: ``(config, inputs) -> TrainingBatches``.
-        init: ``(key, config, inputs) -> State``, the state before the first step.
+        init: ``(key, config, inputs) -> State``, the state before the first step, such as
+            ``random_start`` makes it.
         make_step: ``(config, inputs) -> step``, a pure ``(state, key, batch) -> (state, metrics)``
             with ``loss`` among the metrics. A step that reads something it never changes, such as a
             classifier, is a ``jax.tree_util.Partial`` that holds it as an argument.
         make_evaluate: ``(config, inputs) -> evaluate``, a function ``state -> metrics``.
-        finish: ``(config, inputs, state) -> result``, the result of the training.
+        finish: ``(config, inputs, state) -> result``, the result of the training, such as
+            ``give_network`` makes it.
         check: ``(config, inputs)``, raises where something cannot be trained.
         needs: inputs without which nothing can be trained, such as ``"classifier"``.
         takes: further inputs that it makes use of, such as ``"augment"``.
@@ -160,6 +172,38 @@ class Trainer(Generic[C]):
     takes: tuple[str, ...] = ("model",)
     ties: Ties = "earlier"
     accumulates: bool = True
+
+
+def random_start(
+    build: Callable[[C, nnx.Rngs], nnx.Module], make_optimiser: Callable[[C], Optimisers]
+) -> Callable[[PRNGKeyArray, C, Inputs], State]:
+    """The ``init`` of a trainer whose network starts from random weights.
+
+    Args:
+        build: makes the network of a configuration.
+        make_optimiser: makes its optimiser, or one for each part of the network, by name.
+    """
+
+    def init(key: PRNGKeyArray, config: C, inputs: Inputs) -> State:
+        return first_state(inputs.choose(build, config)(nnx.Rngs(key)), make_optimiser(config))
+
+    return init
+
+
+def give_network(
+    build: Callable[[Settings, nnx.Rngs], nnx.Module],
+) -> Callable[[Settings, Inputs, State], nnx.Module]:
+    """The ``finish`` of a trainer that gives its network as a whole, in evaluation mode.
+
+    Args:
+        build: makes the network of a configuration.
+    """
+
+    def finish(config: Settings, inputs: Inputs, state: State) -> nnx.Module:
+        network: nnx.Module = trained_network(inputs.choose(build, config), state)
+        return network
+
+    return finish
 
 
 def train(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cfx_jax.errors import InputError, reason_of
-from cfx_jax.files import digest, read_json, replacing, write_text
+from cfx_jax.files import check_kind, digest, read_json, replacing, write_text
 from cfx_jax.parallel import is_first_process, wait_for_all, wait_for_file
 
 _TRAINING = "training.json"
@@ -65,11 +65,10 @@ def check_facts(facts: dict[str, Any], *, texts: Sequence[str], numbers: Sequenc
     Raises:
         ValueError: naming one of another kind.
     """
-    for names, kind in ((texts, str), ((*numbers, "shape"), int | float)):
-        for name in names:
-            values = facts[name]
-            if not isinstance(values, list) or not all(isinstance(one, kind) for one in values):
-                raise ValueError(f"{name} of another kind: {values!r}")
+    for name in texts:
+        check_kind(facts[name], list, items=str, name=name)
+    for name in (*numbers, "shape"):
+        check_kind(facts[name], list, items=int | float, name=name)
     if len(facts["shape"]) != 3:
         raise ValueError(f"no shape of images: {facts['shape']}")
 

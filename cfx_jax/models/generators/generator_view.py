@@ -9,7 +9,7 @@ from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
 from cfx_jax.errors import InputError
-from cfx_jax.models.views import at_least_float32, in_inference_mode
+from cfx_jax.models.views import in_inference_mode, leaves_at_least_float32
 
 
 @jax.tree_util.register_dataclass
@@ -75,7 +75,7 @@ def coding_view(model: nnx.Module) -> Any:
 
 
 def _encode_one(model: Any, image: Float[Array, "h w c"]) -> Any:
-    return at_least_float32(jax.tree.map(lambda maps: maps[0], model.encode(image[None])))
+    return leaves_at_least_float32(jax.tree.map(lambda maps: maps[0], model.encode(image[None])))
 
 
 def _decode_one(model: Any, latent: Any) -> Any:

@@ -50,7 +50,7 @@ from cfx_jax.models.layers.checks import (
     check_shares,
     check_sides,
 )
-from cfx_jax.models.views import at_least_float32, in_inference_mode
+from cfx_jax.models.views import in_inference_mode, leaves_at_least_float32
 
 IN_CHANNELS = 3
 NUM_BINS = 10
@@ -304,7 +304,7 @@ def exaggerator_of(model: nnx.Module) -> Exaggerator:
 
 def _encode_one(model: Any, image: Float[Array, "h w c"], bin: Int[Array, ""]) -> Any:
     latents = model.encode(image[None], jnp.asarray(bin)[None])
-    return at_least_float32(jax.tree.map(lambda values: values[0], latents))
+    return leaves_at_least_float32(jax.tree.map(lambda values: values[0], latents))
 
 
 def _decode_one(model: Any, latent: Any, bin: Int[Array, ""]) -> Float[Array, "h w c"]:

@@ -30,7 +30,7 @@ from cfx_jax.models.layers import (
     widest,
 )
 from cfx_jax.models.layers.checks import check_images, check_numbers, check_sides
-from cfx_jax.models.views import at_least_float32
+from cfx_jax.models.views import leaves_at_least_float32
 
 # PyTorch's first weights of a convolution. He's, of its one channel of output, are 8.5 times as
 # large.
@@ -232,7 +232,7 @@ def coder_of(model: nnx.Module) -> Generator:
 
 
 def _encode(model: Any, volume: Float[Array, "s h w c"]) -> Any:
-    return at_least_float32(model.encode(volume))
+    return leaves_at_least_float32(model.encode(volume))
 
 
 def _decode(model: Any, latent: Any) -> Any:

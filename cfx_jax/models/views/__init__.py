@@ -8,8 +8,8 @@ from cfx_jax.models.views.activations import unit_clip_leading_back as unit_clip
 from cfx_jax.models.views.calibrated import Calibrated as Calibrated
 from cfx_jax.models.views.calibrated import calibrated as calibrated
 from cfx_jax.models.views.compute_dtype import ComputeDtype as ComputeDtype
-from cfx_jax.models.views.compute_dtype import at_least_float32 as at_least_float32
 from cfx_jax.models.views.compute_dtype import computing_in as computing_in
+from cfx_jax.models.views.compute_dtype import leaves_at_least_float32 as leaves_at_least_float32
 from cfx_jax.models.views.ensemble import Ensemble as Ensemble
 from cfx_jax.models.views.ensemble import ensemble as ensemble
 from cfx_jax.models.views.guided_classifier import guided_classifier as guided_classifier

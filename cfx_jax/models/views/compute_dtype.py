@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from cfx_jax import array_types
+from cfx_jax.array_types import at_least_float32
 from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
 
@@ -52,18 +52,22 @@ def computing_in(model: Model, dtype: ComputeDtype) -> Model:
         ) from None
 
 
-def at_least_float32(tree: Any) -> Any:
-    """The same arrays, in float32 where they are of a shorter type.
+def leaves_at_least_float32(tree: Any) -> Any:
+    """A pytree whose floating-point arrays are in float32 where they are of a shorter type.
 
     What leaves a network between its layers, such as feature maps and latents, is explained and
-    searched in float32, whatever the network computes in.
+    searched in float32, whatever the network computes in. ``array_types.at_least_float32`` does the
+    same with one array.
 
-    >>> at_least_float32(jnp.ones(1, jnp.bfloat16)).dtype.name
+    Args:
+        tree: arrays of any types; integers and booleans stay as they are.
+
+    >>> leaves_at_least_float32({"maps": jnp.ones(1, jnp.bfloat16)})["maps"].dtype.name
     'float32'
     """
 
     def widened(array: Any) -> Any:
         is_number = jnp.issubdtype(array.dtype, jnp.floating)
-        return array_types.at_least_float32(array) if is_number else array
+        return at_least_float32(array) if is_number else array
 
     return jax.tree.map(widened, tree)

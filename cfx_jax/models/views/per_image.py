@@ -16,7 +16,7 @@ from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
 from cfx_jax.layer_taps import Parts
 from cfx_jax.models.views.activations import guided_relu
-from cfx_jax.models.views.compute_dtype import at_least_float32
+from cfx_jax.models.views.compute_dtype import leaves_at_least_float32
 
 Model = TypeVar("Model", bound=nnx.Module)
 
@@ -106,15 +106,15 @@ def _classify_one(
             f"model: expected a batch of images -> logits, got {len(logits)} arrays:"
             " models.generator_of takes generators"
         )
-    return at_least_float32(logits[0])
+    return leaves_at_least_float32(logits[0])
 
 
 def _features_of_one(model: Any, image: Float[Array, "h w c"]) -> Float[Array, "fh fw f"]:
-    return at_least_float32(model.features(image[None])[0])
+    return leaves_at_least_float32(model.features(image[None])[0])
 
 
 def _classify_features_of_one(model: Any, maps: Float[Array, "fh fw f"]) -> Float[Array, "k"]:
-    return at_least_float32(model.classify(maps[None])[0])
+    return leaves_at_least_float32(model.classify(maps[None])[0])
 
 
 def guided(model: Model, *, part: str | None = None) -> Model:

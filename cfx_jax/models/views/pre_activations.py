@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 
 from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
-from cfx_jax.models.views.compute_dtype import at_least_float32
+from cfx_jax.models.views.compute_dtype import leaves_at_least_float32
 from cfx_jax.models.views.per_image import in_inference_mode
 
 LayerPath = tuple[Hashable, ...]
@@ -111,7 +111,7 @@ class _Recorder(nnx.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         y = self.layer(x)
         if y.ndim == 4:
-            self.record(at_least_float32(y))
+            self.record(leaves_at_least_float32(y))
         return y
 
 

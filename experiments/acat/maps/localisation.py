@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 
 from cfx_jax.metrics import hit_score, rank_correlation, volume_overlap
 from experiments.acat.config import Config
-from experiments.acat.data import ChosenFacts, FactsOfScans, Scans
+from experiments.acat.facts import ChosenFacts, FactsOfScans
 from experiments.acat.maps.latent_searches import Explained, Traces, remove_finding, walk
 from experiments.acat.maps.names import (
     BRIGHTEST,
@@ -30,7 +30,8 @@ from experiments.acat.maps.names import (
     WITH_ACAT,
 )
 from experiments.acat.maps.saliency_maps import Explanations, explain, explain_network
-from experiments.shared import Arrays, Workspace, controls, row_bytes, row_slices
+from experiments.acat.setup import Setup
+from experiments.shared import Arrays, controls, row_bytes, row_slices
 
 _ARTERIES = 3  # territories of a side
 
@@ -102,12 +103,10 @@ class Detection(NamedTuple):
 
 
 def detect(
-    config: Config,
-    scans: Scans,
+    setup: Setup,
     explained: Explained,
     acat: nnx.Module | None,
     test: Int[np.ndarray, " m"],
-    workspace: Workspace,
     *,
     depends: object,
     depends_acat: object,
@@ -115,15 +114,14 @@ def detect(
     """Explains the located scans, or the positive test scans, and searches the latter.
 
     Args:
-        config: the configuration of the run.
-        scans: all of them.
+        setup: the settings, all scans, and the workspace.
         explained: the run's baseline.
         acat: volumes and maps -> two logits, to be explained too; None for not.
         test: positions of the test scans, at least one of which has a finding.
-        workspace: keeps the scores.
         depends: all that the baseline and the autoencoder depend on.
         depends_acat: all that ACAT depends on.
     """
+    config, scans, workspace = setup
     examples = test[scans.positive[test]][: config.num_detected]
     facts, is_located = scans.explained_facts(examples), scans.located is not None
     which = [depends, config.search, config.batch_size]

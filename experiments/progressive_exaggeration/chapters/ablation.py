@@ -23,7 +23,6 @@ from experiments.progressive_exaggeration.label_study import (
     Subject,
     Sweeps,
     further_explainer,
-    labelled,
     measure,
     measure_cells,
     measure_columns,
@@ -197,7 +196,7 @@ class Ablation(NamedTuple):
             series = sweeps.series
             correlation = rank_correlation(np.ravel(series.desired), np.ravel(series.probabilities))
             cells = measure_cells(measures, published.ablation(self._label, factors))
-            fault = remarks(sweeps, self.study.config.collapsed)
+            fault = remarks(sweeps, self.study.setup.config.collapsed)
             rows.append([*(f"{factor:g}" for factor in factors), *cells, float(correlation), fault])
         return [*columns, "rank correlation", "findings"], rows
 
@@ -239,17 +238,15 @@ def ablate_terms(study: LabelStudy) -> Ablation:
     Raises:
         InputError: as the trainers.
     """
-    config, every_label = study.config, study.every_label
-    data = labelled(config, every_label, config.ablated or every_label.label)
+    config, setup = study.setup.config, study.setup
+    known = setup.labelled(config.ablated or setup.data.label)
     subject = study.subject
-    if data.label != study.data.label:
-        network = train_network(EXPLAINED, config, data, study.workspace)
-        subject = subject_of(config, data, network, data.explained)
+    if known.data.label != study.data.label:
+        subject = subject_of(known, train_network(EXPLAINED, known))
     settings = {}
     for factors in SETTINGS:
         weights = scaled(config.explainer.weights, factors)
-        explainer = further_explainer(subject, config, study.workspace, weights=weights)
-        sweeps = sweep(explainer, subject, config, study.workspace)
+        sweeps = sweep(further_explainer(subject, weights=weights), subject)
         measures = measure(subject, (sweeps,), study.features, study.verifier, seed=config.seed)
         settings[factors] = Setting(sweeps, measures)
     return Ablation(study, subject, settings)

@@ -15,7 +15,6 @@ from experiments.progressive_exaggeration.label_study import (
     Subject,
     Sweeps,
     explained_label,
-    labelled,
     measure,
     measure_cells,
     measure_columns,
@@ -109,7 +108,7 @@ class Attributes(NamedTuple):
                 name,
                 float(label.subject.network.auc[label.subject.label]),
                 *measure_cells(label.measures, published.attribute(name)),
-                remarks(label.sweeps, self.study.config.collapsed),
+                remarks(label.sweeps, self.study.setup.config.collapsed),
             ]
             for name, label in self.labels.items()
         ]
@@ -117,7 +116,7 @@ class Attributes(NamedTuple):
 
     def _draw_series(self, report: PaperReport, name: str, label: Explained) -> None:
         """Draws Figure 10 for one label."""
-        rows = label.sweeps.first(self.study.config.num_shown)
+        rows = label.sweeps.first(self.study.setup.config.num_shown)
         report.draw(
             f"figure_10_{published.plain(name).replace(' ', '_')}.png",
             sweep_grid,
@@ -191,10 +190,10 @@ def explain_attributes(study: LabelStudy) -> Attributes:
     Raises:
         InputError: as the trainers.
     """
-    every_label, config = study.every_label, study.config
+    setup, config = study.setup, study.setup.config
     labels = {}
-    for name in config.attributes or every_label.names:
-        subject, sweeps = explained_label(study, labelled(config, every_label, name))
+    for name in config.attributes or setup.data.names:
+        subject, sweeps = explained_label(study, setup.labelled(name))
         measures = measure(subject, (sweeps,), study.features, study.verifier, seed=config.seed)
         labels[name] = Explained(subject, sweeps, measures)
     return Attributes(study, labels)

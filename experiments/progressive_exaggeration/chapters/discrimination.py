@@ -102,11 +102,13 @@ def study_discrimination(study: LabelStudy) -> Discrimination:
     Raises:
         InputError: as the trainers.
     """
-    every_label = study.every_label
-    names = study.config.discriminated or every_label.names
+    every_label = study.setup.data
+    names = study.setup.config.discriminated or every_label.names
     labels = {}
     for name in names:
-        subject, sweeps = explained_label(study, every_label.of(names, name))
+        subject, sweeps = explained_label(
+            study, study.setup._replace(data=every_label.of(names, name))
+        )
         own_bins = np.asarray(sweeps.series.source_bin)
         opposite = turned_over(subject, sweeps, sweeps.opposite)
         kept = turned_over(subject, sweeps, own_bins)

@@ -10,9 +10,8 @@ from experiments.progressive_exaggeration.chapters.confounder import study_bias
 from experiments.progressive_exaggeration.chapters.discrimination import study_discrimination
 from experiments.progressive_exaggeration.chapters.heart import measure_hearts
 from experiments.progressive_exaggeration.chapters.saliency import map_saliency
-from experiments.progressive_exaggeration.config import Config
-from experiments.progressive_exaggeration.data import Data
 from experiments.progressive_exaggeration.label_study import LabelStudy
+from experiments.progressive_exaggeration.setup import Setup
 from experiments.shared import Claim, PaperReport
 
 
@@ -40,29 +39,31 @@ CHAPTERS: Mapping[str, Callable[[LabelStudy], Chapter]] = {
 }
 
 
-def check_chapters(config: Config, data: Data) -> None:
+def check_chapters(setup: Setup) -> None:
     """Checks that the images have the labels that chapters and questionnaire ask for.
 
     Raises:
         InputError: naming the option.
     """
+    config, data, _ = setup
     for name in config.chapters:
         check_choice(name, tuple(CHAPTERS), name="--chapters")
     if "attributes" in config.chapters:
         for name in config.attributes:
             check_choice(name, data.names, name="--attributes")
     if "discrimination" in config.chapters:
-        _check_discriminated(config, data)
+        _check_discriminated(setup)
     if "ablation" in config.chapters and config.ablated:
         check_choice(config.ablated, data.names, name="--ablated")
     if "bias" in config.chapters:
         others = tuple(name for name in data.names if name != data.label)
         check_choice(config.confounder, others, name="--confounder")
     if any(config.human_items):
-        _check_human_items(config)
+        _check_human_items(setup)
 
 
-def _check_discriminated(config: Config, data: Data) -> None:
+def _check_discriminated(setup: Setup) -> None:
+    config, data, _ = setup
     for name in config.discriminated:
         check_choice(name, data.names, name="--discriminated")
     names = config.discriminated or data.names
@@ -73,7 +74,8 @@ def _check_discriminated(config: Config, data: Data) -> None:
         )
 
 
-def _check_human_items(config: Config) -> None:
+def _check_human_items(setup: Setup) -> None:
+    config = setup.config
     possible = True, "attributes" in config.chapters, "bias" in config.chapters
     tasks = zip(config.human_items, possible, strict=True)
     if not any(number and can_ask for number, can_ask in tasks):
@@ -90,5 +92,7 @@ def study_chapters(study: LabelStudy) -> dict[str, Chapter]:
         InputError: a chapter that these images cannot answer.
     """
     return {
-        name: answer(study) for name, answer in CHAPTERS.items() if name in study.config.chapters
+        name: answer(study)
+        for name, answer in CHAPTERS.items()
+        if name in study.setup.config.chapters
     }

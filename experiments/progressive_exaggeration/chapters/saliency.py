@@ -195,7 +195,7 @@ class Saliency(NamedTuple):
                 maps=[SaliencyMap(values=values[row]) for values in self.maps.values()],
                 name=f"test image {row + 1}",
             )
-            for row in self.study.sweeps[0].first(self.study.config.num_shown)
+            for row in self.study.sweeps[0].first(self.study.setup.config.num_shown)
         ]
         report.draw(
             "figure_5_saliency.png",
@@ -217,24 +217,26 @@ def map_saliency(study: LabelStudy) -> Saliency:
 
     def compute_maps(first: int) -> Iterator[Arrays]:
         extremes = np.concatenate([part.mean(axis=-1) for part in differences(study.sweeps[0])])
-        for rows in row_slices(number, row_bytes, multiple=study.config.batch_size, first=first):
+        for rows in row_slices(
+            number, row_bytes, multiple=study.setup.config.batch_size, first=first
+        ):
             images = subject.queries.read(rows)
-            others = other_maps(subject, images, study.config.batch_size)
-            keys = jax.random.split(jax.random.key(study.config.seed), number)[rows]
+            others = other_maps(subject, images, study.setup.config.batch_size)
+            keys = jax.random.split(jax.random.key(study.setup.config.seed), number)[rows]
             yield {OURS: extremes[rows], **others, RANDOM: _noise(keys, images)}
 
-    depends = [study.identity, study.config.seed]
-    maps = store_parts(study.workspace, "saliency", depends, number, compute_maps)
+    depends = [study.identity, study.setup.config.seed]
+    maps = store_parts(study.setup.workspace, "saliency", depends, number, compute_maps)
     truth = subject.query_labels[:, subject.label] == 1
 
     def measure(stage: str, of_stage: Mapping[str, Any]) -> Arrays:
         def compute() -> Arrays:
             return {
-                method: _accuracy(subject, values, truth, seed=study.config.seed, name=method)
+                method: _accuracy(subject, values, truth, seed=study.setup.config.seed, name=method)
                 for method, values in of_stage.items()
             }
 
-        return study.workspace.cached(stage, [*depends, _STEPS, _DRAWS, *of_stage], compute)
+        return study.setup.workspace.cached(stage, [*depends, _STEPS, _DRAWS, *of_stage], compute)
 
     of_methods = {method: maps[method] for method in METHODS}
     of_controls = map_controls(study)
@@ -248,7 +250,7 @@ def map_controls(study: LabelStudy) -> Arrays:
 
     The true change is there where the world has the true counterfactual.
     """
-    queries, seed = study.subject.queries, study.config.seed
+    queries, seed = study.subject.queries, study.setup.config.seed
     number, (height, width, _) = len(queries), queries.shape
     is_known = "counterfactual" in queries.source[int(queries.indices[0])]
     names = [name for name in _CONTROLS if is_known or name != controls.CHANGE]
@@ -261,7 +263,7 @@ def map_controls(study: LabelStudy) -> Arrays:
             yield {name: maps[name] for name in names}
 
     depends = [study.identity, seed, names]
-    return store_parts(study.workspace, "controls of saliency", depends, number, compute)
+    return store_parts(study.setup.workspace, "controls of saliency", depends, number, compute)
 
 
 def other_maps(subject: Subject, images: Float[np.ndarray, "n h w c"], batch_size: int) -> Arrays:

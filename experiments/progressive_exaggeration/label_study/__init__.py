@@ -4,11 +4,8 @@ from experiments.progressive_exaggeration.label_study.classifiers import EXPLAIN
 from experiments.progressive_exaggeration.label_study.classifiers import ORACLE as ORACLE
 from experiments.progressive_exaggeration.label_study.classifiers import Network as Network
 from experiments.progressive_exaggeration.label_study.classifiers import Subject as Subject
-from experiments.progressive_exaggeration.label_study.classifiers import labelled as labelled
 from experiments.progressive_exaggeration.label_study.classifiers import normalised as normalised
-from experiments.progressive_exaggeration.label_study.classifiers import (
-    subject_of as subject_of,
-)
+from experiments.progressive_exaggeration.label_study.classifiers import subject_of as subject_of
 from experiments.progressive_exaggeration.label_study.classifiers import (
     train_network as train_network,
 )

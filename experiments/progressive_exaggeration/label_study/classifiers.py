@@ -9,23 +9,23 @@ from flax import nnx
 from jax.tree_util import Partial
 from jaxtyping import Bool, Float, Int, Shaped
 
-from cfx_jax.data import Transform, compose, random_flip, random_noise
+from cfx_jax.data import Transform, compose, random_noise
 from cfx_jax.diagnosis import check_diagnosis
 from cfx_jax.metrics import roc_auc
 from cfx_jax.models import one_label, per_image
 from cfx_jax.parallel import apply_to_examples
-from experiments.progressive_exaggeration.config import Config
 from experiments.progressive_exaggeration.data import Data
+from experiments.progressive_exaggeration.setup import Setup
 from experiments.shared import (
     Classifier,
     ImageSet,
     InputError,
-    Workspace,
     fit_to_images,
     notify,
     predict,
+    run_training,
 )
-from trainers import count_steps, multi_label, train, weights_digest, with_run
+from trainers import count_steps, multi_label, weights_digest, with_run
 
 EXPLAINED, JUDGE, ORACLE = "classifier", "judge", "oracle"
 _JUDGE_SEED = 1_000
@@ -69,16 +69,22 @@ class Subject(NamedTuple):
     """A label of a classifier.
 
     Attributes:
-        data: the images that the classifier was tested on, and that explainers are trained on.
+        setup: the settings, the images that the classifier was tested on and that explainers are
+            trained on, and the workspace.
         network: the classifier of all labels.
         label: position of the explained one.
         queries: the test images that are explained, as many of either decision.
     """
 
-    data: Data
+    setup: Setup
     network: Network
     label: int
     queries: ImageSet
+
+    @property
+    def data(self) -> Data:
+        """The images, with the labels of the classifier."""
+        return self.setup.data
 
     @property
     def classifier(self) -> Classifier:
@@ -120,21 +126,20 @@ class Subject(NamedTuple):
         return {"groups": self.groups, "unit": "queries", "group_unit": self.data.test.group_unit}
 
 
-def train_network(name: str, config: Config, data: Data, workspace: Workspace) -> Network:
+def train_network(name: str, setup: Setup) -> Network:
     """Trains a classifier of all labels of the data, or reads it from the workspace.
 
     Args:
         name: ``EXPLAINED`` or another, or ``JUDGE`` or ``ORACLE`` for the same training from
             another seed.
-        config: the configuration of the run.
-        data: the images, with the labels that it is to have.
-        workspace: keeps the weights.
+        setup: the settings, and the images with the labels that it is to have.
 
     Raises:
         InputError: one that cannot be explained, see ``diagnose``; judges are not asked.
     """
+    config, data, workspace = setup
     seed = config.classifier.run.seed + (_JUDGE_SEED if name in (JUDGE, ORACLE) else 0)
-    settings = dataclasses.replace(normalised(config, data, workspace), num_classes=len(data.names))
+    settings = dataclasses.replace(normalised(setup), num_classes=len(data.names))
     settings = count_steps(with_run(settings, seed=seed), num_images=len(data.train.images.labels))
     images = data.train.images.identity, data.validation.images.identity
     identity = [
@@ -145,17 +150,16 @@ def train_network(name: str, config: Config, data: Data, workspace: Workspace) -
         config.mirrored,
         config.noise,
     ]
-    folder = workspace.folder(name, identity)
-    print(f"{name}: {settings.run.num_steps} steps in {folder}", flush=True)
-    model = train(
+    model = run_training(
+        name,
         multi_label.TRAINER,
         settings,
         data.train.images.source,
         data.train.images.indices,
         {"image": data.validation.pixels, "label": data.validation.labels},
-        folder,
+        workspace.folder(name, identity),
         targets=data.train.labels,
-        augment=_with_noise(augmentation(config), config.noise),
+        augment=_with_noise(setup.augmentation, config.noise),
     )
     if name not in (JUDGE, ORACLE):
         check_diagnosis(
@@ -177,12 +181,13 @@ def train_network(name: str, config: Config, data: Data, workspace: Workspace) -
     return Network(model, stored["logits"], auc, identity)
 
 
-def subject_of(config: Config, data: Data, network: Network, label: int) -> Subject:
-    """A label with the first test images of either decision as its queries.
+def subject_of(setup: Setup, network: Network) -> Subject:
+    """The explained label of images, with the first test images of either decision as its queries.
 
     Raises:
         InputError: a classifier that never decides on one of the two.
     """
+    config, data, label = setup.config, setup.data, setup.data.explained
     decided = network.logits[:, label] >= 0
     number = min(config.num_explained // 2, int(decided.sum()), int((~decided).sum()))
     if number == 0:
@@ -191,9 +196,8 @@ def subject_of(config: Config, data: Data, network: Network, label: int) -> Subj
             f" got {'yes' if decided[0] else 'no'} for all {len(decided)}: train longer"
             " (--classifier.run.num-steps)"
         )
-    return Subject(
-        data, network, label, data.test.images.take(np.sort(first_of_either(decided, number)))
-    )
+    queries = data.test.images.take(np.sort(first_of_either(decided, number)))
+    return Subject(setup, network, label, queries)
 
 
 def first_of_either(decided: Bool[np.ndarray, " n"], number: int) -> Int[np.ndarray, " m"]:
@@ -206,24 +210,15 @@ def first_of_either(decided: Bool[np.ndarray, " n"], number: int) -> Int[np.ndar
     )
 
 
-def labelled(config: Config, data: Data, label: str) -> Data:
-    """The images with the labels of one explained label's classifier: it alone, or all."""
-    return data.of((label,) if config.one_label else data.names, label)
-
-
-def normalised(config: Config, data: Data, workspace: Workspace) -> multi_label.Config:
+def normalised(setup: Setup) -> multi_label.Config:
     """The classifier's settings with the channels and the normalisation of the images."""
+    config, images = setup.config, setup.data.train.images
     if config.normalisation == "images":
-        return fit_to_images(config.classifier, data.train.images, workspace)
-    channels = data.train.images.shape[-1]
+        return fit_to_images(config.classifier, images, setup.workspace)
+    channels = images.shape[-1]
     return dataclasses.replace(
         config.classifier, in_channels=channels, mean=(0.5,) * channels, std=(0.5,) * channels
     )
-
-
-def augmentation(config: Config) -> Transform | None:
-    """The augmentation of all trainings."""
-    return random_flip("horizontal") if config.mirrored else None
 
 
 def _with_noise(transform: Transform | None, most: float) -> Transform | None:

@@ -19,7 +19,6 @@ from experiments.progressive_exaggeration.label_study.identity import (
     identity_of,
 )
 from experiments.shared import ImageSet
-from trainers import digest
 
 _RANGES = 5  # of the queries' own probability, one curve each
 _FINEST = 1e-6  # mean square that images of 8 bits tell nothing below
@@ -70,9 +69,7 @@ def measure(
         [subject.identity, test.images.identity],
         [features.name, features.identity],
         [(method.name, method.identity) for method in sweeps],
-        digest(
-            [np.unique(cloud.units, return_inverse=True)[1] for cloud in (real, *clouds.values())]
-        ),
+        [np.unique(cloud.units, return_inverse=True)[1] for cloud in (real, *clouds.values())],
     ]
     table = distances(
         real, clouds, seed=seed, keep=partial(features.workspace.cached, "distances", depends)

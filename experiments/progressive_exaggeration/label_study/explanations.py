@@ -22,15 +22,21 @@ from cfx_jax.metrics import decision_flips
 from cfx_jax.models import exaggerator_of, generator_of
 from cfx_jax.optimise import from_optax
 from cfx_jax.parallel import apply_to_examples, progress_bar
-from experiments.progressive_exaggeration.config import Config
 from experiments.progressive_exaggeration.label_study.classifiers import (
     Network,
     Subject,
-    augmentation,
     first_of_either,
 )
-from experiments.shared import Arrays, ImageSet, Workspace, row_slices, store_parts
-from trainers import count_steps, source_probabilities, train, vae, with_run
+from experiments.progressive_exaggeration.setup import Setup
+from experiments.shared import (
+    Arrays,
+    ImageSet,
+    row_slices,
+    run_training,
+    store_parts,
+    with_image_shape,
+)
+from trainers import count_steps, source_probabilities, vae, with_run
 from trainers import progressive as explainer_trainer
 
 OURS, XGEM = "progressive exaggeration", "xGEM"
@@ -111,8 +117,6 @@ class Sweeps(NamedTuple):
 def train_explainer(
     settings: explainer_trainer.Config,
     subject: Subject,
-    config: Config,
-    workspace: Workspace,
     *,
     start: Explainer | None = None,
     training: int = 0,
@@ -122,53 +126,45 @@ def train_explainer(
     Args:
         settings: the settings of the training; channels are set by the images.
         subject: the explained label.
-        config: names the augmentation, and how many images of each bin are taken.
-        workspace: keeps the weights.
         start: another one, from whose weights the training starts.
         training: how many others of the same settings there were before; added to the seed.
     """
-    data = subject.data
-    settings = dataclasses.replace(settings, in_channels=data.validation.images.shape[-1])
+    config, data, workspace = subject.setup
+    settings = with_image_shape(settings, data.validation.images.shape)
     settings = with_run(settings, seed=settings.run.seed + training)
-    images = training_images(subject, config, settings.num_bins, workspace)
+    images = training_images(subject, settings.num_bins)
     identity = [settings, subject.identity, images.identity, config.mirrored]
     identity += [] if start is None else [start.identity]
-    folder = workspace.folder("explainer", identity)
-    print(
-        f"explainer of {data.names[subject.label]!r}: {settings.run.num_steps} steps in {folder}",
-        flush=True,
-    )
-    model = train(
+    model = run_training(
+        f"explainer of {data.names[subject.label]!r}",
         explainer_trainer.TRAINER,
         settings,
         images.source,
         images.indices,
         {"image": data.validation.images.read(slice(_VALIDATED))},
-        folder,
+        workspace.folder("explainer", identity),
         classifier=subject.classifier,
         start=None if start is None else start.generator,
-        augment=augmentation(config),
+        augment=subject.setup.augmentation,
     )
     return Explainer(model, identity)
 
 
-def training_images(
-    subject: Subject, config: Config, num_bins: int, workspace: Workspace
-) -> ImageSet:
+def training_images(subject: Subject, num_bins: int) -> ImageSet:
     """The images that an explainer is trained on.
 
-    They are all training images, or those on which the classifier is calibrated.
+    They are all training images, or those on which the classifier is calibrated: as many of each
+    bin as ``config.calibrated`` says.
 
     Args:
         subject: the explained label and its classifier, whose probabilities make the bins.
-        config: ``calibrated`` images of each bin; 0 for all images.
         num_bins: equal parts of the probability.
-        workspace: keeps the probabilities.
 
     Raises:
         InputError: as ``data.calibrated_sample``.
     """
-    train = subject.data.train
+    config, data, workspace = subject.setup
+    train = data.train
     if not config.calibrated:
         return train.images
 
@@ -188,8 +184,6 @@ def training_images(
 
 def further_explainer(
     subject: Subject,
-    config: Config,
-    workspace: Workspace,
     *,
     weights: ProgressiveWeights | None = None,
     start: Explainer | None = None,
@@ -198,51 +192,42 @@ def further_explainer(
     """An explainer of a chapter: trained as the first one, for as many steps as chapters may take.
 
     Args:
-        subject, config, workspace, start, training: as in ``train_explainer``.
+        subject, start, training: as in ``train_explainer``.
         weights: the weights of the generator's loss, where they are others.
     """
-    first = config.explainer
+    config, first = subject.setup.config, subject.setup.config.explainer
     settings = dataclasses.replace(first, weights=weights or first.weights)
     settings = with_run(settings, num_steps=config.chapter_steps or first.run.num_steps)
-    return train_explainer(settings, subject, config, workspace, start=start, training=training)
+    return train_explainer(settings, subject, start=start, training=training)
 
 
-def sweep(
-    explainer: Explainer,
-    subject: Subject,
-    config: Config,
-    workspace: Workspace,
-    *,
-    name: str = OURS,
-) -> Sweeps:
+def sweep(explainer: Explainer, subject: Subject) -> Sweeps:
     """The explanation of every query for every bin, kept in the workspace."""
     identity = [explainer.identity, subject.queries.identity]
     explain = Partial(progressive, explainer.explain, subject.classifier)
 
     def compute(pixels: Float[np.ndarray, "m h w c"]) -> Exaggeration:
-        return apply_to_examples(explain, pixels, batch_size=config.batch_size)
+        return apply_to_examples(explain, pixels, batch_size=subject.setup.config.batch_size)
 
-    series = _kept("sweeps", identity, subject.queries, compute, config, workspace)
-    return Sweeps(name, series, identity, Partial(_maps, explainer.explain.encode))
+    series = _kept("sweeps", identity, subject, compute)
+    return Sweeps(OURS, series, identity, Partial(_maps, explainer.explain.encode))
 
 
-def xgem_sweep(subject: Subject, config: Config, workspace: Workspace) -> Sweeps:
+def xgem_sweep(subject: Subject) -> Sweeps:
     """Trains the autoencoder of xGEM, or reads it, and gives the series of every query."""
-    data = subject.data
-    height, width, channels = data.validation.images.shape
-    settings = dataclasses.replace(config.vae, size=(height, width), in_channels=channels)
+    config, data, workspace = subject.setup
+    settings = with_image_shape(config.vae, data.validation.images.shape)
     settings = count_steps(settings, num_images=len(data.train))
     coder_identity = [settings, data.train.images.identity, config.mirrored]
-    folder = workspace.folder("vae", coder_identity)
-    print(f"autoencoder of xGEM: {settings.run.num_steps} steps in {folder}", flush=True)
-    model = train(
+    model = run_training(
+        "autoencoder of xGEM",
         vae.TRAINER,
         settings,
         data.train.images.source,
         data.train.images.indices,
         {"image": data.validation.pixels},
-        folder,
-        augment=augmentation(config),
+        workspace.folder("vae", coder_identity),
+        augment=subject.setup.augmentation,
     )
     identity = [
         coder_identity,
@@ -265,19 +250,18 @@ def xgem_sweep(subject: Subject, config: Config, workspace: Workspace) -> Sweeps
             batch_size=config.batch_size,
         ).series
 
-    series = _kept("xGEM", identity, subject.queries, compute, config, workspace)
+    series = _kept("xGEM", identity, subject, compute)
     return Sweeps(XGEM, series, identity, Partial(_mean_latent, generator_of(model).encode))
 
 
 def _kept(
     stage: str,
     identity: object,
-    queries: ImageSet,
+    subject: Subject,
     compute: Callable[[Float[np.ndarray, "m h w c"]], Exaggeration],
-    config: Config,
-    workspace: Workspace,
 ) -> Exaggeration:
     """The series of all queries, written a part at a time; only their images stay on disk."""
+    queries, (config, _, workspace) = subject.queries, subject.setup
     row_bytes = 4 * config.explainer.num_bins * math.prod(queries.shape)
 
     def parts(first: int) -> Iterator[Arrays]:
@@ -300,9 +284,7 @@ def _kept(
     )
 
 
-def seen_by(
-    judge: Network, sweeps: Sweeps, config: Config, workspace: Workspace
-) -> Float[np.ndarray, "n k labels"]:
+def seen_by(judge: Network, sweeps: Sweeps, setup: Setup) -> Float[np.ndarray, "n k labels"]:
     """The probabilities that another classifier gives all labels, for every image of every series.
 
     The explainer was not trained against that classifier.
@@ -312,10 +294,10 @@ def seen_by(
         # A view of what lies on disk: batches are read one by one.
         images = np.asarray(sweeps.series.images)
         flat = images.reshape(-1, *images.shape[2:])
-        values = judge.probabilities(flat, batch_size=config.batch_size * images.shape[1])
+        values = judge.probabilities(flat, batch_size=setup.config.batch_size * images.shape[1])
         return {"values": values.reshape(*images.shape[:2], -1)}
 
-    return workspace.cached("judged", [judge.identity, sweeps.identity], compute)["values"]
+    return setup.workspace.cached("judged", [judge.identity, sweeps.identity], compute)["values"]
 
 
 def _maps(

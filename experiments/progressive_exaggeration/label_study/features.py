@@ -16,9 +16,9 @@ from cfx_jax.models import (
     extract_features,
     inception_extractor,
 )
-from experiments.progressive_exaggeration.config import Config
 from experiments.progressive_exaggeration.label_study.classifiers import Network
 from experiments.progressive_exaggeration.label_study.explanations import Sweeps
+from experiments.progressive_exaggeration.setup import Setup
 from experiments.shared import ImageSet, InputError, Workspace
 
 Vectors = Callable[[Float[np.ndarray, "n h w c"]], Float[np.ndarray, "n d"]]
@@ -70,8 +70,9 @@ class Features(NamedTuple):
         )["values"]
 
 
-def features_by(config: Config, judge: Network, workspace: Workspace) -> Features:
+def features_by(setup: Setup, judge: Network) -> Features:
     """Inception's features where there is a file of its weights, else the judge's."""
+    config, _, workspace = setup
     if config.inception:
         extractor = inception_extractor(config.inception)
     else:
@@ -87,12 +88,13 @@ def features_by(config: Config, judge: Network, workspace: Workspace) -> Feature
     )
 
 
-def recognised_by(config: Config, workspace: Workspace) -> Features | None:
+def recognised_by(setup: Setup) -> Features | None:
     """The vectors of the user's own recogniser of faces; None where none is named.
 
     Raises:
         InputError: ``recogniser`` is not MODULE:FUNCTION, cannot be imported, or is no function.
     """
+    config, _, workspace = setup
     if not config.recogniser:
         return None
     module_name, _, function_name = config.recogniser.partition(":")

@@ -9,14 +9,12 @@ import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.checks import check_count
-from experiments.progressive_exaggeration.config import Config
 from experiments.progressive_exaggeration.data import Data
 from experiments.progressive_exaggeration.label_study.classifiers import (
     EXPLAINED,
     JUDGE,
     Network,
     Subject,
-    labelled,
     subject_of,
     train_network,
 )
@@ -35,11 +33,8 @@ from experiments.progressive_exaggeration.label_study.features import (
     features_by,
     recognised_by,
 )
-from experiments.progressive_exaggeration.label_study.identity import (
-    Verifier,
-    verifier_of,
-)
-from experiments.shared import Workspace
+from experiments.progressive_exaggeration.label_study.identity import Verifier, verifier_of
+from experiments.progressive_exaggeration.setup import Setup
 
 OVER_TRAININGS = "Of several trainings of the explainers, and one of each classifier."
 """The note of claims whose intervals are over trainings of explainers, too."""
@@ -61,9 +56,7 @@ class LabelStudy(NamedTuple):
     """The results of the explained label.
 
     Attributes:
-        config: the configuration of the run.
-        workspace: keeps all that was computed.
-        every_label: the images with all labels that were read.
+        setup: the settings, the images with all labels that were read, and the workspace.
         subject: the explained label, with the classifier, its labels and the queries.
         judge: a second classifier, of another seed.
         explainers: the explainers of the explained label, one for each training.
@@ -76,9 +69,7 @@ class LabelStudy(NamedTuple):
         further: the results of further trainings of the explainer.
     """
 
-    config: Config
-    workspace: Workspace
-    every_label: Data
+    setup: Setup
     subject: Subject
     judge: Network
     explainers: tuple[Explainer, ...]
@@ -106,34 +97,32 @@ class LabelStudy(NamedTuple):
         return [self.judge.identity, [sweeps.identity for sweeps in self.sweeps], further]
 
 
-def study_label(config: Config, data: Data, workspace: Workspace) -> LabelStudy:
+def study_label(setup: Setup) -> LabelStudy:
     """Trains what is to be trained, explains the queries, and measures the explanations.
 
     Raises:
         InputError: as the trainers; classifiers that nothing can be explained of.
     """
+    config = setup.config
     check_count(config.trainings, name="--trainings")
-    recogniser = recognised_by(config, workspace)  # first: it is the user's, and may be mistaken
-    known = labelled(config, data, data.label)
-    network, judge = (train_network(name, config, known, workspace) for name in (EXPLAINED, JUDGE))
-    subject = subject_of(config, known, network, known.explained)
+    recogniser = recognised_by(setup)  # first: it is the user's, and may be mistaken
+    known = setup.labelled(setup.data.label)
+    network, judge = (train_network(name, known) for name in (EXPLAINED, JUDGE))
+    subject = subject_of(known, network)
     explainers = tuple(
-        train_explainer(config.explainer, subject, config, workspace, training=training)
+        train_explainer(config.explainer, subject, training=training)
         for training in range(config.trainings)
     )
-    ours = [sweep(explainer, subject, config, workspace) for explainer in explainers]
-    sweeps = ours[0], xgem_sweep(subject, config, workspace)
-    features = features_by(config, judge, workspace)
-    verifier = verifier_of(known, features, recogniser, seed=config.seed)
+    ours = [sweep(explainer, subject) for explainer in explainers]
+    sweeps = ours[0], xgem_sweep(subject)
+    features = features_by(setup, judge)
+    verifier = verifier_of(known.data, features, recogniser, seed=config.seed)
     trainings = [
-        Training(series, seen_by(judge, series, config, workspace)[..., subject.label])
-        for series in ours
+        Training(series, seen_by(judge, series, setup)[..., subject.label]) for series in ours
     ]
     measures = measure(subject, sweeps, features, verifier, seed=config.seed)
     return LabelStudy(
-        config,
-        workspace,
-        data,
+        setup,
         subject,
         judge,
         explainers,
@@ -146,18 +135,18 @@ def study_label(config: Config, data: Data, workspace: Workspace) -> LabelStudy:
     )
 
 
-def explained_label(study: LabelStudy, data: Data) -> tuple[Subject, Sweeps]:
+def explained_label(study: LabelStudy, setup: Setup) -> tuple[Subject, Sweeps]:
     """The explanations of a label by an explainer of a chapter, for a classifier of some labels.
 
     Where it is the study's own classifier and label, its explanations are returned.
 
     Args:
-        study: the study whose settings and workspace are used.
-        data: the images with the labels of the classifier, the explained one named.
+        study: the study of the explained label.
+        setup: the settings, and the images with the labels of the classifier, the explained one
+            named.
     """
+    data = setup.data
     if (data.names, data.explained) == (study.data.names, study.subject.label):
         return study.subject, study.sweeps[0]
-    network = train_network(EXPLAINED, study.config, data, study.workspace)
-    subject = subject_of(study.config, data, network, data.explained)
-    explainer = further_explainer(subject, study.config, study.workspace)
-    return subject, sweep(explainer, subject, study.config, study.workspace)
+    subject = subject_of(setup, train_network(EXPLAINED, setup))
+    return subject, sweep(further_explainer(subject), subject)

@@ -8,7 +8,6 @@ from acat_results import answers_of, made_up_detection, made_up_scans, made_up_s
 
 from cfx_jax.report import write_claims, write_table
 from experiments.acat import claims, tables
-from experiments.acat.config import Config
 from experiments.acat.maps import GRADIENT, METHODS, OURS, RANDOM, WITH_ACAT
 from experiments.acat.maps.names import DARKEST
 from experiments.acat.networks import (
@@ -167,7 +166,7 @@ def test_sources_of_maps_rank_by_accuracy_as_by_hits():
         "latent shift": "maps: latent shift",
         "Grad-CAM": "maps: Grad-CAM",
     }
-    networks, runs = choose_networks(Config(rows=("sources",))), []
+    networks, runs = choose_networks(("sources",)), []
     study = made_up_study(38, 45, 47)._replace(networks=networks)
     for seed, run in enumerate(study.runs):
         share = {OURS: 6, "gradient": 5, "latent shift": 4, "Grad-CAM": 3}
@@ -268,7 +267,7 @@ def test_overlaps_are_claims_of_chests():
 
 @pytest.mark.parametrize("sides", [True, False])
 def test_a_study_of_all_networks_makes_every_claim_and_table(sides, tmp_path):
-    rng, rows = np.random.default_rng(0), choose_networks(PAPER)
+    rng, rows = np.random.default_rng(0), choose_networks(PAPER.rows)
     sizes = np.tile(np.arange(5), 10)
     labels = np.where(sizes > 0, 1, 0)
 

@@ -13,7 +13,8 @@ from cfx_jax.data import check_saliency, to_native_grid
 from cfx_jax.data.sets import IST3, MosMed
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import volume_overlap
-from experiments.acat.data import UNKNOWN, ChosenFacts, load_scans, split_scans
+from experiments.acat.data import UNKNOWN, load_scans, split_scans
+from experiments.acat.facts import ChosenFacts
 from experiments.acat.maps import OURS
 from experiments.acat.maps.localisation import score
 from experiments.acat.networks import (
@@ -28,6 +29,7 @@ from experiments.acat.networks import (
     select_fitting,
 )
 from experiments.acat.presets import PRESETS, SMOKE
+from experiments.acat.setup import Setup
 from experiments.acat.study import study_kind
 from experiments.acat.training import by_share, plan_trainings
 from experiments.shared import Workspace, fill_rows, row_bytes, row_slices
@@ -80,7 +82,8 @@ def test_a_study_of_ist3_runs_where_scans_lack_an_atlas(heads):
     folder, workspace = heads
     config = tiny(seeds=(1,), acat_detects=False, unbounded_steps=(), train=0.4, test=0.4)
     scans = load_scans(config, f"ist3:{folder}", workspace)
-    results = study_kind(config, scans, plan_trainings(config, scans), workspace)
+    setup = Setup(config, scans, workspace)
+    results = study_kind(setup, plan_trainings(setup))
     run = results.runs[0]
     test = split_scans(config, scans, 1).test
     positive = test[scans.positive[test]]
@@ -173,7 +176,7 @@ def test_fewer_scans_are_seen_as_often():
 
 
 def test_networks_that_cannot_see_the_scans_are_named_before_any_is_trained():
-    asked = choose_networks(dataclasses.replace(PRESETS["paper"], rows=("competitors", "controls")))
+    asked = choose_networks(("competitors", "controls"))
     rows = [row for row in asked if row.name in (BASELINE, VIT, "maps: true places", ACAT)]
     shape = PRESETS["paper"].ist3_shape
     kept, left_out = select_fitting(rows, "half_brain", shape, has_places=False)

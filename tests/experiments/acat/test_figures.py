@@ -1,11 +1,13 @@
 """The content of ACAT's figures, on made-up numbers."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from experiments.acat import figures
-from experiments.acat.config import Config
-from experiments.acat.data import Scans, StoredFacts
+from experiments.acat.data import Scans
+from experiments.acat.facts import StoredFacts
 from experiments.acat.maps import METHODS, Detection, Shown
 from experiments.acat.maps.latent_searches import Traces
 from experiments.acat.networks import choose_networks
@@ -44,12 +46,12 @@ ATTENTION = Attention(
 def drawn(monkeypatch, tmp_path):
     """A report, a study of one run, and what its figures hand over to be drawn, by file name."""
     content = {}
-    for name in ("saliency_grid", "counterfactual_grid", "curve"):
-        monkeypatch.setattr(
-            figures, name, lambda path, *parts, **options: content.update({path.stem: parts})
-        )
+
+    def keep(name, function, *parts, **options):
+        content[Path(name).stem] = parts
+
     report = PaperReport(tmp_path, "title", introduction="", note="")
-    monkeypatch.setattr(report, "figures", lambda *figures: None)
+    monkeypatch.setattr(report, "draw", keep)
     traces = Traces(TRACE, TRACE[:, 0], FACTORS, SWEEP)
     detection = Detection(np.arange(2), {}, {}, np.arange(2), traces, SHOWN)
     images = np.zeros((2, 3, 5, 5, 1), np.float32)
@@ -57,7 +59,7 @@ def drawn(monkeypatch, tmp_path):
     scans = Scans(
         "made up", images, labels, labels, ("no", "yes"), False, facts, note="a note", identity=None
     )
-    networks, runs = choose_networks(Config(rows=())), (Run(None, {}, detection, ATTENTION),)
+    networks, runs = choose_networks(()), (Run(None, {}, detection, ATTENTION),)
     return report, KindStudy(scans, networks, {}, runs, {}, 30.0, 0, None), content
 
 

@@ -15,10 +15,12 @@ from cfx_jax.models import HalfBrainLogits, LesionHead, parts, per_image
 from experiments.acat import study as studies
 from experiments.acat import training
 from experiments.acat.config import SearchConfig
-from experiments.acat.data import ChosenFacts, Scans, StoredFacts, split_scans
+from experiments.acat.data import Scans, split_scans
+from experiments.acat.facts import ChosenFacts, StoredFacts
 from experiments.acat.maps import OURS, Explained, attention_maps
 from experiments.acat.networks import ACAT, AS_LONG, BASELINE
 from experiments.acat.presets import SMOKE
+from experiments.acat.setup import Setup
 from experiments.acat.variances import Variances
 from experiments.shared import Workspace
 from trainers import autoencoder, with_run
@@ -89,7 +91,7 @@ def calls(monkeypatch):
     """Trainings of the study in their order; each gives a network of its own."""
     calls = []
 
-    def train(trainer, *inputs, model=None, start=None, skip=()):
+    def train(name, trainer, *inputs, model=None, start=None, skip=()):
         if trainer is autoencoder.TRAINER:
             calls.append(inputs)
             return None
@@ -98,7 +100,7 @@ def calls(monkeypatch):
         calls.append(Call(config, source, indices, validation, start, skip, made))
         return made
 
-    monkeypatch.setattr(training, "train", train)
+    monkeypatch.setattr(training, "run_training", train)
     monkeypatch.setattr(training, "coder_of", lambda model: CODER)
     monkeypatch.setattr(
         studies, "measure_variances", lambda *inputs, **options: Variances(np.ones(2), np.ones(2))
@@ -125,8 +127,8 @@ def scans():
 
 
 def run(config, folder):
-    plan = training.plan_trainings(config, scans())
-    return studies.study_kind(config, scans(), plan, Workspace(folder))
+    setup = Setup(config, scans(), Workspace(folder))
+    return studies.study_kind(setup, training.plan_trainings(setup))
 
 
 def decided_by(model, *inputs):
@@ -205,9 +207,8 @@ def test_every_network_gets_its_scans_its_maps_and_the_baselines_weights(calls, 
 
 def test_runs_with_scans_of_their_own_are_compared_on_the_same_scans(calls, tmp_path):
     config = dataclasses.replace(CONFIG, rows=(), seeds=(3, 5), training_sizes=())
-    own = scans()._replace(num_tested=6)
-    plan = training.plan_trainings(config, own)
-    results = studies.study_kind(config, own, plan, Workspace(tmp_path))
+    setup = Setup(config, scans()._replace(num_tested=6), Workspace(tmp_path))
+    results = studies.study_kind(setup, training.plan_trainings(setup))
     _, first, first_acat, second, second_acat = calls
     assert set(first.train) | set(second.train) <= set(range(18))
     assert not set(first.train) & set(second.train)
@@ -251,9 +252,11 @@ def test_smaller_trainings_are_a_part_of_the_larger_for_as_many_epochs(calls, tm
     with pytest.raises(
         InputError, match=r"--training-sizes: expected 1 to 12, the training scans, got 13"
     ):
-        training.plan_trainings(dataclasses.replace(CONFIG, training_sizes=(13,)), scans())
+        many = dataclasses.replace(CONFIG, training_sizes=(13,))
+        training.plan_trainings(Setup(many, scans(), None))
     with pytest.raises(
         InputError,
         match="--test: expected a scan of toy with a finding among the test scans, got none",
     ):
-        training.plan_trainings(CONFIG, scans()._replace(labels=np.zeros(NUMBER, int)))
+        empty = scans()._replace(labels=np.zeros(NUMBER, int))
+        training.plan_trainings(Setup(CONFIG, empty, None))

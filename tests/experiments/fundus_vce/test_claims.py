@@ -9,10 +9,11 @@ import pytest
 from fundus_results import data, evaluations, explained, image_set, localised, study
 
 from cfx_jax.metrics import balanced_accuracy, paired_difference_interval
-from experiments.fundus_vce import accuracy, published
 from experiments.fundus_vce import claims as module
+from experiments.fundus_vce import published
 from experiments.fundus_vce.config import Config, ExplanationConfig
 from experiments.shared import claims as shared_claims
+from experiments.shared import intervals
 from experiments.shared.controls import EDGES
 
 
@@ -21,7 +22,7 @@ def few_resamples(monkeypatch):
     """Enough for verdicts that are not close."""
     for place, names in (
         (shared_claims, ("bootstrap_interval", "paired_difference_interval")),
-        (accuracy, ("bootstrap_interval",)),
+        (intervals, ("bootstrap_interval", "paired_difference_interval")),
         (module, ("bootstrap_interval",)),
     ):
         for name in names:

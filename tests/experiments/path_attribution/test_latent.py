@@ -39,7 +39,7 @@ def setup(monkeypatch, tmp_path):
     images = np.clip(rng.uniform(0.2, 0.8, (12, 8, 8, 1)) + shift, 0, 1).astype(np.float32)
     arrays = {"image": images, "label": np.arange(12) % 2}
     shown = ImageSet.whole(StoredImages(arrays, ("healthy", "ill")), "toy")
-    monkeypatch.setattr(latent, "train", lambda *given: None)
+    monkeypatch.setattr(latent, "run_training", lambda *given: None)
     monkeypatch.setattr(latent, "generator_of", lambda model: CODER)
     network = SimpleNamespace(classifier=CLASSIFIER, identity="linear")
     data = SimpleNamespace(train=shown, validation=shown, test=shown)

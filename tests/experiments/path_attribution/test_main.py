@@ -56,7 +56,6 @@ from experiments.path_attribution.tables import (
     localisation_table,
     perturbation_table,
     relevance_table,
-    truth_table,
     values_of,
 )
 from experiments.shared import (
@@ -345,18 +344,6 @@ def test_maps_that_do_what_random_ones_do_have_no_interval_of_a_share():
     assert estimate == 0 and low == pytest.approx(
         -high
     )  # equal numbers show no spread to either side
-
-
-def test_nearness_to_the_truth_is_drawn_by_group():
-    values, groups = np.repeat(np.linspace(20, 30, 10), 4), np.repeat(np.arange(10), 4)
-    values[:4] = np.nan  # without a lesion
-    quality = SimpleNamespace(
-        to_truth={"inside": values, "outside": values}, image_to_truth={"inside": values}
-    )
-    setup = SimpleNamespace(data=SimpleNamespace(groups=Groups(groups)))
-    rows = truth_table(SimpleNamespace(quality={"SyCE": quality}, setup=setup))[1]
-    assert rows[1][1] == tuple(bootstrap_interval(values[4:], groups=groups[4:]))
-    assert rows[0][1] == rows[1][2] == rows[1][1] != tuple(bootstrap_interval(values[4:]))
 
 
 def test_relevance_is_that_of_the_predicted_class_alone():

@@ -56,6 +56,7 @@ from experiments.progressive_exaggeration.label_study import (
     Sweeps,
 )
 from experiments.progressive_exaggeration.presets import SMOKE
+from experiments.progressive_exaggeration.setup import Setup
 from experiments.shared import ImageSet, StoredImages, Workspace
 from experiments.shared.controls import BRIGHTEST, CHANGE, CONSTANT, DARKEST, EDGES
 
@@ -84,12 +85,11 @@ def made_up_study(tmp_path, **options):
     network = Network(None, np.zeros((NUMBER, 2)), np.ones(2), None)
     config = dataclasses.replace(SMOKE, **options)
     sweeps = made_up_sweeps()
-    subject = Subject(data, network, 0, images)
+    setup = Setup(config, data, Workspace(tmp_path))
+    subject = Subject(setup, network, 0, images)
     seen = np.zeros((NUMBER, BINS))
     return LabelStudy(
-        config,
-        Workspace(tmp_path),
-        data,
+        setup,
         subject,
         network,
         None,
@@ -264,9 +264,7 @@ def test_the_oracle_learns_from_images_and_as_many_drawings_with_the_labels_of_t
         StoredImages({"image": pixels, "label": labels[:, 0]}, ("no", "yes")), "made up"
     )
     part = Part(images.take(np.arange(24)), labels[:24])  # the others are the test images
-    study = SimpleNamespace(
-        workspace=Workspace(tmp_path), config=SMOKE, data=SimpleNamespace(explained=0)
-    )
+    study = SimpleNamespace(setup=Setup(SMOKE, None, Workspace(tmp_path)))
     both = with_drawings(part, 1, [drawing_of(0.0), drawing_of(1.0)], study)
     assert isinstance(both.images.source[0]["image"].base, np.memmap)  # on disk
     np.testing.assert_array_equal(both.pixels[:24], part.pixels)
@@ -375,17 +373,16 @@ def test_our_map_is_where_the_extremes_differ_and_accuracy_begins_with_the_queri
     )
     part = Part(images, labels[:, None])
     data = Data(part, part, part, ("bright",), ("dark", "bright"), 0, "made up")
-    subject = Subject(
-        data, Network(Blocks([2.0]), shades[:, None] - 0.5, np.ones(1), "blocks"), 0, images
-    )
+    setup = Setup(dataclasses.replace(SMOKE, batch_size=3), data, Workspace(tmp_path))
+    network = Network(Blocks([2.0]), shades[:, None] - 0.5, np.ones(1), "blocks")
+    subject = Subject(setup, network, 0, images)
     series = np.repeat(pixels[:, None], 2, axis=1)
     for query in range(6):
         series[query, 1, query, 0] += 0.05 * (1 + query)
     own = np.stack([shades, shades], axis=1)
     found = Sweeps(OURS, Exaggeration(series, own, own, labels, shades), "by hand", None)
-    config = dataclasses.replace(SMOKE, batch_size=3)
     study = made_up_study(tmp_path)._replace(
-        config=config, subject=subject, sweeps=(found, found), judge=subject.network
+        setup=setup, subject=subject, sweeps=(found, found), judge=subject.network
     )
     made = map_saliency(study)
     expected = np.zeros((6, 8, 8))
@@ -535,8 +532,8 @@ def test_the_figures_of_smiles_stand_beside_smiles_alone(tmp_path):
     study = made_up_study(tmp_path)
     columns, rows = made_up_bias(study, flips=0.5).table()
     assert {row[columns.index("paper")] for row in rows} == {None}
-    data = study.data._replace(names=("Smiling", "Male"))
-    smiles = study._replace(every_label=data, subject=study.subject._replace(data=data))
+    setup = study.setup._replace(data=study.data._replace(names=("Smiling", "Male")))
+    smiles = study._replace(setup=setup, subject=study.subject._replace(setup=setup))
     found = made_up_bias(smiles, flips=0.5)._replace(confounder="Male")
     columns, rows = found.table()
     assert [row[columns.index("paper")] for row in rows if row[0] == BIASED] == [0.18, 0.52, None]

@@ -38,7 +38,7 @@ class Colours(nnx.Module):
         return self.classify(self.features(images))
 
 
-def colours(trainer, settings, source, indices, *rest, targets, **options):
+def colours(name, trainer, settings, source, indices, *rest, targets, **options):
     """A classifier that decides either way for half of the training images; brighter ones have
     every label.
     """
@@ -86,9 +86,11 @@ FEW = (
 @pytest.fixture
 def by_hand(monkeypatch):
     trained = {"progressive": Brightener, "vae": Coder}
-    monkeypatch.setattr(classifiers, "train", colours)
+    monkeypatch.setattr(classifiers, "run_training", colours)
     monkeypatch.setattr(
-        explanations, "train", lambda trainer, *args, **options: trained[trainer.name]()
+        explanations,
+        "run_training",
+        lambda name, trainer, *args, **options: trained[trainer.name](),
     )
     monkeypatch.setattr(ablation, "SETTINGS", FEW)
 

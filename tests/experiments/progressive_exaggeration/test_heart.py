@@ -42,13 +42,13 @@ from experiments.progressive_exaggeration.chapters.heart.organ_masks import (
     sizes_of,
 )
 from experiments.progressive_exaggeration.chapters.heart.size_statistics import (
+    MEASURES,
     Series,
     correlation,
     correlation_per_query,
     errors,
 )
 from experiments.progressive_exaggeration.chapters.heart.tables import (
-    MEASURES,
     bin_table,
     comparison_table,
     dice_table,
@@ -58,6 +58,7 @@ from experiments.progressive_exaggeration.chapters.heart.tables import (
 from experiments.progressive_exaggeration.data import Data, Part, load_images
 from experiments.progressive_exaggeration.label_study import Subject, Sweeps
 from experiments.progressive_exaggeration.presets import PRESETS, SMOKE
+from experiments.progressive_exaggeration.setup import Setup
 from experiments.shared import ImageSet, PaperReport, StoredImages, Workspace
 
 BINS = (np.arange(10) + 0.5) / 10
@@ -335,7 +336,7 @@ def perfect(data):
         "made up", Exaggeration(images, reached, reached, labels, probability), None, None
     )
     hearts = Hearts(np.ones((8, 2)), own, dict.fromkeys(WAYS, organs), None)
-    subject = Subject(data, None, 0, queries)
+    subject = Subject(Setup(SMOKE, data, None), None, 0, queries)
     return Heart(subject, found, hearts, all_series(subject, found, hearts), 2)
 
 
@@ -393,9 +394,8 @@ def test_every_explanation_is_segmented_and_the_true_counterfactual_last(tmp_pat
         1,
         None,
     )
-    hearts = find_hearts(
-        SMOKE.heart.segmentation, Subject(data, None, 0, images), found, Workspace(tmp_path)
-    )
+    subject = Subject(Setup(SMOKE, data, Workspace(tmp_path)), None, 0, images)
+    hearts = find_hearts(SMOKE.heart.segmentation, subject, found)
     np.testing.assert_array_equal(hearts.queries[..., 1], own)
     np.testing.assert_array_equal(hearts.queries[..., 0], lungs & ~own)
     np.testing.assert_array_equal(

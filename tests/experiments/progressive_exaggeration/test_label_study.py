@@ -38,7 +38,6 @@ from experiments.progressive_exaggeration.label_study import (
     Subject,
     Sweeps,
     correlation_by_query,
-    labelled,
     measure,
     own_psnr,
     spread,
@@ -66,6 +65,7 @@ from experiments.progressive_exaggeration.label_study.identity import (
 from experiments.progressive_exaggeration.label_study.study import Training
 from experiments.progressive_exaggeration.presets import SMOKE
 from experiments.progressive_exaggeration.report import chosen_on
+from experiments.progressive_exaggeration.setup import Setup
 from experiments.progressive_exaggeration.study import Study
 from experiments.progressive_exaggeration.tables import distance_table, identity_table
 from experiments.shared import ONE_TRAINING, ImageSet, StoredImages, Workspace, array_store
@@ -130,17 +130,20 @@ def subject_of(means, *, people=None, size=4):
     data = Data(part, part, part, ("light",), ("dark", "light"), 0, "by hand")
     odds = np.log(means) - np.log1p(-np.asarray(means))
     network = Network(Mean(), odds[:, None].astype(np.float32), np.ones(1), "mean")
-    return Subject(data, network, 0, images)
+    return Subject(Setup(CONFIG, data, None), network, 0, images)
+
+
+def kept_in(folder, subject, config=CONFIG):
+    """The subject with a workspace, and other settings."""
+    return subject._replace(setup=Setup(config, subject.data, Workspace(folder)))
 
 
 MEANS = np.linspace(0.06, 0.94, NUMBER)
 
 
 def sweep_of(tmp_path, **options):
-    subject = subject_of(MEANS, **options)
-    return subject, sweep(
-        Explainer(Brightener(), "brightener"), subject, CONFIG, Workspace(tmp_path)
-    )
+    subject = kept_in(tmp_path, subject_of(MEANS, **options))
+    return subject, sweep(Explainer(Brightener(), "brightener"), subject)
 
 
 def features(workspace, vectors=lambda images: images.reshape(len(images), -1)):
@@ -239,11 +242,12 @@ def test_explanations_of_another_query_are_neither_close_nor_verified(tmp_path):
 
 
 def test_the_search_of_xgem_ends_at_the_other_decision(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "train", lambda *args, **options: FlatCoder())
+    monkeypatch.setattr(module, "run_training", lambda *args, **options: FlatCoder())
     means = np.where(np.arange(NUMBER) % 2, 0.3, 0.7)
     subject = subject_of(means)
     search = dataclasses.replace(CONFIG.xgem, num_steps=80, learning_rate=0.1, weight=1.0)
-    found = xgem_sweep(subject, dataclasses.replace(CONFIG, xgem=search), Workspace(tmp_path))
+    config = dataclasses.replace(CONFIG, xgem=search)
+    found = xgem_sweep(kept_in(tmp_path, subject, config))
     np.testing.assert_array_equal(found.crossed, 1)
     achieved = np.asarray(found.series.probabilities)
     # Of the bins on the other side of the decision each is reached, in their order; where the
@@ -257,17 +261,17 @@ def test_the_search_of_xgem_ends_at_the_other_decision(tmp_path, monkeypatch):
 
 
 def test_a_training_of_xgem_has_the_epochs_of_the_training_images(tmp_path, monkeypatch):
-    def train(trainer, settings, *args, **options):
+    def train(name, trainer, settings, *args, **options):
         assert trainer.name == "vae" and settings.run.num_steps == 3 * (NUMBER // 5)
         assert (settings.size, settings.in_channels) == ((4, 4), 1)
         raise StopIteration
 
-    monkeypatch.setattr(module, "train", train)
+    monkeypatch.setattr(module, "run_training", train)
     config = dataclasses.replace(
         CONFIG, vae=with_run(CONFIG.vae, num_steps=0, epochs=3, batch_size=5)
     )
     with pytest.raises(StopIteration):
-        xgem_sweep(subject_of(MEANS), config, Workspace(tmp_path))
+        xgem_sweep(kept_in(tmp_path, subject_of(MEANS), config))
 
 
 def test_distances_are_of_the_explanations_in_their_group(tmp_path, monkeypatch):
@@ -378,9 +382,7 @@ def test_few_queries_have_a_distance_without_an_interval():
 
 def _study(subject, ours, other, seen, measures, verifier=None):
     return LabelStudy(
-        CONFIG,
-        None,
-        subject.data,
+        subject.setup,
         subject,
         None,
         None,
@@ -601,7 +603,8 @@ def test_copies_of_a_picture_are_drawn_together_and_are_nobodys_two_images(tmp_p
         real_pairs(data.test, used, seed=0) is None
         and verifier_of(data, used, None, seed=0) is None
     )
-    subject = Subject(data, None, 0, data.test.images.take(np.arange(10)))
+    queries = data.test.images.take(np.arange(10))
+    subject = Subject(Setup(CONFIG, data, None), None, 0, queries)
     assert subject.unit == "different images" and subject.units["group_unit"] == "different images"
     np.testing.assert_array_equal(
         subject.groups, data.test.images.source.copies[data.test.images.indices[:10]]
@@ -631,23 +634,24 @@ def test_a_users_recogniser_is_found_and_its_mistakes_are_told(tmp_path, monkeyp
         " wrong(images):\n    return images.mean()[None]\nsize = 3\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    config, workspace = Config(recogniser="my_faces:embed"), Workspace(tmp_path)
+
+    def recognised(name):
+        return recognised_by(Setup(Config(recogniser=name), None, Workspace(tmp_path)))
+
     pixels = RNG.random((3, 4, 4, 3)).astype(np.float32)
-    np.testing.assert_allclose(
-        recognised_by(config, workspace).vectors(pixels), pixels.mean((1, 2))
-    )
-    assert recognised_by(Config(), workspace) is None
+    np.testing.assert_allclose(recognised("my_faces:embed").vectors(pixels), pixels.mean((1, 2)))
+    assert recognised("") is None
     for given, message in (
         ("my_faces", "expected MODULE:FUNCTION, such as faces:embed, got 'my_faces'"),
         ("no_faces:embed", "'no_faces' cannot be imported"),
         ("my_faces:size", "expected a function 'size' in 'my_faces', got 3"),
     ):
         with pytest.raises(InputError, match=f"^--recogniser: {message}"):
-            recognised_by(Config(recogniser=given), workspace)
+            recognised(given)
     with pytest.raises(
         InputError, match=r"expected finite vectors \(n, d\) of n = 3 images, got shape \(1,\)"
     ):
-        recognised_by(Config(recogniser="my_faces:wrong"), workspace).vectors(pixels)
+        recognised("my_faces:wrong").vectors(pixels)
 
 
 def test_calibrated_images_have_the_label_as_often_as_their_bin_says(tmp_path):
@@ -655,17 +659,20 @@ def test_calibrated_images_have_the_label_as_often_as_their_bin_says(tmp_path):
     subject = subject_of(means)
     half = np.arange(200) // 2 % 2  # in either bin every other image has the label
     part = Part(subject.data.train.images, half[:, None])
-    subject = subject._replace(data=subject.data._replace(train=part))
+    data = subject.data._replace(train=part)
     config = dataclasses.replace(CONFIG, calibrated=40)
+    workspace = Workspace(tmp_path)
     with pytest.warns(UserWarning, match="bins"):
-        chosen = training_images(subject, config, BINS, Workspace(tmp_path)).indices
+        calibrated = subject._replace(setup=Setup(config, data, workspace))
+        chosen = training_images(calibrated, BINS).indices
     assert len(chosen) == 80
     # Bin 0: all without it. Bin 9: a tenth without it.
     assert (
         half[chosen[means[chosen] < 0.5]].sum() == 0
         and half[chosen[means[chosen] > 0.5]].sum() == 36
     )
-    assert training_images(subject, CONFIG, BINS, Workspace(tmp_path)) is part.images
+    every = subject._replace(setup=Setup(CONFIG, data, workspace))
+    assert training_images(every, BINS) is part.images
 
 
 def test_test_images_are_of_a_world_of_their_own(tmp_path):
@@ -718,7 +725,8 @@ def test_nobody_of_celeba_is_in_two_parts_and_queries_know_whom_they_show(tmp_pa
         and data.class_names == ("not smiling", "smiling")
     )
     chosen = np.array([5, 2, 7])
-    subject = Subject(data, None, data.explained, data.test.images.take(chosen))
+    queries = data.test.images.take(chosen)
+    subject = Subject(Setup(config, data, None), None, data.explained, queries)
     np.testing.assert_array_equal(subject.groups, data.test.people[chosen])
     np.testing.assert_array_equal(subject.groups, 100 + (subject.queries.indices + 1) // 3)
 
@@ -755,9 +763,10 @@ def test_what_chapters_cannot_explain_is_refused_before_anything_is_trained(
     chapter, options, message
 ):
     data = subject_of(MEANS).data
+    config = dataclasses.replace(CONFIG, chapters=(chapter,), **options)
     with pytest.raises(InputError, match=f"^{message}"):
-        check_chapters(dataclasses.replace(CONFIG, chapters=(chapter,), **options), data)
-    check_chapters(dataclasses.replace(CONFIG, chapters=("saliency",)), data)
+        check_chapters(Setup(config, data, None))
+    check_chapters(Setup(dataclasses.replace(CONFIG, chapters=("saliency",)), data, None))
 
 
 def test_the_report_says_what_was_chosen_on_which_images():
@@ -771,7 +780,7 @@ def test_the_report_says_what_was_chosen_on_which_images():
 
 def test_a_classifier_of_one_label_is_trained_on_that_label_alone(tmp_path):
     data = load_images(dataclasses.replace(SMOKE, num_images=40), Workspace(tmp_path))
-    alone = labelled(dataclasses.replace(SMOKE, one_label=True), data, "no_beard")
+    alone = Setup(dataclasses.replace(SMOKE, one_label=True), data, None).labelled("no_beard").data
     assert (alone.names, alone.explained, alone.class_names) == (
         ("no_beard",),
         0,
@@ -780,9 +789,10 @@ def test_a_classifier_of_one_label_is_trained_on_that_label_alone(tmp_path):
     np.testing.assert_array_equal(
         alone.train.labels[:, 0], data.train.labels[:, data.names.index("no_beard")]
     )
-    every = labelled(SMOKE, data, "no_beard")
+    setup = Setup(SMOKE, data, None)
+    every = setup.labelled("no_beard").data
     assert every.names == data.names and every.label == "no_beard"
-    assert labelled(SMOKE, data, data.label).class_names == data.class_names
+    assert setup.labelled(data.label).data.class_names == data.class_names
 
 
 def test_series_are_never_in_memory_as_a_whole(tmp_path, monkeypatch):
@@ -794,8 +804,10 @@ def test_series_are_never_in_memory_as_a_whole(tmp_path, monkeypatch):
     config = dataclasses.replace(CONFIG, batch_size=5)
     subject = subject_of(np.linspace(0.06, 0.94, number), size=size)
 
-    def go(workspace):
-        found = sweep(Explainer(Brightener(), "brightener"), subject, config, workspace)
+    def go(folder):
+        shown = kept_in(folder, subject, config)
+        workspace = shown.setup.workspace
+        found = sweep(Explainer(Brightener(), "brightener"), shown)
         found = found._replace(encode=Partial(_narrow))
         own = features(workspace, lambda images: images.mean((1, 3)))
         own.of_sweeps(found)
@@ -807,9 +819,9 @@ def test_series_are_never_in_memory_as_a_whole(tmp_path, monkeypatch):
         )
         return found.series.images.nbytes
 
-    assert go(Workspace(tmp_path / "first")) == number * BINS * size**2 * bytes_of_pixel
+    assert go(tmp_path / "first") == number * BINS * size**2 * bytes_of_pixel
     tracemalloc.start()  # what is compiled is, by now
-    series = go(Workspace(tmp_path / "again"))
+    series = go(tmp_path / "again")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < series / 4

@@ -22,6 +22,7 @@ from experiments.progressive_exaggeration.label_study import (
     subject_of,
 )
 from experiments.progressive_exaggeration.presets import PRESETS, SMOKE
+from experiments.progressive_exaggeration.setup import Setup
 from experiments.shared import ImageSet, StoredImages, Workspace
 
 RNG = np.random.default_rng(0)
@@ -73,7 +74,8 @@ def test_queries_of_either_decision_are_as_many():
     def classifier(logits):
         return Network(None, logits[:, None], np.ones(1), None)
 
-    subject = subject_of(SMOKE, data, classifier(logits), 0)
+    setup = Setup(SMOKE, data, None)
+    subject = subject_of(setup, classifier(logits))
     np.testing.assert_array_equal(subject.queries.indices, [0, 1, 6, 8])
     np.testing.assert_allclose(subject.probability[[0, 6]], [0.731059, 0.268941], rtol=1e-5)
     np.testing.assert_array_equal(subject.query_labels, np.zeros((4, 1)))
@@ -81,7 +83,7 @@ def test_queries_of_either_decision_are_as_many():
         "classifier of 'yes': expected decisions both ways on the test images, got yes for all 9"
     )
     with pytest.raises(InputError, match=message):
-        subject_of(SMOKE, data, classifier(np.ones(9)), 0)
+        subject_of(setup, classifier(np.ones(9)))
 
 
 def test_what_the_data_say_of_queries_follows_them_through_the_shuffle():
@@ -92,9 +94,8 @@ def test_what_the_data_say_of_queries_follows_them_through_the_shuffle():
     whole, shuffled = ImageSet.whole(source, "made up"), np.array([4, 7, 1, 8, 0])
     part = Part(whole.take(shuffled), labels[shuffled])
     queries = whole.take(np.array([8, 4, 1]))
-    subject = Subject(
-        Data(part, part, part, ("a", "b", "c"), ("no", "yes"), 0, ""), None, 0, queries
-    )
+    data = Data(part, part, part, ("a", "b", "c"), ("no", "yes"), 0, "")
+    subject = Subject(Setup(SMOKE, data, None), None, 0, queries)
     np.testing.assert_array_equal(subject.query_labels, labels[[8, 4, 1]])
 
 

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import chexpert_layouts
 import face_layouts
 import numpy as np
@@ -28,7 +30,16 @@ KINDS = (
 
 def request(folder, **options):
     defaults = {"size": 32, "num_images": 6, "seed": 0}
-    return ImageRequest(Workspace(folder / "work"), **{**defaults, **options})
+    return ImageRequest(workspace=Workspace(folder / "work"), **{**defaults, **options})
+
+
+def test_a_request_has_the_settings_of_its_name_and_defaults_of_the_others(tmp_path):
+    config = SimpleNamespace(image_size=32, num_images=6, seed=3, channels=3, other=1)
+    workspace = Workspace(tmp_path)
+    made = ImageRequest.of(config, workspace=workspace, label="smiling")
+    assert made == ImageRequest(
+        size=32, num_images=6, seed=3, channels=3, workspace=workspace, label="smiling"
+    )
 
 
 def test_kind_is_opened_with_its_path():

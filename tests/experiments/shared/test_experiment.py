@@ -8,9 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-import experiments.shared
 from cfx_jax.errors import InputError
-from experiments.shared import PaperReport, Statement, results_folder, run_experiment
+from experiments.shared import Experiment, PaperReport, Statement, results_folder, run_experiment
 from experiments.shared.experiment import draw_once
 
 
@@ -69,14 +68,17 @@ def run(config, study, **options):
         return PaperReport(folder, "Toy", introduction="", note=scores.note).finish(claims, config)
 
     drawn, half = [], Statement("1", "Half.", kind="target")
-    parts = {
-        "study": lambda config, workspace: Scores(study(config, workspace), config.radius),
-        "claims": lambda scores: [half.settle_mean({}, scores.values, "share", minimum=0)],
-        "write_report": write_report,
-        "tables": lambda scores: ["A sentence.", (["mean"], [[float(scores.values.mean())]])],
-        "code": [experiments.shared],
-    }
-    run_experiment("toy", config, {"demo": Settings()}, **parts, **options)
+    toy = Experiment(
+        name="toy",
+        presets={"demo": Settings()},
+        study=lambda config, workspace: Scores(study(config, workspace), config.radius),
+        claims=lambda scores: [half.settle_mean({}, scores.values, "share", minimum=0)],
+        write_report=write_report,
+        tables=lambda scores: ["A sentence.", (["mean"], [[float(scores.values.mean())]])],
+        code=["experiments.shared"],
+        **options,
+    )
+    run_experiment(toy, config)
     return drawn
 
 

@@ -83,8 +83,9 @@ def test_a_figure_is_drawn_with_the_reports_note_and_an_animation_with_its_butto
     report.section("Figures")
     for name in ("figure_1.png", "animation.gif"):
         report.draw(name, draw, 2, scale=10, caption=f"This is {name}.", alt="Grey.")
+    report.draw("figure_2.png", draw, 3, scale=10, note="of its own", caption="", alt="Grey.")
     page = report.finish([], Settings()).read_text()
-    assert notes == ["made up"] * 2 and (tmp_path / "figure_1.png").exists()
+    assert notes == [*["made up"] * 2, "of its own"] and (tmp_path / "figure_1.png").exists()
     assert "This is figure_1.png." in page and "This is animation.gif." in page
     assert "image/gif" in page and "image/png" in page
 
@@ -94,9 +95,11 @@ def test_a_report_on_a_users_images_speaks_of_them(tmp_path):
     for number in range(25):
         (folder / "sad" / f"bad{number}.png").write_bytes(b"?")
     (folder / "sad/notes.txt").write_text("x")
-    images = load_folder(str(folder), FolderOptions(8, 1, ("sad", "glad")))
+    images = load_folder(str(folder), FolderOptions(size=8, classes=("sad", "glad")))
     users = users_images(images)
-    report = PaperReport(tmp_path / "r", "Mine", introduction="An AUC.", note="n", users=users)
+    report = PaperReport(
+        tmp_path / "r", "Mine", introduction="AUC (paper: 1).", note="n", users=users
+    )
     report.section("Numbers")
     table = (["name", "ours", "paper"], [["a", 1.0, 2.0], ["paper: a", 3.0, 4.0]])
     report.table("table_1", table, "As the paper's Table 1: IoU of maps.")

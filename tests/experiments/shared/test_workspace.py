@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-import experiments
 from cfx_jax.errors import InputError
 from cfx_jax.files import replacing
 from experiments.shared import Workspace, fingerprint, source_digest, workspace
@@ -187,16 +186,21 @@ def test_fingerprints_tell_settings_types_and_values_apart():
         [Setting(), None],
         (1.5, 2),
         None,
+        np.zeros(2),
+        np.zeros((2, 1)),
+        [np.ones(2)],
     ]
     assert len({fingerprint(each) for each in settings}) == len(settings)
     assert fingerprint(Setting()) == fingerprint(Setting(1.0))
+    assert fingerprint(np.zeros(2)) == fingerprint(np.zeros(2))
 
 
 def test_the_digest_of_code_knows_packages_and_modules(tmp_path, monkeypatch):
-    chosen = ([workspace], [experiments], [workspace, experiments])
-    assert len({source_digest(*modules) for modules in chosen}) == 3
+    name = workspace.__name__
+    chosen = ([name], ["experiments"], [name, "experiments"])
+    assert len({source_digest(*names) for names in chosen}) == 3
     other = tmp_path / "workspace.py"
     other.write_text("")
-    before = source_digest(workspace)
+    before = source_digest(name)
     monkeypatch.setattr(workspace, "__file__", str(other))
-    assert source_digest(workspace) != before
+    assert source_digest(name) != before

@@ -395,7 +395,8 @@ def test_a_smoke_run_ends_in_a_report(smoke_run):
     written = {path.name for path in folder.iterdir()}
     numbers = ("3_boxes", "6_overlap", "7_areas", "8_overlap", "9_areas", "10_overlap", "11_areas")
     assert {
-        f"table_{each}.md" for each in ("4_decisions", "5_similarity", "truth", *numbers)
+        f"table_{each}.md"
+        for each in ("4_decisions", "5_similarity", "true_counterfactuals", *numbers)
     } <= written
     assert {"figure_2_pairs.png", "figure_3_overlay.png", "report.html"} <= written
     stated = {each["id"][:2] for each in json.loads((folder / "claims.json").read_text())["claims"]}

@@ -1,6 +1,7 @@
 """Batches with targets, of decisions and of bins, against what is known by hand."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -80,12 +81,12 @@ def test_batches_are_read_by_as_many_workers_as_the_inputs_say(monkeypatch: Any)
     for num_workers in (0, 3):
         inputs = Inputs(SOURCE, CHOSEN, TRUTH, num_workers=num_workers)
         labelled_batches(RUN, inputs, balanced=False)
-        unlabelled_batches(RUN, inputs)
+        unlabelled_batches(SimpleNamespace(run=RUN), inputs)
     assert asked == [0, 0, 3, 3]
 
 
 def test_unlabelled_batches_are_those_of_the_chosen_images() -> None:
-    given = unlabelled_batches(RUN, Inputs(SOURCE, CHOSEN, TRUTH))
+    given = unlabelled_batches(SimpleNamespace(run=RUN), Inputs(SOURCE, CHOSEN, TRUTH))
     seen = [numbers_of(next(given.batches)["image"]) for _ in range(3)]
     assert sorted(np.concatenate(seen).tolist()) == sorted(2 * CHOSEN.tolist())
     assert given.images_per_epoch == 6 and set(given.depends) == {"validation_images"}

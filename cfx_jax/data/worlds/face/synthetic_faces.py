@@ -152,6 +152,9 @@ class SyntheticFaces(DrawnSource):
         confounder: strength in [0, 1] of the bond between the attribute and gender, or None; see
             :func:`draw`.
 
+    Attributes:
+        attribute_names: the names of all attributes.
+
     Raises:
         InputError: an argument is out of its range, or of no use with the attribute; see
             :func:`draw`.
@@ -161,6 +164,8 @@ class SyntheticFaces(DrawnSource):
         >>> source.class_names, source[0]["counterfactual"].shape
         (('not smiling', 'smiling'), (32, 32, 3))
     """
+
+    attribute_names = ATTRIBUTES
 
     def __init__(
         self,

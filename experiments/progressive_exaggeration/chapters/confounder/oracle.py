@@ -43,14 +43,12 @@ def train_oracle(study: LabelStudy, known: Data, explained: Explained) -> Networ
             one, and drawings are balanced by it.
         explained: pairs of an explained label and its explainer, which draws.
     """
-    parts = (
+    train, validation = (
         with_drawings(part, known.explained, explained, study)
         for part in (known.train, known.validation)
     )
-    train, validation = parts
-    return train_network(
-        ORACLE, study.config, known._replace(train=train, validation=validation), study.workspace
-    )
+    data = known._replace(train=train, validation=validation)
+    return train_network(ORACLE, study.setup._replace(data=data))
 
 
 def with_drawings(part: Part, confounder: int, explained: Explained, study: LabelStudy) -> Part:
@@ -91,7 +89,7 @@ def with_drawings(part: Part, confounder: int, explained: Explained, study: Labe
                 yield {"image": images[chosen[rows]]}
             start += len(chosen)
 
-    arrays = store_parts(study.workspace, "with drawings", origin, len(labels), compute)
+    arrays = store_parts(study.setup.workspace, "with drawings", origin, len(labels), compute)
     source = StoredImages({**arrays, "label": labels[:, confounder]}, ("no", "yes"))
     return Part(ImageSet.whole(source, origin), labels)
 
@@ -105,7 +103,7 @@ def _drawn(
     """
     shared, at_once = (
         (explainer.explain, subject.classifier),
-        study.config.batch_size * explainer.explain.num_bins,
+        study.setup.config.batch_size * explainer.explain.num_bins,
     )
 
     def compute(first: int) -> Iterator[Arrays]:
@@ -114,7 +112,7 @@ def _drawn(
             yield {"image": np.clip(images, 0, 1), "bin": bins}
 
     depends = [explainer.identity, part.images.identity]
-    drawn = store_parts(study.workspace, "drawings", depends, len(part), compute)
+    drawn = store_parts(study.setup.workspace, "drawings", depends, len(part), compute)
     chosen = balanced(np.array(drawn["bin"]), part.labels[:, confounder] == 1)
     return drawn["image"], np.resize(chosen, len(part)) if len(chosen) else chosen
 

@@ -23,14 +23,12 @@ from experiments.progressive_exaggeration.chapters.confounder.report import (
     Bias,
     Shown,
 )
-from experiments.progressive_exaggeration.config import Config
 from experiments.progressive_exaggeration.label_study import (
     Explainer,
     LabelStudy,
     Network,
     Subject,
     further_explainer,
-    labelled,
     seen_by,
     subject_of,
     sweep,
@@ -47,12 +45,12 @@ def study_bias(study: LabelStudy) -> Bias:
     Raises:
         InputError: too few images have the confounder both ways; as the trainers.
     """
-    data, name = study.every_label, study.config.confounder
+    data, name = study.setup.data, study.setup.config.confounder
     confounder = data.names.index(name)
     has_label, has_it = (
         data.train.labels[:, label].astype(bool) for label in (data.explained, confounder)
     )
-    sets = confounded_and_not(has_label, has_it, seed=study.config.seed)
+    sets = confounded_and_not(has_label, has_it, seed=study.setup.config.seed)
     queries = _queries(study)
     subjects = {kind: _subject(study, kind, chosen, queries) for kind, chosen in sets.items()}
     explained = [
@@ -60,7 +58,7 @@ def study_bias(study: LabelStudy) -> Bias:
         for run in range(len(study.explainers))
     ]
     truth = data.test.labels[:, confounder].astype(bool)
-    known = labelled(study.config, data, name)
+    known = study.setup.labelled(name).data
     everyone = [pair for training in explained for pair in training.values()]
     oracle, column = train_oracle(study, known, everyone), known.explained
     first, *further = [
@@ -81,10 +79,11 @@ def study_bias(study: LabelStudy) -> Bias:
 
 def _queries(study: LabelStudy) -> ImageSet:
     """The study's queries, or another number of test images of either decision."""
-    if not study.config.bias_explained:
+    if not study.setup.config.bias_explained:
         return study.subject.queries
-    asked = dataclasses.replace(study.config, num_explained=study.config.bias_explained)
-    return subject_of(asked, study.data, study.subject.network, study.subject.label).queries
+    asked = dataclasses.replace(study.setup.config, num_explained=study.setup.config.bias_explained)
+    setup = study.subject.setup._replace(config=asked)
+    return subject_of(setup, study.subject.network).queries
 
 
 def confounded_and_not(
@@ -130,34 +129,31 @@ def _subject(
     study: LabelStudy, name: str, chosen: Int[np.ndarray, " m"], queries: ImageSet
 ) -> Subject:
     """The label of a classifier that is trained on some of the training images."""
-    data = study.every_label
+    config, data, _ = study.setup
     alone = data.of((data.label,), data.label)
     trained_on = alone._replace(train=alone.train.take(chosen))
-    config = study.config
     # Validation images do not carry the bias, and would select the weights that have least of it.
     last = dataclasses.replace(config.classifier, select="none")
-    network = train_network(
-        name, dataclasses.replace(config, classifier=last), trained_on, study.workspace
+    training = study.setup._replace(
+        config=dataclasses.replace(config, classifier=last), data=trained_on
     )
-    return Subject(alone, network, 0, queries)
+    network = train_network(name, training)
+    return Subject(study.setup._replace(data=alone), network, 0, queries)
 
 
 def _explainer(study: LabelStudy, subject: Subject, training: int) -> Explainer:
     """An explainer of one of both classifiers, in one of the trainings."""
-    config = study.config
     return further_explainer(
         subject,
-        config,
-        study.workspace,
-        weights=_weights(config),
-        start=study.explainers[training] if config.bias_warm_start else None,
+        weights=_weights(study),
+        start=study.explainers[training] if study.setup.config.bias_warm_start else None,
         training=training,
     )
 
 
-def _weights(config: Config) -> ProgressiveWeights:
+def _weights(study: LabelStudy) -> ProgressiveWeights:
     """The first explainer's, with the chapter's own price of likeness."""
-    first = config.explainer.weights
+    config, first = study.setup.config, study.setup.config.explainer.weights
     return dataclasses.replace(
         first,
         reconstruction=config.bias_likeness * first.reconstruction,
@@ -168,8 +164,8 @@ def _weights(config: Config) -> ProgressiveWeights:
 def _shown(
     study: LabelStudy, oracle: Network, confounder: int, subject: Subject, explainer: Explainer
 ) -> Shown:
-    sweeps = sweep(explainer, subject, study.config, study.workspace)
-    seen = seen_by(oracle, sweeps, study.config, study.workspace)[..., confounder]
+    sweeps = sweep(explainer, subject)
+    seen = seen_by(oracle, sweeps, study.setup)[..., confounder]
     own_bin = seen[np.arange(len(seen)), np.asarray(sweeps.series.source_bin)]
     ends = np.clip(seen[:, [0, -1]].astype(float), _LEAST, 1 - _LEAST)
     return Shown(

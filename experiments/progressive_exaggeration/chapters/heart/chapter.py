@@ -26,9 +26,12 @@ from experiments.progressive_exaggeration.chapters.heart.organ_masks import (
     sizes_of,
     true_sizes,
 )
-from experiments.progressive_exaggeration.chapters.heart.size_statistics import Series
-from experiments.progressive_exaggeration.chapters.heart.tables import MEASURES, AllSeries, spoken
-from experiments.progressive_exaggeration.data import load_images
+from experiments.progressive_exaggeration.chapters.heart.size_statistics import (
+    MEASURES,
+    AllSeries,
+    Series,
+    spoken,
+)
 from experiments.progressive_exaggeration.label_study import (
     EXPLAINED,
     LabelStudy,
@@ -39,6 +42,7 @@ from experiments.progressive_exaggeration.label_study import (
     train_explainer,
     train_network,
 )
+from experiments.progressive_exaggeration.setup import prepare
 from experiments.shared import Claim, PaperReport, Table
 
 
@@ -85,16 +89,10 @@ class Heart(NamedTuple):
         report.section(
             "Do hearts grow where cardiomegaly is asked for", f"{captions.EXPLANATION} {note}"
         )
-        report.figures(
-            figures.size_figure(report.folder, self.series, desired, self._references(), note)
-        )
+        figures.draw_sizes(report, self.series, desired, self._references(), note)
         for name, table, caption in self._tables(desired):
             report.table(name, table, caption, note=note)
-        report.figures(
-            figures.sweep_figure(
-                report.folder, self.subject, self.sweeps, self.hearts, self.num_shown, note
-            )
-        )
+        figures.draw_sweeps(report, self.subject, self.sweeps, self.hearts, self.num_shown, note)
 
     def _tables(self, desired: Float[np.ndarray, " k"]) -> Iterator[tuple[str, Table, str]]:
         """Yields the name of every table's files, the table and its caption."""
@@ -129,9 +127,9 @@ def measure_hearts(study: LabelStudy) -> Heart:
     subject, sweeps = study.subject, study.sweeps[0]
     if not has_hearts(study.data.test.images):
         subject, sweeps = _chests(study)
-    hearts = find_hearts(study.config.heart.segmentation, subject, sweeps, study.workspace)
+    hearts = find_hearts(study.setup.config.heart.segmentation, subject, sweeps)
     series = all_series(subject, sweeps, hearts)
-    return Heart(subject, sweeps, hearts, series, study.config.num_shown)
+    return Heart(subject, sweeps, hearts, series, study.setup.config.num_shown)
 
 
 def all_series(subject: Subject, sweeps: Sweeps, hearts: Hearts) -> AllSeries:
@@ -172,9 +170,9 @@ def _series(
 
 def _chests(study: LabelStudy) -> tuple[Subject, Sweeps]:
     """Radiographs of the synthetic chest world with their explanations."""
-    settings = study.config.heart
+    settings = study.setup.config.heart
     config = dataclasses.replace(
-        study.config,
+        study.setup.config,
         data="chest",
         classes=(),
         labels=(),
@@ -186,8 +184,6 @@ def _chests(study: LabelStudy) -> tuple[Subject, Sweeps]:
         classifier=settings.classifier,
         explainer=settings.explainer,
     )
-    data = load_images(config, study.workspace)
-    network = train_network(EXPLAINED, config, data, study.workspace)
-    subject = subject_of(config, data, network, data.explained)
-    explainer = train_explainer(config.explainer, subject, config, study.workspace)
-    return subject, sweep(explainer, subject, config, study.workspace)
+    setup = prepare(config, study.setup.workspace)
+    subject = subject_of(setup, train_network(EXPLAINED, setup))
+    return subject, sweep(train_explainer(config.explainer, subject), subject)

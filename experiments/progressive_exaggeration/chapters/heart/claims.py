@@ -148,7 +148,7 @@ def _settle_pair(
 ) -> Claim:
     """The claim by a mean difference over queries; undecided without any query."""
     if min(map(len, ours.values())) < 1:
-        return _undecided(statement, paper, {}, f"{statistic}; no image")
+        return statement.settle(paper, {}, None, f"{statistic}; no image")
     return statement.settle_pair(paper, ours, statistic, unit="queries", **bounds)
 
 
@@ -162,22 +162,5 @@ def _settle(
 ) -> Claim:
     """The claim by an interval; undecided where images are too few for one."""
     if interval is None:
-        return _undecided(statement, paper, ours, f"{statistic}; too few images")
+        statistic += "; too few images"
     return statement.settle(paper, ours, interval, statistic, **bounds)
-
-
-def _undecided(
-    statement: Statement, paper: Mapping[str, Any], ours: Mapping[str, Any], statistic: str
-) -> Claim:
-    """The claim without an interval and a verdict."""
-    return Claim(
-        id=statement.name,
-        text=statement.text,
-        paper=paper,
-        ours=ours,
-        interval=None,
-        verdict="undecided",
-        kind=statement.kind,
-        place=statement.place,
-        statistic=statistic,
-    )

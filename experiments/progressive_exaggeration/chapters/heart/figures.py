@@ -1,7 +1,6 @@
 """The figures of the chapter."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
@@ -16,32 +15,35 @@ from experiments.progressive_exaggeration.chapters.heart.heart_sizes import (
     Hearts,
 )
 from experiments.progressive_exaggeration.chapters.heart.organ_masks import sizes_of
-from experiments.progressive_exaggeration.chapters.heart.size_statistics import Series
-from experiments.progressive_exaggeration.chapters.heart.tables import MEASURES, AllSeries, spoken
+from experiments.progressive_exaggeration.chapters.heart.size_statistics import (
+    MEASURES,
+    AllSeries,
+    Series,
+    spoken,
+)
 from experiments.progressive_exaggeration.figures import drawn_series
 from experiments.progressive_exaggeration.label_study import Subject, Sweeps
-from experiments.shared import Figure
+from experiments.shared import PaperReport
 
 _SHARES = np.linspace(0, 1, 11)
 
 
-def size_figure(
-    folder: Path,
+def draw_sizes(
+    report: PaperReport,
     series: AllSeries,
     desired: Float[np.ndarray, " k"],
     references: dict[str, tuple[float, float]],
     note: str,
-) -> Figure:
-    """Figure 4a, for either measure, and 4b.
+) -> None:
+    """Draws Figure 4a, for either measure, and 4b.
 
     Args:
-        folder: the folder of the figure.
+        report: the figure is added to it.
         series: the series that are drawn.
         desired: the probability of each bin.
         references: by measure, the size of normal and of enlarged hearts.
         note: below the figure.
     """
-    path = folder / "figure_4_heart.png"
     panels = []
     for measure in MEASURES:
         lines = [line for way in WAYS for line in _risen(way, series[way, measure], desired)]
@@ -59,38 +61,43 @@ def size_figure(
         panels.append(
             CurvePanel(lines=lines, x_label=spoken(MEASURES[0]), y_label="share below", title="4b")
         )
-    curve(path, panels, band="95 % bootstrap intervals over queries", note=note)
-    return Figure(
-        path,
-        "As the paper's Figure 4: (a) mean size of the heart in the explanations against the"
-        " desired probability of cardiomegaly, and the mean true sizes of normal and enlarged"
+    report.draw(
+        "figure_4_heart.png",
+        curve,
+        panels,
+        band="95 % bootstrap intervals over queries",
+        note=note,
+        caption="As the paper's Figure 4: (a) mean size of the heart in the explanations against"
+        " the desired probability of cardiomegaly, and the mean true sizes of normal and enlarged"
         " hearts; (b) the sizes in four groups, segmented: real hearts that the classifier is sure"
         " of, and their explanations for the opposite.",
-        "Line plots; where explanations show what cardiomegaly is, the first two rise.",
+        alt="Line plots; where explanations show what cardiomegaly is, the first two rise.",
     )
 
 
-def sweep_figure(
-    folder: Path, subject: Subject, sweeps: Sweeps, hearts: Hearts, num_shown: int, note: str
-) -> Figure:
-    """The series of the first radiographs of either decision, with registered hearts and sizes."""
-    path, rows = folder / "figure_2_heart_sweeps.png", sweeps.first(num_shown)
-    series = drawn_series(sweeps, subject.queries, rows)
-    sweep_grid(
-        path,
-        series,
+def draw_sweeps(
+    report: PaperReport,
+    subject: Subject,
+    sweeps: Sweeps,
+    hearts: Hearts,
+    num_shown: int,
+    note: str,
+) -> None:
+    """Draws series of the first radiographs of either decision, registered hearts and sizes."""
+    rows = sweeps.first(num_shown)
+    report.draw(
+        "figure_2_heart_sweeps.png",
+        sweep_grid,
+        drawn_series(sweeps, subject.queries, rows),
         class_name=subject.data.class_names[1],
         outlines=[heart_outlines(hearts, int(row)) for row in rows],
         outlined="the heart, and its area over that of the box around lungs and heart",
         note=note,
-    )
-    return Figure(
-        path,
-        "The series of some radiographs, as in the paper's Figure 2: hearts are outlined, segmented"
-        " in the query and moved along by its registration to each explanation, with their sizes in"
-        " parentheses.",
-        "Grid: radiographs, and the same one drawn for rising probabilities of cardiomegaly, hearts"
-        " outlined.",
+        caption="The series of some radiographs, as in the paper's Figure 2: hearts are outlined,"
+        " segmented in the query and moved along by its registration to each explanation, with"
+        " their sizes in parentheses.",
+        alt="Grid: radiographs, and the same one drawn for rising probabilities of cardiomegaly,"
+        " hearts outlined.",
     )
 
 

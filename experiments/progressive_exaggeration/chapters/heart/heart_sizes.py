@@ -25,10 +25,9 @@ from experiments.progressive_exaggeration.chapters.heart.organ_masks import (
     organs_of,
     true_organs,
 )
-from experiments.progressive_exaggeration.data import Data
 from experiments.progressive_exaggeration.label_study import Subject, Sweeps
-from experiments.shared import Arrays, ImageSet, Workspace, store_parts
-from trainers import segmentation, train
+from experiments.shared import Arrays, ImageSet, run_training, store_parts
+from trainers import segmentation
 
 SEGMENTED, REGISTERED = "segmented", "registered"
 WAYS = (SEGMENTED, REGISTERED)
@@ -53,24 +52,21 @@ class Hearts(NamedTuple):
     identity: object
 
 
-def find_hearts(
-    settings: segmentation.Config, subject: Subject, sweeps: Sweeps, workspace: Workspace
-) -> Hearts:
+def find_hearts(settings: segmentation.Config, subject: Subject, sweeps: Sweeps) -> Hearts:
     """Trains a segmentation, or reads it from the workspace, and finds the organs of every image.
 
     Args:
         settings: the settings of the training; classes and channels are set by the images.
         subject: the explained label, on images with masks of heart and lungs.
         sweeps: the explanations.
-        workspace: keeps weights and masks.
     """
-    data, queries = subject.data, subject.queries
+    queries, (_, data, workspace) = subject.queries, subject.setup
     settings = dataclasses.replace(
         settings, num_classes=1 + len(ORGANS), in_channels=data.validation.images.shape[-1]
     )
     trained = [settings, data.train.images.identity, data.validation.images.identity]
     identity = [trained, data.test.images.identity, sweeps.identity]
-    model = _train(settings, data, workspace, trained)
+    model = _train(settings, subject, trained)
 
     def segmented() -> Arrays:
         tested, truth = _organs(model, data.test.pixels), true_organs(data.test.images)
@@ -138,21 +134,16 @@ def move(
     return moved.reshape(*images.shape[:2], *organs.shape[1:])
 
 
-def _train(
-    settings: segmentation.Config, data: Data, workspace: Workspace, identity: object
-) -> nnx.Module:
-    folder = workspace.folder("segmentation", identity)
-    print(
-        f"segmentation of {' and '.join(ORGANS)}: {settings.run.num_steps} steps in {folder}",
-        flush=True,
-    )
-    return train(
+def _train(settings: segmentation.Config, subject: Subject, identity: object) -> Any:
+    _, data, workspace = subject.setup
+    return run_training(
+        f"segmentation of {' and '.join(ORGANS)}",
         segmentation.TRAINER,
         settings,
         data.train.images.source,
         data.train.images.indices,
         {"image": data.validation.pixels, "mask": classes_of(data.validation.images.arrays)},
-        folder,
+        workspace.folder("segmentation", identity),
         targets=classes_of(data.train.images.arrays),
     )
 

@@ -1,11 +1,12 @@
 """Sizes of hearts as numbers: by the desired probability, and by the true counterfactuals."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from cfx_jax.metrics import Interval, bootstrap_interval, rank_correlation
+from cfx_jax.metrics import HeartSize, Interval, bootstrap_interval, rank_correlation
 
 _DRAWS = 200  # of queries, for a correlation over thousands of pairs
 
@@ -57,6 +58,18 @@ class Series(NamedTuple):
     def opposite(self) -> Float[np.ndarray, " n"]:
         """The size at the opposite extreme of each query's decision."""
         return np.where(self.probability >= 0.5, self.explanations[:, 0], self.explanations[:, -1])
+
+
+AllSeries = Mapping[tuple[str, str], Series]
+"""The series by way of finding the heart and measure of its size, without gaps."""
+
+MEASURES = HeartSize._fields
+"""The measures of a heart's size."""
+
+
+def spoken(measure: str) -> str:
+    """The name of a measure in words."""
+    return measure.replace("_", " ")
 
 
 class Errors(NamedTuple):

@@ -1,12 +1,11 @@
 """The tables of the chapter."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from cfx_jax.metrics import HeartSize, bootstrap_interval
+from cfx_jax.metrics import bootstrap_interval
 from experiments.progressive_exaggeration.chapters.heart.group_comparisons import (
     GROUPS,
     PUBLISHED,
@@ -15,18 +14,14 @@ from experiments.progressive_exaggeration.chapters.heart.group_comparisons impor
 )
 from experiments.progressive_exaggeration.chapters.heart.organ_masks import ORGANS
 from experiments.progressive_exaggeration.chapters.heart.size_statistics import (
-    Series,
+    AllSeries,
     correlation,
     correlation_per_query,
     errors,
     interval_of,
+    spoken,
 )
 from experiments.shared import Table
-
-AllSeries = Mapping[tuple[str, str], Series]
-"""The series by way of finding the heart and measure of its size, without gaps."""
-
-MEASURES = HeartSize._fields
 
 
 def size_table(series: AllSeries, num_queries: int) -> Table:
@@ -110,8 +105,3 @@ def dice_table(dice: Float[np.ndarray, "m 2"]) -> Table:
         for number, organ in enumerate(ORGANS)
     ]
     return ["organ", "Dice", "test images"], rows
-
-
-def spoken(measure: str) -> str:
-    """The name of a measure in words."""
-    return measure.replace("_", " ")

@@ -15,7 +15,8 @@ from cfx_jax.compilation import as_pytree
 from cfx_jax.counterfactuals import latent_shift_batch
 from cfx_jax.metrics import volume_overlap
 from experiments.acat.config import SearchConfig
-from experiments.acat.data import Scans, StoredFacts
+from experiments.acat.data import Scans
+from experiments.acat.facts import StoredFacts
 from experiments.acat.maps import (
     GRAD_CAM,
     GRADIENT,
@@ -38,6 +39,7 @@ from experiments.acat.maps.localisation import explain_all
 from experiments.acat.maps.names import CONSTANT
 from experiments.acat.maps.saliency_maps import explain, explain_network
 from experiments.acat.presets import SMOKE
+from experiments.acat.setup import Setup
 from experiments.shared import Workspace
 
 SLICES, STEPS, STEP, QUOTIENT, CURVATURE = 3, 4, 0.1, 0.02, 0.8
@@ -294,7 +296,8 @@ def test_detection_is_of_located_scans_or_of_the_tests_positive_ones(tmp_path, l
     )
     scans, test = made_up_scans(located=located), np.array([7, 4, 1, 0, 3, 5])
     options = {"depends": 0, "depends_acat": 1}
-    result = detect(config, scans, EXPLAINED, Gated(), test, Workspace(tmp_path), **options)
+    setup = Setup(config, scans, Workspace(tmp_path))
+    result = detect(setup, EXPLAINED, Gated(), test, **options)
     searched = scans.images[[7, 1, 3]]  # the first three of the test with a finding
     explained = VOLUMES if located else searched
     expected = [
@@ -313,7 +316,7 @@ def test_detection_is_of_located_scans_or_of_the_tests_positive_ones(tmp_path, l
     np.testing.assert_allclose(result.scores[WITH_ACAT]["dice"], volume_overlap(given, masks).dice)
     assert result.is_known("kappa") and not result.is_known("hits")
     # Read from its files, without a search.
-    again = detect(config, scans, None, Gated(), test, Workspace(tmp_path), **options)
+    again = detect(setup, None, Gated(), test, **options)
     np.testing.assert_array_equal(again.traces.trace, result.traces.trace)
 
 
