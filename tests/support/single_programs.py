@@ -22,7 +22,7 @@ def as_one_program(function: Callable[..., Any]) -> Callable[..., Any]:
     def call(*args: Any, **options: Any) -> Any:
         leaves, structure = jax.tree.flatten((args, options))
         arrays = [leaf if _is_array(leaf) else None for leaf in leaves]
-        if not any(_is_array(leaf) for leaf in leaves) or _is_inside_of_jit(leaves):
+        if not any(_is_array(leaf) for leaf in leaves) or any(map(_is_inside_of_jit, leaves)):
             return function(*args, **options)
 
         def program(arrays: list[Any]) -> Any:
@@ -47,7 +47,7 @@ def network_as_one_program(method: Callable[..., Any]) -> Callable[..., Any]:
     def call(network: nnx.Module, *inputs: Any, **options: Any) -> Any:
         leaves, structure = jax.tree.flatten(inputs)
         known = [*leaves, *jax.tree.leaves(nnx.state(network))]
-        is_alone = all(map(_is_array, known)) and not _is_inside_of_jit(known)
+        is_alone = all(_is_array(leaf) and not _is_traced(leaf) for leaf in known)
         if options or not is_alone or not any(map(_is_real, leaves)):
             return method(network, *inputs, **options)
 
@@ -70,5 +70,9 @@ def _is_array(leaf: Any) -> bool:
     return isinstance(leaf, jax.Array | np.ndarray)
 
 
-def _is_inside_of_jit(leaves: list[Any]) -> bool:
-    return any(isinstance(leaf, partial_eval.DynamicJaxprTracer) for leaf in leaves)
+def _is_traced(leaf: Any) -> bool:
+    return isinstance(leaf, jax.core.Tracer)
+
+
+def _is_inside_of_jit(leaf: Any) -> bool:
+    return isinstance(leaf, partial_eval.DynamicJaxprTracer)
