@@ -20,7 +20,7 @@ from cfx_jax import parallel
 from cfx_jax.backend import platform
 from cfx_jax.checks import check_choice
 from cfx_jax.compilation import as_pytree, let_go_of_programs, with_values_if_asked
-from cfx_jax.costs import describe_memory, kept_memory
+from cfx_jax.costs import describe_memory
 from cfx_jax.optimise.algorithm import MakeProblem, Result, State, guarded_step, run
 
 Finish = Callable[[Any, Any, Result], Any]
@@ -122,11 +122,11 @@ def drive(
         with parallel.progress_bar(len(batches) * num_steps, progress) as bar:
             for number, batch in enumerate(batches):
                 if number == 0:
-                    started, memory = _start_and_compile(
+                    started, compiled = _start_and_compile(
                         programs, make, stop_below, same, batch.examples
                     )
                     if progress:
-                        parallel.tell_memory(bar, progress, memory)
+                        parallel.tell_memory(bar, progress, describe_memory(compiled))
                 else:
                     started = programs.start(make, same, batch.examples)
                 advance = partial(programs.step, make, stop_below, same, batch.examples)
@@ -195,8 +195,8 @@ def _start_and_compile(
     stop_below: float | None,
     shared: Any,
     examples: Any,
-) -> tuple[tuple[State, Array], str]:
-    """Returns the start of a batch, and in words the memory of a step, which is compiled meanwhile.
+) -> tuple[tuple[State, Array], jax.stages.Compiled]:
+    """Returns the start of a batch, and the program of its step, which is compiled meanwhile.
 
     The calls of the step find that program. The compiler of one program keeps little more than one
     core busy.
@@ -204,12 +204,11 @@ def _start_and_compile(
     shapes, _ = programs.start.eval_shape(make_problem, shared, examples)
     state = jax.tree.map(lambda leaf: leaf.update(sharding=programs.sharding), shapes)
     # Traced here: only what the compiler does may run in another thread without this one's options.
-    traced = programs.step.trace(make_problem, stop_below, shared, examples, state)
-    lowered = traced.lower()
+    lowered = programs.step.lower(make_problem, stop_below, shared, examples, state)
     with ThreadPoolExecutor(1) as thread:
         compiling = thread.submit(lowered.compile)
         started = programs.start(make_problem, shared, examples)
-    return started, describe_memory(compiling.result(), kept_memory(traced))
+    return started, compiling.result()
 
 
 def _start(make_problem: MakeProblem, shared: Any, examples: Any) -> tuple[State, Array]:
