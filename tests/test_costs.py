@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from jax.experimental.buffer_callback import buffer_callback
 
+from cfx_jax import costs
 from cfx_jax.costs import KeptMemory, describe_stage, describe_time, program_memory
 from cfx_jax.optimise import Problem, gradient_descent, solve
 from cfx_jax.parallel import map_examples, tell_stage
@@ -115,7 +116,7 @@ def test_the_memory_that_callbacks_keep_is_told_and_belongs_to_the_whole():
             return 2 * np.asarray(numbers)
 
         def kept_memory(self, shapes):
-            return KeptMemory("doubles", 2**20 * math.prod(shapes[0]))
+            return costs.KeptMemory("doubles", 2**20 * math.prod(shapes[0]))
 
     def double(numbers):
         shape = jax.ShapeDtypeStruct(numbers.shape, numbers.dtype)

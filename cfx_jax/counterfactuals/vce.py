@@ -239,7 +239,7 @@ def vce_sweep(
         >>> image = jnp.full((4, 4, 1), 0.5)
         >>> options = {"p": 2, "radii": [0.25, 0.5], "num_steps": 9}
         >>> sweep = vce_sweep(jax.random.key(0), classifier, image, 1, **options)
-        >>> sweep.image.shape, sweep.probability.round(2).tolist()
+        >>> sweep.image.shape, [round(float(value), 2) for value in sweep.probability]
         ((3, 4, 4, 1), [0.88, 0.98, 0.98])
     """
     check_image(image)

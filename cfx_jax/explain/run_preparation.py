@@ -99,7 +99,7 @@ def devices_for(classifier: Classifier, mesh: Mesh | None) -> Mesh:
         its batches.
     """
     mesh = mesh or data_mesh()
-    return data_mesh(devices=mesh.devices.flat[:1]) if is_called_back(classifier) else mesh
+    return data_mesh(devices=[mesh.devices.flat[0]]) if is_called_back(classifier) else mesh
 
 
 def batch_size_for(asked: int | None, folder: Path | None, count: int, mesh: Mesh) -> int:
