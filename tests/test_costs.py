@@ -11,7 +11,7 @@ import pytest
 from jax.experimental.buffer_callback import buffer_callback
 
 from cfx_jax import costs
-from cfx_jax.costs import KeptMemory, describe_stage, describe_time, program_memory
+from cfx_jax.costs import describe_stage, describe_time, program_memory
 from cfx_jax.optimise import Problem, gradient_descent, solve
 from cfx_jax.parallel import map_examples, tell_stage
 

@@ -5,6 +5,7 @@ accuracy on new patients: give ``groups`` where the patient is known.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
@@ -217,8 +218,9 @@ def _check(
             "{'train': 0.8, 'test': 0.2}"
         )
     check_seed(seed)
-    if groups is not None and np.shape(groups)[:1] != labels.shape:
+    given: Any = groups
+    if given is not None and np.shape(given)[:1] != labels.shape:
         raise InputError(
             f"groups: expected one for each of the {len(labels)} items, got shape"
-            f" {np.shape(groups)}: give e.g. each item's patient"
+            f" {np.shape(given)}: give e.g. each item's patient"
         )

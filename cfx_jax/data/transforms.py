@@ -14,7 +14,7 @@ from numbers import Integral, Real
 import numpy as np
 from jaxtyping import Float
 
-from cfx_jax.checks import check_choice, check_number
+from cfx_jax.checks import check_callable, check_choice, check_number
 from cfx_jax.errors import InputError, import_extra
 
 Image = Float[np.ndarray, "h w c"]
@@ -33,6 +33,9 @@ def compose(*transforms: Transform) -> Transform:
         >>> augment(np.zeros((8, 8, 3), np.float32), np.random.default_rng(0)).shape
         (8, 8, 3)
     """
+
+    for transform in transforms:
+        check_callable(transform, name="transforms", gives="an image and a random generator")
 
     def composed(image: Image, rng: np.random.Generator) -> Image:
         for transform in transforms:
@@ -54,6 +57,7 @@ def sometimes(transform: Transform, *, probability: float) -> Transform:
         0.0
     """
     _check_probability(probability)
+    check_callable(transform, name="transform", gives="an image and a random generator")
 
     def maybe(image: Image, rng: np.random.Generator) -> Image:
         return transform(image, rng) if rng.random() < probability else image

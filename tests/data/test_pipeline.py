@@ -101,7 +101,7 @@ def test_a_mistake_in_a_worker_is_told():
 
 
 def test_a_number_of_workers_below_0_is_named():
-    with pytest.raises(InputError, match="num_workers and prefetch: expected 0 or more, got"):
+    with pytest.raises(InputError, match="num_workers: expected an integer of at least 0, got -1"):
         stream(num_workers=-1)
 
 

@@ -338,7 +338,9 @@ def load(
             f"workdir: the training in {workdir} stands at step {checkpoint.step} of"
             f" {config.run.num_steps}: call train again to finish it, or pass unfinished=True"
         )
-    if encoder is not None and fields["data"]["encoder"] != describe_encoder(encoder):
+    data = fields.get("data")
+    known = data.get("encoder") if isinstance(data, Mapping) else None
+    if encoder is not None and known != describe_encoder(encoder):
         raise InputError(
             f"encoder: expected the network that {workdir} was trained with, got another one"
         )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from numbers import Integral
 from pathlib import Path
+from typing import Any
 
 from cfx_jax.checks import check_choice
 from cfx_jax.data.display_window import Window, check_window
@@ -223,9 +224,9 @@ def _volumes_in_words(volumes: Sequence[CollectedFile]) -> str:
 def _check_size(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
     if size is None:
         return None
-    pair = (size, size) if isinstance(size, Integral) else size
+    pair: Any = (size, size) if isinstance(size, Integral) else size
     is_pair = isinstance(pair, Sequence) and len(pair) == 2
-    if not is_pair or not all(isinstance(n, Integral) and 1 <= n <= _LONGEST for n in pair):
+    if not is_pair or not all(isinstance(n, Integral) and 1 <= int(n) <= _LONGEST for n in pair):
         raise InputError(
             f"size: expected a side or (height, width) of 1 to {_LONGEST} pixels, got {size!r}:"
             " give e.g. 224"

@@ -13,6 +13,8 @@ from cfx_jax.checks import check_number
 from cfx_jax.errors import InputError
 
 SMALLEST_SIZE = 32
+_LARGEST_SIZE = 2**14
+_MOST = 2**31  # pictures of a world
 _LABEL = 0  # the stream that decides the label; a world's own streams count from 1
 
 
@@ -36,6 +38,8 @@ def check_picture(seed: int, index: int, size: int) -> None:
         raise InputError(
             f"seed and index: expected 0 or more, got {seed!r} and {index!r}: count from 0"
         )
+    if _is_whole(size) and size > _LARGEST_SIZE:
+        raise InputError(f"size: expected at most {_LARGEST_SIZE} pixels, got {size}")
     if not _is_whole(size) or size < SMALLEST_SIZE:
         raise InputError(
             f"size: expected at least {SMALLEST_SIZE} pixels, got {size!r}: ask for a larger"
@@ -94,7 +98,7 @@ def check_options(
 
 
 def _is_whole(number: object) -> bool:
-    return isinstance(number, Integral) and not isinstance(number, bool)
+    return isinstance(number, Integral) and not isinstance(number, bool) and number < _MOST
 
 
 def is_tagged(rng: np.random.Generator, label: int, strength: float | None) -> bool:

@@ -20,6 +20,7 @@ from cfx_jax.errors import InputError
 from cfx_jax.models.generators.layers import TransposedConvolution, dense, glorot_uniform
 from cfx_jax.models.layers import Block, batch_norm
 from cfx_jax.models.layers.checks import (
+    check_all_numbers,
     check_height_and_width,
     check_images,
     check_numbers,
@@ -60,7 +61,8 @@ class VAE(nnx.Module):
         rngs: nnx.Rngs,
     ) -> None:
         check_height_and_width(size)
-        check_numbers({"filters": filters, "in_channels": in_channels, "latent": latent})
+        check_numbers({"in_channels": in_channels, "latent": latent})
+        check_all_numbers({"filters": filters})
         divisor = 2 ** len(filters)
         if any(side < 1 or side % divisor for side in size):
             raise InputError(

@@ -8,9 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cfx_jax.checks import check_number
+from cfx_jax.checks import check_integer, check_number
 from cfx_jax.errors import InputError
 
+_MOST = 2**31 - 1  # the largest size that an array can have
 SMALLEST_SIDE = 4
 """Stems divide by up to four, so fewer pixels would leave empty maps, whose mean is not a number.
 """
@@ -35,26 +36,39 @@ def check_sizes(
             f"widths: expected one for each of at least one stage, got {len(widths)} for"
             f" {len(stage_sizes)} stages"
         )
-    check_numbers({"stage_sizes": stage_sizes, "widths": widths, "in_channels": in_channels})
-    check_numbers({"num_classes": num_classes})
+    check_numbers({"in_channels": in_channels, "num_classes": num_classes})
+    check_all_numbers({"stage_sizes": stage_sizes, "widths": widths})
 
 
-def check_numbers(numbers: Mapping[str, int | Sequence[int]]) -> None:
+def check_numbers(numbers: Mapping[str, int]) -> None:
     """Checks that numbers of channels, classes or blocks are whole and at least 1.
 
     Args:
-        numbers: a number, or several, by the argument's name; none at all count as 0.
+        numbers: each by the argument's name.
 
     Raises:
         InputError: naming the first that is not.
     """
-    for name, value in numbers.items():
-        numbers_of_it = tuple(value) or (0,) if _are_several(value) else (value,)
-        for number in numbers_of_it:
-            if not isinstance(number, Integral) or isinstance(number, bool):
-                raise InputError(f"{name}: expected an integer of at least 1, got {number!r}")
-            if number < 1:
-                raise InputError(f"{name}: expected at least 1, got {number}")
+    for name, number in numbers.items():
+        check_integer(number, name=name, at_least=-_MOST)
+        if number < 1:
+            raise InputError(f"{name}: expected at least 1, got {number}")
+
+
+def check_all_numbers(numbers: Mapping[str, Sequence[int]]) -> None:
+    """Checks that all numbers of sequences are whole and at least 1.
+
+    Args:
+        numbers: each sequence by the argument's name; an empty one counts as 0.
+
+    Raises:
+        InputError: naming the first that is not.
+    """
+    for name, sequence in numbers.items():
+        if not _are_several(sequence):
+            raise InputError(f"{name}: expected several numbers, got {sequence!r}")
+        for number in sequence or (0,):
+            check_numbers({name: number})
 
 
 def check_filters(filters: Sequence[int], *, at_least: int, name: str = "filters") -> None:
@@ -91,7 +105,7 @@ def _are_several(value: Any) -> bool:
 
 def _is_number(value: Any) -> bool:
     """Whether a value is an integer of at least 1."""
-    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1
+    return isinstance(value, Integral) and not isinstance(value, bool) and 1 <= int(value) <= _MOST
 
 
 def check_shares(shares: Mapping[str, float]) -> None:

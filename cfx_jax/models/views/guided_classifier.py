@@ -14,6 +14,7 @@ from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
 from cfx_jax.backend import equations_of, evaluate, inner_jaxprs
+from cfx_jax.checks import check_callable
 from cfx_jax.compilation import as_pytree
 from cfx_jax.errors import InputError
 from cfx_jax.models.views.activations import guided_relu
@@ -47,6 +48,7 @@ def guided_classifier(classifier: Callable[[Float[Array, "*s h w c"]], Any]) -> 
     >>> view(image).tolist(), jax.grad(lambda x: view(x).sum())(image).ravel().tolist()
     ([1.0, -1.0], [1.0, 0.0])
     """
+    check_callable(classifier, name="classifier", gives="one image -> logits (k,)")
     return Partial(_guided_call, as_pytree(classifier))
 
 
