@@ -6,7 +6,6 @@ from collections.abc import Generator
 import pytest
 from single_programs import as_one_program
 
-
 ON_THE_HOST = ("inverse_frequency",)
 """Functions of NumPy, which count labels."""
 
