@@ -126,9 +126,7 @@ def labelled_batches(
 
 
 def unlabelled_batches(config: RunConfig, inputs: Inputs) -> TrainingBatches:
-    """Batches of ``image`` alone; the labels of the data play no part.
-
-    It is the ``make_batches`` of a trainer.
+    """Batches of ``image`` alone: the ``make_batches`` of trainers in which labels play no part.
 
     Raises:
         InputError: indices that do not fit the source.
