@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from single_programs import losses_as_single_programs, networks_are_single_programs
 
 import cfx_jax
 
@@ -55,7 +56,9 @@ def test_example_gives_what_it_says(name):
         pytest.importorskip(extra)  # the extras of pyproject.toml are not always installed
     output = []
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
-    runner.run(EXAMPLES[name], out=output.append)
+    EXAMPLES[name].globs |= losses_as_single_programs(EXAMPLES[name].globs)
+    with networks_are_single_programs():
+        runner.run(EXAMPLES[name], out=output.append)
     is_skipped = all(doctest.SKIP in line.options for line in EXAMPLES[name].examples)
     assert (runner.tries or is_skipped) and not runner.failures, "".join(output)
 

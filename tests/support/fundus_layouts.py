@@ -2,6 +2,8 @@
 rectangles.
 """
 
+from functools import cache
+
 import numpy as np
 import xlwt
 from PIL import Image
@@ -13,6 +15,7 @@ WIDTH, HEIGHT, EYE = 400, 300, 256
 BLACK = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
 
 
+@cache
 def photograph(index):
     """A synthetic eye in the middle of a black rectangle."""
     eye = np.round(255 * SyntheticFundus(index + 1, size=EYE)[index]["image"]).astype(np.uint8)

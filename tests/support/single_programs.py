@@ -5,14 +5,24 @@ compile all of them together. Both are traced anew at each call, so that they se
 exchanged.
 """
 
-from collections.abc import Callable
-from functools import wraps
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache, wraps
 from typing import Any
 
 import jax
 import numpy as np
+import pytest
 from flax import nnx
 from jax._src.interpreters import partial_eval  # has no public name
+
+import cfx_jax.models
+
+ON_THE_HOST = ("inverse_frequency",)
+"""Functions of NumPy among the losses: they count labels."""
 
 
 def as_one_program(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -30,9 +40,14 @@ def as_one_program(function: Callable[..., Any]) -> Callable[..., Any]:
                 leaf if array is None else array for leaf, array in zip(leaves, arrays, strict=True)
             ]
             args, options = jax.tree.unflatten(structure, given)
-            return function(*args, **options)
+            result = function(*args, **options)
+            names.extend(result if isinstance(result, dict) else ())
+            return result
 
-        return jax.jit(program)(arrays)
+        names: list[str] = []
+        result = jax.jit(program)(arrays)
+        # JAX gives a dictionary in the order of the alphabet.
+        return {name: result[name] for name in names} if isinstance(result, dict) else result
 
     return call
 
@@ -60,6 +75,43 @@ def network_as_one_program(method: Callable[..., Any]) -> Callable[..., Any]:
         return nnx.jit(program)(network, [leaf if _is_real(leaf) else None for leaf in leaves])
 
     return call
+
+
+def losses_as_single_programs(names: dict[str, Any]) -> dict[str, Any]:
+    """Those of a module's names that are losses of the library, each as one program."""
+    return {
+        name: as_one_program(value)
+        for name, value in names.items()
+        if inspect.isfunction(value)
+        and value.__module__.startswith("cfx_jax.losses")
+        and name not in ON_THE_HOST
+    }
+
+
+@contextmanager
+def networks_are_single_programs() -> Iterator[None]:
+    """Has each call of a network or a layer of the library be one program."""
+    with pytest.MonkeyPatch.context() as patch:
+        for network in _network_classes():
+            for name, method in list(vars(network).items()):
+                is_public = name == "__call__" or not name.startswith("_")
+                if is_public and inspect.isfunction(method):
+                    patch.setattr(network, name, network_as_one_program(method))
+        yield
+
+
+@cache
+def _network_classes() -> list[type[nnx.Module]]:
+    found = pkgutil.walk_packages(cfx_jax.models.__path__, "cfx_jax.models.")
+    modules = [importlib.import_module(module.name) for module in found]
+    return [
+        value
+        for module in modules
+        for value in vars(module).values()
+        if inspect.isclass(value)
+        and issubclass(value, nnx.Module)
+        and value.__module__ == module.__name__
+    ]
 
 
 def _is_real(leaf: Any) -> bool:

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from small_resnet import small_resnet
 from toy_training import Net, with_options
 
 import trainers
@@ -36,7 +37,7 @@ from trainers import (
     vae,
     volume_classifier,
 )
-from trainers.shared import State
+from trainers.shared import ModelFactory, State
 
 PATH = trainers.__path__
 IMAGES = jax.ShapeDtypeStruct((8, 8, 8, 1), np.float32)
@@ -68,26 +69,24 @@ def network() -> Net:
 
 
 def encoder() -> ResNet:
-    return ResNet(
-        block="basic",
-        stage_sizes=(1, 1),
-        widths=(4, 6),
-        num_classes=2,
-        in_channels=1,
-        mean=0.5,
-        std=0.3,
-        stem="imagenet",
-        rngs=nnx.Rngs(0),
-    )
+    return small_resnet(in_channels=1, mean=0.5, std=0.3, stem="imagenet")
+
+
+def small_model(rngs: nnx.Rngs) -> ResNet:
+    """A network of blocks, in the place of the trainer's own choice."""
+    return small_resnet(in_channels=1)
 
 
 class Case(NamedTuple):
-    """A trainer, settings of its own, a batch, and the networks that are frozen in its step."""
+    """A trainer, settings of its own, a batch, the networks that are frozen in its step, and what
+    makes the network that it trains, where it is not the trainer's own.
+    """
 
     trainer: Trainer[Any]
     options: Mapping[str, Any]
     batch: Mapping[str, Any]
     frozen: Mapping[str, Callable[[], nnx.Module]] = {}
+    model: ModelFactory | None = None
 
 
 LABELLED = {"image": IMAGES, "label": LABELS}
@@ -95,7 +94,7 @@ RATES = jax.ShapeDtypeStruct((8,), np.float32)
 VOLUMES = jax.ShapeDtypeStruct((8, 2, 32, 32, 1), np.float32)
 CASES = [
     Case(autoencoder.TRAINER, {}, {"image": IMAGES}),
-    Case(classifier.TRAINER, {}, LABELLED),
+    Case(classifier.TRAINER, {}, LABELLED, model=small_model),
     Case(
         cycle.TRAINER,
         {"filters": (3, 4)},
@@ -122,14 +121,17 @@ CASES = [
         {"classifier": network},
     ),
     Case(
-        multi_label.TRAINER, {}, {"image": IMAGES, "target": jax.ShapeDtypeStruct((8, 2), np.int64)}
+        multi_label.TRAINER,
+        {},
+        {"image": IMAGES, "target": jax.ShapeDtypeStruct((8, 2), np.int64)},
+        model=small_model,
     ),
     Case(
         segmentation.TRAINER,
         {"filters": (4, 8)},
         {"image": IMAGES, "target": jax.ShapeDtypeStruct((8, 8, 8), np.uint8)},
     ),
-    Case(trades.TRAINER, {}, LABELLED),
+    Case(trades.TRAINER, {}, LABELLED, model=small_model),
     Case(vae.TRAINER, {}, {"image": IMAGES}),
     Case(
         volume_classifier.TRAINER,
@@ -150,7 +152,7 @@ def _parts(case: Case, **of_run: Any) -> tuple[State, Any, int]:
         name: per_image(network) if name == "classifier" else network
         for name, network in frozen.items()
     }
-    inputs = Inputs(**given)
+    inputs = Inputs(model=case.model, **given)
     key = jax.random.key(0)
     state = jax.eval_shape(lambda key: case.trainer.init(key, config, inputs), key)
     arrays = sum(len(jax.tree.leaves(nnx.state(network))) for network in frozen.values())

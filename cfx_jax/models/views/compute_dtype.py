@@ -39,8 +39,9 @@ def computing_in(model: Model, dtype: ComputeDtype) -> Model:
     >>> from cfx_jax.models import resnet_small
     >>> model = computing_in(resnet_small(num_classes=2, rngs=nnx.Rngs(0)), "bfloat16")
     >>> images = jnp.zeros((1, 32, 32, 3))
-    >>> model.features(images).dtype.name, model(images).dtype.name
-    ('bfloat16', 'float32')
+    >>> shapes = nnx.eval_shape(lambda model, x: (model.features(x), model(x)), model, images)
+    >>> [shape.dtype.name for shape in shapes]
+    ['bfloat16', 'float32']
     """
     check_choice(dtype, get_args(ComputeDtype), name="compute_dtype")
     try:
