@@ -44,6 +44,7 @@ def visited(page, path, *, beside=False) -> Iterator:
         "pageerror": lambda error: troubles.append(str(error)),
         "request": lambda request: requests.append(request.url),
     }
+    page.goto("about:blank")  # what the page before still asks for is not this one's
     for event, listener in listeners.items():
         page.on(event, listener)
     page.goto(path.as_uri())
