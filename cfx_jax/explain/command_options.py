@@ -21,6 +21,11 @@ from cfx_jax.explain.settings import Settings
 from cfx_jax.explain.trained import load_sibling, with_sibling
 from cfx_jax.parallel import print_note
 
+_LOOKED_AT = 3
+"""Images that are looked at for colours."""
+_SAME_GREY = 2 / 255
+"""Channels that differ by no more show a grey value."""
+
 
 def add_model_options(command: argparse.ArgumentParser) -> None:
     """Adds the options that say which model, which images, and how they go together."""
@@ -195,7 +200,18 @@ def images_of_options(options: argparse.Namespace) -> ImageCollection:
     )
     for line in (*(f"skipped: {line}" for line in pictures.skipped), *pictures.notes):
         print_note(line)
+    if _look_grey(pictures):
+        print_note("The first images are stored in colour and look grey: --grey explains them so.")
     return pictures
+
+
+def _look_grey(collection: ImageCollection) -> bool:
+    """Whether the first images are stored in colour, and none of them has any."""
+    if collection.shape[2] != 3:
+        return False
+    images, _ = images_of(collection, None).first_readable(_LOOKED_AT)
+    spreads = [np.ptp(image, axis=2).max() for image in images.values()]
+    return bool(spreads) and max(spreads) <= _SAME_GREY
 
 
 def first_images(

@@ -240,6 +240,19 @@ def test_colour_images_are_explained_in_grey_on_demand(folder):
     assert load_explanations("explanations").images.shape == (1, 32, 32, 1)
 
 
+def test_grey_images_that_are_stored_in_colour_are_told(folder, capsys):
+    grey = np.random.default_rng(3).integers(60, 200, (8, 8, 1), np.uint8)
+    cv2.imwrite("stored.png", np.repeat(grey, 3, axis=2))
+    check = ("check", "--model", "own_model:classifier", "--images")
+    for options, is_told in (
+        (("stored.png",), True),
+        (("stored.png", "--grey"), False),
+        (("stored.png", "images/2.png"), False),
+    ):
+        assert run(*check, *options) == 0
+        assert ("look grey: --grey" in capsys.readouterr().err) == is_told
+
+
 def test_a_check_finds_nothing_in_a_sound_model(folder, capsys):
     assert run("check", "--model", "own_model:classifier", "--images", "images") == 0
     assert "Nothing is wrong" in capsys.readouterr().out
