@@ -57,8 +57,6 @@ class Config:
     """Steps of descent (paper: 20)."""
     repeats: int = 5
     """Measured runs, each followed by gradients."""
-    loop: str = "auto"
-    """host, scan or auto, as in cfx_jax.optimise.solve."""
     output: str = ""
     """A JSON file for the figures, in benchmarks/results by custom; empty writes none."""
 
@@ -89,7 +87,6 @@ def main(config: Config) -> None:
     for name, proximal in (("plain", False), ("proximal", True)):
         options: dict[str, Any] = {
             "num_steps": config.num_steps,
-            "loop": config.loop,
             "proximal": proximal,
         }
         run = partial(latent_counterfactual_batch, coder, classifier, volumes, targets, **options)

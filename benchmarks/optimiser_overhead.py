@@ -1,7 +1,7 @@
 """The cost of an optimiser on top of the gradients that it needs.
 
 A run of N steps needs N + 1 values and gradients of the objective. This measures, in one process
-and on the same batch, the time of ``drive`` against N + 1 times that of a jitted, vmapped
+and on the same batch, the time of ``solve`` against N + 1 times that of a jitted, vmapped
 ``value_and_grad``, and prints the ratio, also of processor time.
 
 With a ResNet-50, 224 px and batches of 8 in about 10 minutes on two cores, and a fifth of the
@@ -24,7 +24,7 @@ from benchmarks.measure import classifier, report, seconds, value_and_gradient
 from benchmarks.process_cost import timed
 from cfx_jax.checks import check_choice
 from cfx_jax.counterfactuals import VCEExample, VCEProblem
-from cfx_jax.optimise import drive
+from cfx_jax.optimise import solve
 from cfx_jax.parallel import data_mesh, replicate
 from cfx_jax.report import format_table
 from experiments.shared import command_line
@@ -73,7 +73,7 @@ def main(config: Config) -> None:
         name, radius, full = RUNS[p]
         num_steps = max(int(config.share * full), 1)
         run = partial(
-            drive, VCEProblem(p=p, num_steps=num_steps), model, _examples(images, targets, radius)
+            solve, VCEProblem(p=p, num_steps=num_steps), model, _examples(images, targets, radius)
         )
         seconds(run)  # compiles
         before = [timed(gradient)[1:] for _ in range(_CALLS)]

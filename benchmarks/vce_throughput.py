@@ -47,8 +47,6 @@ class Config:
     """Share of the steps to run, in (0, 1]; images per second are those with all steps."""
     repeats: int = 3
     """Runs for each norm, each between two series of calls of the model."""
-    loop: str = "auto"
-    """host, scan or auto, as in cfx_jax.optimise.solve."""
     output: str = ""
     """A JSON file for the figures, in benchmarks/results by custom; empty writes none."""
 
@@ -95,7 +93,6 @@ def _measure(config: Config, model: Classifier, p: float) -> tuple[float, float,
         "radius": RADII[p],
         "masks": masks,
         "num_steps": steps,
-        "loop": config.loop,
     }
     run = partial(vce_batch, model, images, targets, p=p, key=jax.random.key(0), **options)
     mesh = data_mesh()

@@ -1,8 +1,9 @@
-"""The memory allocator of the C library, set up for networks that JAX calls back.
+"""The memory allocator of the C library, set up for commands that compute on a CPU.
 
-A PyTorch network on a CPU allocates the values of all its layers anew for each batch. By its
-defaults glibc returns so large blocks to the system once they are freed, and the system clears
-each page again: of EfficientNet-Lite0 at 224 pixels this was a third of the processor time.
+A compiled program allocates the values of its layers anew at each call, and so does a PyTorch
+network that JAX calls back. By its defaults glibc returns so large blocks to the system once they
+are freed, and the system clears each page again: of EfficientNet-Lite0 of PyTorch at 224 pixels
+this was a third of the processor time, of training steps at 64 pixels an eighth to a fifth.
 """
 
 import ctypes

@@ -3,14 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from operator import itemgetter
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
-from jax.extend.core import Jaxpr, Literal
+from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 from jax.extend.core.primitives import conv_general_dilated_p, jit_p
 
 _PLATFORM: ContextVar[str] = ContextVar("platform", default="")
@@ -36,38 +34,6 @@ def compiling_for(name: str) -> Iterator[None]:
         yield
     finally:
         _PLATFORM.reset(token)
-
-
-def scan_unroll() -> bool | int:
-    """The ``unroll`` of a short ``lax.scan`` whose body differentiates a convolution.
-
-    On a CPU the gradient of a convolution inside a compiled loop runs about ten times slower than
-    outside, so short loops are unrolled whole (True); elsewhere they stay loops (1).
-    """
-    return True if platform() == "cpu" else 1
-
-
-def short_scan(body: Callable[[Any, Any], tuple[Any, Any]], init: Any, xs: Any) -> tuple[Any, Any]:
-    """``lax.scan`` over few entries, written out on a CPU.
-
-    As with ``scan_unroll``; but of a single entry ``lax.scan`` makes a loop however it is told to
-    unroll.
-
-    Args:
-        body: ``(carry, x) -> (carry, y)``.
-        init: the first carry.
-        xs: a pytree of arrays with the same length, at least 1, along their first axis.
-
-    Returns:
-        The last carry, and the values stacked along a new first axis.
-    """
-    if platform() != "cpu":
-        return lax.scan(body, init, xs)
-    carry, values = init, []
-    for index in range(len(jax.tree.leaves(xs)[0])):
-        carry, value = body(carry, jax.tree.map(itemgetter(index), xs))
-        values.append(value)
-    return carry, jax.tree.map(lambda *leaves: jnp.stack(leaves), *values)
 
 
 def depthwise_as_products() -> bool:
@@ -172,6 +138,22 @@ def evaluate(
                 results = outputs if primitive.multiple_results else [outputs]
         values.update(zip(equation.outvars, results, strict=True))
     return [read(atom) for atom in jaxpr.outvars]
+
+
+def equations_of(jaxpr: Jaxpr) -> Iterator[Any]:
+    """All equations of a traced function, and of the functions, loops and branches within it."""
+    for equation in jaxpr.eqns:
+        yield equation
+        for inner in inner_jaxprs(equation):
+            yield from equations_of(inner)
+
+
+def inner_jaxprs(equation: Any) -> Iterator[Jaxpr]:
+    """The functions that one equation calls."""
+    kinds = (Jaxpr, ClosedJaxpr)
+    for value in jax.tree.leaves(equation.params, is_leaf=lambda leaf: isinstance(leaf, kinds)):
+        if isinstance(value, kinds):
+            yield value.jaxpr if isinstance(value, ClosedJaxpr) else value
 
 
 def _in_fast_order(equation: Any, operands: list[Any]) -> list[Any] | None:

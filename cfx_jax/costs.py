@@ -1,12 +1,26 @@
 """The cost of a computation, told before most of it is spent: stages, memory and time."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
+from cfx_jax.backend import equations_of
+
 _GIB = 2**30
 _BAR = 20
+
+
+class KeptMemory(NamedTuple):
+    """Memory that a callback keeps while a program runs, which JAX does not know of.
+
+    Attributes:
+        purpose: what it is for, such as ``"PyTorch's graph"``.
+        num_bytes: the most at one time, on each device.
+    """
+
+    purpose: str
+    num_bytes: int
 
 
 def program_memory(function: Callable[..., Any], *arguments: Any) -> str:
@@ -29,17 +43,32 @@ def program_memory(function: Callable[..., Any], *arguments: Any) -> str:
     2.00 GiB (1.00 for arguments, 1.00 for the computation)
     """
     jitted: Any = getattr(function, "func", function)
-    compiled: jax.stages.Compiled = jitted.lower(
-        *getattr(function, "args", ()), *arguments
-    ).compile()
-    return describe_memory(compiled)
+    traced: jax.stages.Traced = jitted.trace(*getattr(function, "args", ()), *arguments)
+    return describe_memory(traced.lower().compile(), kept_memory(traced))
 
 
-def describe_memory(compiled: jax.stages.Compiled) -> str:
+def kept_memory(traced: jax.stages.Traced) -> KeptMemory | None:
+    """The largest memory that a callback of a program keeps, None where none keeps any.
+
+    A callback that does has a method ``kept_memory``: shapes of its arrays -> ``KeptMemory``.
+
+    Args:
+        traced: the program, before it is compiled.
+    """
+    memories = [
+        equation.params["callback"].kept_memory([atom.aval.shape for atom in equation.invars])
+        for equation in equations_of(traced.jaxpr.jaxpr)
+        if hasattr(equation.params.get("callback"), "kept_memory")
+    ]
+    return max(memories, key=lambda memory: memory.num_bytes, default=None)
+
+
+def describe_memory(compiled: jax.stages.Compiled, kept: KeptMemory | None = None) -> str:
     """The memory that a compiled program takes on each device, in words.
 
     Args:
         compiled: the program.
+        kept: what its callbacks keep beside it, as ``kept_memory`` finds it.
 
     Returns:
         Its peak without what is stored elsewhere, such as ``"0.52 GiB (0.11 for arguments, 0.41 for
@@ -55,7 +84,11 @@ def describe_memory(compiled: jax.stages.Compiled) -> str:
     computed = memory.temp_size_in_bytes
     made = max(0, memory.output_size_in_bytes - memory.alias_size_in_bytes)
     parts = f"{given / _GIB:.2f} for arguments, {(computed + made) / _GIB:.2f} for the computation"
-    return f"{(given + computed + made) / _GIB:.2f} GiB ({parts})"
+    total = given + computed + made
+    if kept is not None:
+        parts += f", {kept.num_bytes / _GIB:.2f} for {kept.purpose}"
+        total += kept.num_bytes
+    return f"{total / _GIB:.2f} GiB ({parts})"
 
 
 def describe_time(seconds: float) -> str:

@@ -3,6 +3,8 @@
 import importlib
 from types import ModuleType
 
+_NOTE_OF_JAX = "JAX_TRACEBACK_FILTERING"
+
 
 class InputError(ValueError):
     """Something given to the library cannot be used.
@@ -16,11 +18,24 @@ class InputError(ValueError):
     def __init__(self, message: str = "") -> None:
         super().__init__(" ".join(message.splitlines()))
 
+    def add_note(self, note: str, /) -> None:
+        """Adds a note as any error does, but not JAX's on the frames that it has left out.
+
+        JAX adds it to whatever is raised under ``jit``, ``vmap`` or ``grad``. Below a message for
+        the user it says nothing of use.
+
+        Args:
+            note: the note.
+        """
+        if _NOTE_OF_JAX not in note:
+            super().add_note(note)
+
 
 def reason_of(error: BaseException) -> str:
     """The one line of an error that says what is wrong.
 
-    JAX puts the traceback of a callback before what the callback has raised.
+    JAX puts the traceback of a callback before what the callback has raised, and TorchScript its
+    own before what an operation has.
 
     Args:
         error: any exception.
@@ -35,6 +50,8 @@ def reason_of(error: BaseException) -> str:
     lines = [line for line in str(error).splitlines() if line.strip()]
     if not lines:
         return type(error).__name__
+    if "TorchScript interpreter" in lines[0]:
+        return lines[-1].removeprefix("RuntimeError: ")[:300]
     frames = [number for number, line in enumerate(lines) if line.startswith('  File "')]
     if "Traceback (" not in lines[0] or not frames:
         return lines[0].strip()[:300]

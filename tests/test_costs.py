@@ -1,15 +1,18 @@
 """What is told of a computation before most of it is spent: memory, time, stages."""
 
 import functools
+import math
 import re
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.experimental.buffer_callback import buffer_callback
 
+from cfx_jax import costs
 from cfx_jax.costs import describe_stage, describe_time, program_memory
-from cfx_jax.optimise import Problem, drive, gradient_descent
+from cfx_jax.optimise import Problem, gradient_descent, solve
 from cfx_jax.parallel import map_examples, tell_stage
 
 
@@ -68,11 +71,11 @@ def test_a_map_tells_the_memory_of_a_batch_once_and_compiles_as_without(compilat
     assert len(lines) == 1
 
 
-def test_a_search_tells_the_memory_of_a_step_once_and_compiles_as_without(compilations, capsys):
+def test_a_search_tells_the_memory_of_a_batch_once_and_compiles_as_without(compilations, capsys):
     starts = np.ones((6, 7), np.float32)
-    quiet = drive(descend, jnp.zeros(7), starts, batch_size=2)
+    quiet = solve(descend, jnp.zeros(7), starts, batch_size=2)
     before = len(compilations)
-    told = drive(descend, jnp.zeros(7), starts, batch_size=2, progress="descending")
+    told = solve(descend, jnp.zeros(7), starts, batch_size=2, progress="descending")
     assert len(compilations) == before
     np.testing.assert_array_equal(told.solution, quiet.solution)
     lines = re.findall(r"descending: a batch takes \d+\.\d\d GiB", capsys.readouterr().err)
@@ -103,3 +106,27 @@ def test_a_stage_is_told_with_its_number_and_a_bar(capsys):
     assert [line.count("#") for line in lines[1:]] == [0, 6, 13]
     assert lines[2].endswith("stage 2 of 3: training")
     assert describe_stage("page", names, done=0.5).count("#") == 10
+
+
+def test_the_memory_that_callbacks_keep_is_told_and_belongs_to_the_whole():
+    """Of several callbacks it is that of the largest, which is seen inside of a loop too."""
+
+    class Doubled:
+        def __call__(self, numbers):
+            return 2 * np.asarray(numbers)
+
+        def kept_memory(self, shapes):
+            return costs.KeptMemory("doubles", 2**20 * math.prod(shapes[0]))
+
+    def double(numbers):
+        shape = jax.ShapeDtypeStruct(numbers.shape, numbers.dtype)
+        return buffer_callback(Doubled(), shape, vmap_method="broadcast_all")(numbers)
+
+    @jax.jit
+    def step(numbers):
+        numbers = jax.lax.fori_loop(0, 3, lambda _, held: double(held), numbers)
+        return double(numbers[:8])
+
+    text = program_memory(step, jnp.zeros(512))
+    assert text == "0.50 GiB (0.00 for arguments, 0.00 for the computation, 0.50 for doubles)"
+    assert "doubles" not in program_memory(jax.jit(jnp.sort), jnp.zeros(512))

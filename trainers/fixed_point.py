@@ -39,7 +39,7 @@ from jax import Array
 from jax.tree_util import Partial
 from jaxtyping import Float, Int, PRNGKeyArray
 
-from cfx_jax.backend import short_scan
+from cfx_jax.backend import loop_body
 from cfx_jax.checks import InputError, check_count
 from cfx_jax.losses import FixedPointWeights, Translations, critic_terms, fixed_point_terms
 from cfx_jax.models import FixedPointTranslator, LimitName, PatchCritic, unit_clip_leading_back
@@ -235,8 +235,8 @@ def make_step(config: Config, inputs: Inputs) -> Step:
         # The translator stays while the critic learns: its images are drawn once for all updates.
         translate = view(translator, state.params["critic"]).translator
         fakes = jax.vmap(lambda images: translate(images, 1 - predicted))(shares)
-        (critic, moments["critic"]), terms = short_scan(
-            update_critic,
+        (critic, moments["critic"]), terms = jax.lax.scan(
+            loop_body(update_critic),
             (state.params["critic"], moments["critic"]),
             (jax.random.split(key, config.critic_steps), shares, fakes),
         )

@@ -49,7 +49,7 @@ from jax import Array
 from jax.tree_util import Partial
 from jaxtyping import Float, Int, PRNGKeyArray
 
-from cfx_jax.backend import short_scan
+from cfx_jax.backend import loop_body
 from cfx_jax.checks import InputError, check_choice, check_count
 from cfx_jax.counterfactuals import Exaggerator, progressive
 from cfx_jax.losses import (
@@ -365,8 +365,8 @@ def make_step(config: Config, inputs: Inputs) -> Step:
             return (*descend(critic_adam, discriminator, moments, gradients), rest), terms
 
         moments = dict(state.opt_state)
-        (discriminator, moments["discriminator"], rest), terms = short_scan(
-            update_discriminator,
+        (discriminator, moments["discriminator"], rest), terms = jax.lax.scan(
+            loop_body(update_discriminator),
             (state.params["discriminator"], moments["discriminator"], averages),
             (fakes, images, sources, targets),
         )

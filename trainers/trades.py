@@ -28,7 +28,7 @@ from jax import Array
 from jaxtyping import Float, PRNGKeyArray
 
 from cfx_jax.array_types import at_least_float32
-from cfx_jax.checks import InputError, check_choice, check_positive
+from cfx_jax.checks import InputError, check_choice, check_positive, limits
 from cfx_jax.geometry import lp_norm
 from cfx_jax.losses import ORDERS, Order, trades_attack, trades_divergence, trades_loss
 from cfx_jax.losses.trades_attack import check_start
@@ -66,7 +66,7 @@ from .shared.supervised import make_evaluate as make_clean_evaluate
 class AttackConfig:
     """Settings of the inner maximisation."""
 
-    p: float = 2.0
+    p: float = field(default=2.0, metadata=limits(least=1, may_be_infinite=True))
     """Norm of the ball, 2 or inf (paper: 2)."""
     radius: float = 0.25
     """Radius of the ball, in units of the image's values (paper: 0.25 at 224 x 224 x 3)."""

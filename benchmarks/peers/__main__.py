@@ -12,7 +12,7 @@ PyTorch, Captum and torchmetrics come with the extra ``parity``, Foolbox with ``
 and latentshift ask for old versions of what others need too, none of which they use here:
 ``pip install --no-deps torchattacks latentshift``. What is not installed is left out.
 
-All comparisons, in about ten minutes on two quiet cores, written to
+All comparisons, in about half an hour on two quiet cores, written to
 benchmarks/results/peers_cpu.json; and one comparison alone::
 
     python -m benchmarks.peers

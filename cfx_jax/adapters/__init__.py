@@ -13,6 +13,7 @@ from cfx_jax.adapters.inputs_outputs import Inputs as Inputs
 from cfx_jax.adapters.inputs_outputs import Outputs as Outputs
 from cfx_jax.adapters.keras import from_keras as from_keras
 from cfx_jax.adapters.torch import from_torch as from_torch
+from cfx_jax.adapters.torch import is_called_back as is_called_back
 from cfx_jax.adapters.torch import load_torch as load_torch
 from cfx_jax.adapters.trainable import Trainable as Trainable
 from cfx_jax.adapters.trainable import trainable as trainable

@@ -19,6 +19,7 @@ from cfx_jax.checks import check_choice, check_integer
 from cfx_jax.errors import InputError
 
 _LAYOUTS = ("channels_first", "channels_last")
+_ORDERS = ("rgb", "bgr")
 _KINDS = ("logits", "probabilities", "log_probabilities")
 _SMALLEST = 1e-12
 """The least probability whose logarithm is taken: float32 keeps it, and 1 minus it is 1."""
@@ -39,9 +40,11 @@ class Inputs:
             8-bit values, ``(-1024, 1024)`` for torchxrayvision.
         mean: subtracted, one number or one per channel, in units of ``value_range``.
         std: divided by, likewise.
+        channel_order: ``"rgb"``, or ``"bgr"`` of a model that was trained on images read by OpenCV,
+            or on Caffe's; ``mean`` and ``std`` are in this order.
 
     Raises:
-        InputError: an unknown layout, channels other than 1 and 3, a size that is not two
+        InputError: an unknown layout or order, channels other than 1 and 3, a size that is not two
             integers, an empty range, a standard deviation of 0, numbers that are not finite.
     """
 
@@ -51,9 +54,11 @@ class Inputs:
     value_range: tuple[float, float] = (0.0, 1.0)
     mean: float | tuple[float, ...] = 0.0
     std: float | tuple[float, ...] = 1.0
+    channel_order: str = "rgb"
 
     def __post_init__(self) -> None:
         check_choice(self.layout, _LAYOUTS, name="layout")
+        check_choice(self.channel_order, _ORDERS, name="channel_order")
         if self.channels not in (None, 1, 3) or self.channels is True:
             raise InputError(f"channels: expected 1, 3 or None, got {self.channels!r}")
         if self.size is not None:
@@ -86,6 +91,8 @@ class Inputs:
         if self.size is not None and values.shape[:2] != self.size:
             shape = (*self.size, values.shape[2])
             values = jax.image.resize(values, shape, "linear", antialias=True)
+        if self.channel_order == "bgr":
+            values = values[..., ::-1]
         low, high = self.value_range
         values = values * (high - low) + low
         values = (values - _per_channel(self.mean, values, "mean")) / _per_channel(

@@ -10,7 +10,9 @@ Two bridges lead from JAX to PyTorch.
   them, and has derivatives of every order and mode.
 
 On other devices than CPU and CUDA the callback is not available. It gives first derivatives in
-reverse mode only, which is what the methods of this library need.
+reverse mode only, which is what the methods of this library need. JAX cannot share out its batches:
+of several devices each would compute the whole batch. ``explain`` takes one device; elsewhere give
+a mesh of one. Several processes share the images.
 """
 
 import copy
@@ -20,8 +22,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
+from zipfile import is_zipfile
 
+import jax
 from jax.tree_util import Partial, register_static
 from jaxtyping import Array, Float
 
@@ -29,10 +34,11 @@ from cfx_jax.adapters.adapted import Adapted
 from cfx_jax.adapters.fixed import Fixed
 from cfx_jax.adapters.inputs_outputs import Inputs, Outputs
 from cfx_jax.adapters.layers import Traced, Visit
-from cfx_jax.adapters.torch_callback import Network, called
-from cfx_jax.adapters.torch_modules import convolutions_of, shown_layers
+from cfx_jax.adapters.torch_callback import called
+from cfx_jax.adapters.torch_modules import convolutions_of, logits_alone, shown_layers
+from cfx_jax.adapters.torch_network import Network
 from cfx_jax.checks import check_choice
-from cfx_jax.errors import InputError, import_extra
+from cfx_jax.errors import InputError, import_extra, reason_of
 
 _BRIDGES = ("callback", "jax")
 _OLDEST = (2, 6)
@@ -50,7 +56,8 @@ def from_torch(
 
     Args:
         module: an ``nn.Module``, a TorchScript module or an exported program: images
-            ``(n, c, h, w)`` -> values ``(n, k)``. Of one in training mode, a copy with the same
+            ``(n, c, h, w)`` -> values ``(n, k)``, or an object or dictionary with such ``logits``,
+            as Hugging Face's classifiers give. Of one in training mode, a copy with the same
             weights is set to evaluation mode; the given one stays as it is. One that takes single
             images only, such as a program exported with one, is called for each image.
         inputs: how it expects its images; None: channels first, values in [0, 1] as they are.
@@ -92,8 +99,29 @@ def from_torch(
     if bridge == "jax":
         batched = _translated(module)
     else:
+        _warn_of_float16(torch, module)
         batched = Network(module, _layered(torch, module, program))
     return Adapted(batched, inputs or Inputs(layout="channels_first"), outputs or Outputs())
+
+
+def is_called_back(classifier: Any) -> bool:
+    """Whether a classifier holds a PyTorch network that JAX calls back.
+
+    Args:
+        classifier: any pytree, such as an ensemble.
+
+    Example:
+        >>> import torch
+        >>> import jax.numpy as jnp
+        >>> from cfx_jax.adapters import from_torch, is_called_back
+        >>> is_called_back(from_torch(torch.nn.Flatten())), is_called_back(jnp.sin)
+        (True, False)
+    """
+
+    def is_network(node: Any) -> bool:
+        return isinstance(node, Network)
+
+    return any(map(is_network, jax.tree.leaves(classifier, is_leaf=is_network)))
 
 
 def load_torch(path: str | Path) -> Any:
@@ -121,9 +149,11 @@ def load_torch(path: str | Path) -> Any:
     if not path.is_file():
         raise InputError(f"{path}: expected a file, found none")
     try:
-        if path.suffix == ".pt2":
-            return torch.export.load(path)
-        return torch.jit.load(str(path), map_location="cpu")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what PyTorch says of its own code
+            if path.suffix == ".pt2":
+                return torch.export.load(path)
+            return torch.jit.load(str(path), map_location="cpu")
     except Exception as error:  # whatever the libraries below raise of a damaged file
         raise InputError(f"{path}: {_why_not_loaded(torch, path, error)}") from error
 
@@ -132,16 +162,18 @@ def _why_not_loaded(torch: Any, path: Path, error: Exception) -> str:
     expected = "expected TorchScript (.pt) or an exported program (.pt2), got"
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:
+    except Exception as reason:
+        if not (isinstance(reason, UnpicklingError) and is_zipfile(path)):
+            return f"{expected} a file that is neither ({reason_of(error)[:120]})"
         return (
-            f"{expected} a file that is neither, or a pickled module, which would run code"
-            f" ({str(error).strip().splitlines()[0][:120]}): save the network with torch.jit.save"
-            " or torch.export.save"
+            f"{expected} a pickled module, which would run code: where you trust it, open it by"
+            " torch.load(..., weights_only=False) and give it to from_torch, or save the network"
+            " with torch.export.save"
         )
     kind = "weights alone" if isinstance(content, dict) else type(content).__name__
     return (
-        f"{expected} {kind}: build their network, load_state_dict(torch.load(...,"
-        " weights_only=True)), and give the network"
+        f"{expected} {kind}: build their network, load them by load_state_dict(torch.load(...,"
+        " weights_only=True)), and give the network to from_torch"
     )
 
 
@@ -153,6 +185,16 @@ def _in_evaluation_mode(torch: Any, module: Any) -> Any:
     tensors = itertools.chain(module.parameters(), module.buffers())
     shared = {id(tensor): tensor for tensor in tensors}  # copied by reference
     return copy.deepcopy(module, shared).eval()
+
+
+def _warn_of_float16(torch: Any, module: Any) -> None:
+    kinds = {(tensor.dtype, tensor.device.type) for tensor in module.parameters()}
+    if (torch.float16, "cpu") in kinds:
+        warnings.warn(
+            "module: its weights are float16, with which PyTorch takes ten to thirty times as long"
+            " on most CPUs: give module.float(), whose gradients are more exact too",
+            stacklevel=3,
+        )
 
 
 def _layered(torch: Any, module: Any, program: Any) -> Callable[[], Any] | None:
@@ -207,7 +249,7 @@ def _run_translated(
     def show(name: str, value: Any) -> Any:
         return interop.torch_view(visit(name, interop.jax_view(value))) if visit else value
 
-    with shown_layers(torch, translated.module, show):
+    with shown_layers(torch, translated.module, show), logits_alone(translated.module):
         return called(translated.function, weights, (batch,), images=f"images {batch.shape}")
 
 

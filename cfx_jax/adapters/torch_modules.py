@@ -1,7 +1,7 @@
-"""Facts about PyTorch modules: their convolutions, the values of layers, the size of a graph."""
+"""Facts about PyTorch modules: their convolutions, layers and logits, the size of a graph."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -45,6 +45,29 @@ def shown_layers(torch: Any, module: Any, visit: Callable[[str, Any], Any]) -> I
     finally:
         for handle in handles:
             handle.remove()
+
+
+def logits_among(values: Any) -> Any:
+    """The logits of a network that gives more than them, by this name; other values as they are.
+
+    The classifiers of Hugging Face give an object with ``logits``, others a dictionary.
+    """
+    if isinstance(values, Mapping):
+        return values.get("logits", values)
+    return getattr(values, "logits", values)
+
+
+@contextmanager
+def logits_alone(module: Any) -> Iterator[None]:
+    """Lets the forward pass of a network give its ``logits_among`` alone, inside of the context."""
+    own, forward = vars(module).get("forward"), module.forward
+    module.forward = lambda *arguments: logits_among(forward(*arguments))
+    try:
+        yield
+    finally:
+        del module.forward
+        if own is not None:
+            module.forward = own
 
 
 class GraphSize:

@@ -18,7 +18,7 @@ from jaxtyping import Array, Float
 from cfx_jax.adapters.adapted import Adapted
 from cfx_jax.adapters.fixed import Fixed
 from cfx_jax.adapters.torch import from_torch
-from cfx_jax.adapters.torch_callback import Network
+from cfx_jax.adapters.torch_network import Network
 from cfx_jax.array_types import AnyArray
 from cfx_jax.compilation import as_pytree
 from cfx_jax.errors import InputError

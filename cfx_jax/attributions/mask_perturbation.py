@@ -29,8 +29,8 @@ from cfx_jax.optimise import Problem, from_optax, run
 class MaskProblem:
     """Makes the optimisation problem of one image; equal settings compile once.
 
-    ``optimise.drive(MaskProblem(), score, images)`` runs many images, fast on a CPU too;
-    ``coverage`` makes each solution a map.
+    ``optimise.solve(MaskProblem(), score, images)`` runs many images on all devices; ``coverage``
+    makes each solution a map.
 
     Attributes: see ``mask_perturbation``.
     """
@@ -109,8 +109,7 @@ def mask_perturbation(
     Minimises over masks m in [0, 1], by Adam from m = 1, ``score(M x + (1 - M) blur(x)) +
     area_weight * sum(1 - m) + variation_weight * sum(|differences of m|^variation_power)``, where M
     is m upsampled and filtered. Where blurring does not lower the score (often so for a healthy
-    image) the map is empty: the method's limit. Composes with jit, vmap and pmap; for many images
-    on a CPU ``MaskProblem`` in ``optimise.drive`` is faster.
+    image) the map is empty: the method's limit. Composes with jit, vmap and pmap.
 
     Args:
         score: one image -> scalar, the probability of the class to explain (the weights below are

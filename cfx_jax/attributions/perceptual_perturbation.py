@@ -113,7 +113,7 @@ def perceptual_objective(
     feature_weight: float = _FEATURE_WEIGHT,
     image_weight: float = _IMAGE_WEIGHT,
 ) -> Score:
-    """The objective that ``perceptual_perturbation`` minimises, such as for ``optimise.drive``.
+    """The objective that ``perceptual_perturbation`` minimises, such as for ``optimise.solve``.
 
     Arguments and errors as ``perceptual_perturbation``.
 

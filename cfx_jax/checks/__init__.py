@@ -11,6 +11,9 @@ from cfx_jax.checks.classifiers import check_target as check_target
 from cfx_jax.checks.classifiers import check_targets as check_targets
 from cfx_jax.checks.classifiers import num_classes as num_classes
 from cfx_jax.checks.classifiers import number_of_logits as number_of_logits
+from cfx_jax.checks.configurations import Limits as Limits
+from cfx_jax.checks.configurations import check_configuration as check_configuration
+from cfx_jax.checks.configurations import limits as limits
 from cfx_jax.checks.images import check_array as check_array
 from cfx_jax.checks.images import check_dtype as check_dtype
 from cfx_jax.checks.images import check_image as check_image
@@ -32,6 +35,7 @@ from cfx_jax.checks.options import check_number as check_number
 from cfx_jax.checks.options import check_number_or_one_each as check_number_or_one_each
 from cfx_jax.checks.options import check_positive as check_positive
 from cfx_jax.checks.options import check_real as check_real
+from cfx_jax.checks.options import check_seed as check_seed
 from cfx_jax.checks.options import is_concrete as is_concrete
 from cfx_jax.errors import InputError as InputError
 from cfx_jax.public_names import public as _public

@@ -96,6 +96,16 @@ def check_integer(value: object, *, name: str, at_least: int) -> None:
         raise InputError(f"{name}: expected an integer of at most {_MOST}, got {value}")
 
 
+def check_seed(seed: object, *, name: str = "seed") -> None:
+    """Checks for a seed of NumPy's generators, an integer of at least 0.
+
+    Raises:
+        InputError: giving the value.
+    """
+    if not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0:
+        raise InputError(f"{name}: expected 0 or more, got {seed!r}: give e.g. 0")
+
+
 def check_real(value: object, *, name: str) -> None:
     """Checks for real numbers, traced or not, rather than text, booleans or anything else.
 

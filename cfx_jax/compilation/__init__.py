@@ -11,7 +11,6 @@ from cfx_jax.compilation.persistent_cache import use_compilation_cache as use_co
 from cfx_jax.compilation.programs import compiled as compiled
 from cfx_jax.compilation.programs import let_go_of_programs as let_go_of_programs
 from cfx_jax.compilation.programs import num_mappings as num_mappings
-from cfx_jax.compilation.programs import with_values_if_asked as with_values_if_asked
 from cfx_jax.public_names import public as _public
 
 __all__, __dir__ = _public(globals())

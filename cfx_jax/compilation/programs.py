@@ -16,7 +16,7 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
 from cfx_jax.array_types import check_usable
-from cfx_jax.compilation.callables import compiled_in, needs_values
+from cfx_jax.compilation.callables import needs_values
 from cfx_jax.compilation.changes import forget_changes
 from cfx_jax.compilation.parted_callables import Parted, arguments
 
@@ -147,23 +147,6 @@ def _make_room(num_bytes: int) -> None:
     held = num_bytes + sum(program.num_bytes for program in _programs.values())
     while _programs and (len(_programs) >= _MOST_PROGRAMS or held > _MOST_BYTES):
         held -= _programs.pop(next(iter(_programs))).num_bytes
-
-
-def with_values_if_asked(function: Callable[[Any], Any], held: Any) -> Any:
-    """``function(held)``, and once more where a callable asks for the values of its arrays.
-
-    The second time all arrays of callables are compiled in.
-
-    Args:
-        function: calls jitted functions.
-        held: a pytree with callables from ``as_pytree``.
-    """
-    try:
-        return function(held)
-    except Exception as error:
-        if not needs_values(error):
-            raise
-    return function(compiled_in(held))
 
 
 def num_mappings() -> int:

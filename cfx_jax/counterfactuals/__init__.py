@@ -38,6 +38,7 @@ from cfx_jax.counterfactuals.vce import VCEExample as VCEExample
 from cfx_jax.counterfactuals.vce import VCEProblem as VCEProblem
 from cfx_jax.counterfactuals.vce import vce as vce
 from cfx_jax.counterfactuals.vce import vce_batch as vce_batch
+from cfx_jax.counterfactuals.vce import vce_sweep as vce_sweep
 from cfx_jax.counterfactuals.xgem import XGEM as XGEM
 from cfx_jax.counterfactuals.xgem import xgem as xgem
 from cfx_jax.counterfactuals.xgem import xgem_batch as xgem_batch

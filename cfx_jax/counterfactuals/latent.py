@@ -275,7 +275,6 @@ def latent_counterfactual_batch(
     step_size: float = LatentProblem.step_size,
     proximal: bool = LatentProblem.proximal,
     slices_per_batch: int | None = None,
-    loop: str = "auto",
     batch_size: int | None = None,
     mesh: jax.sharding.Mesh | None = None,
     progress: bool | str = False,
@@ -291,7 +290,7 @@ def latent_counterfactual_batch(
             weights are not compiled in.
         images: images (n, h, w, c) or volumes (n, s, h, w, c), values in [0, 1].
         targets: a class for each.
-        loop, batch_size, mesh, progress: as in ``optimise.solve``.
+        batch_size, mesh, progress: as in ``optimise.solve``.
 
     Returns:
         A ``LatentCounterfactual`` of NumPy arrays with leading axis n.
@@ -323,7 +322,6 @@ def latent_counterfactual_batch(
         models,
         LatentExample(*fields),
         finish=_Answer(problem),
-        loop=loop,
         batch_size=batch_size,
         mesh=mesh,
         progress=progress,

@@ -246,7 +246,6 @@ def xgem_batch(
     weight: float = XGEMProblem.weight,
     until: float = XGEMProblem.until,
     num_bins: int = XGEMProblem.num_bins,
-    loop: str = "auto",
     batch_size: int | None = None,
     mesh: jax.sharding.Mesh | None = None,
     progress: bool | str = False,
@@ -258,7 +257,7 @@ def xgem_batch(
         classifier: as in ``xgem``; best a pytree (``models.per_image(model)``), so that weights are
             not compiled in.
         images: values in [0, 1].
-        loop, batch_size, mesh, progress: as in ``optimise.solve``.
+        batch_size, mesh, progress: as in ``optimise.solve``.
 
     Returns:
         An ``XGEM`` of NumPy arrays with leading axis n.
@@ -291,7 +290,6 @@ def xgem_batch(
         XGEMExample(*fields),
         finish=_Answer(problem),
         stop_below=0.0,
-        loop=loop,
         batch_size=batch_size,
         mesh=mesh,
         progress=progress,

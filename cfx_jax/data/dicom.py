@@ -10,6 +10,7 @@ and JPEG 2000.
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -77,14 +78,14 @@ def read_dicom(
             f"frame: expected a frame in 0..{number - 1}, got None for '{path}' of {number} frames:"
             " choose one, or read all by read_dicom_frames"
         )
-    if frame is not None and not 0 <= frame < number:
+    if frame is not None and not (isinstance(frame, Integral) and 0 <= frame < number):
         raise InputError(
             f"frame: expected a frame in 0..{number - 1} of '{path}', got {frame}: choose another"
         )
     _check_size(Path(path), dataset, 1)
-    return _display(
-        Path(path), dataset, _decode(Path(path), dataset, frame or 0), frame or 0, window
-    )
+    number = int(frame or 0)
+    stored = _decode(Path(path), dataset, number)
+    return _display(Path(path), dataset, stored, number, window)
 
 
 def read_dicom_frames(

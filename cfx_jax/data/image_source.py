@@ -111,6 +111,11 @@ def check_indices(source: ImageSource, indices: Int[np.ndarray, " n"]) -> Int[np
         >>> check_indices(SyntheticFundus(5, size=32), np.array([4, 0], np.int32))
         array([4, 0])
     """
+    if not (hasattr(source, "__len__") and hasattr(source, "__getitem__")):
+        raise InputError(
+            "source: expected a data set whose items can be asked for by number, as"
+            f" data.ImageFolder, got {type(source).__name__}"
+        )
     positions = np.asarray(indices)
     if positions.ndim != 1 or not positions.size or not np.issubdtype(positions.dtype, np.integer):
         raise InputError(

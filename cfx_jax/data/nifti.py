@@ -11,6 +11,7 @@ import bz2
 import gzip
 import math
 from collections.abc import Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -93,7 +94,7 @@ def read_nifti(
         raise InputError(
             f"'{path}': expected {num_sequences} sequences, got {number} (shape {image.shape})"
         )
-    if sequence is not None and not 0 <= sequence < number:
+    if sequence is not None and not (isinstance(sequence, Integral) and 0 <= sequence < number):
         raise InputError(
             f"sequence: expected one of the {number} in '{path}', 0..{number - 1}, got {sequence}"
         )

@@ -13,7 +13,7 @@ import warnings
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from cfx_jax.checks import check_count
+from cfx_jax.checks import check_count, check_seed
 from cfx_jax.errors import InputError
 
 _NUM_BINS = 10
@@ -126,8 +126,7 @@ def calibrated_sample(
         [0, 5]
     """
     check_count(per_bin, name="per_bin")
-    if seed < 0:
-        raise InputError(f"seed: expected at least 0, got {seed}")
+    check_seed(seed)
     bins = _check_bins(bins, num_bins)
     labels = _check_labels(labels)
     if bins.shape != labels.shape:

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from cfx_jax.checks import check_images
+from cfx_jax.checks import check_callable, check_images, check_integer
 from cfx_jax.data.image_source import ImageSource, check_indices, check_labels, labels_of
 from cfx_jax.data.sample_order import SampleOrder
 from cfx_jax.errors import InputError, import_extra
@@ -103,11 +103,12 @@ def training_batches(
     _check_sizes(batch_size, process_index, process_count)
     if num_threads is None:
         num_threads = 1 if num_workers else os.cpu_count() or 1
-    if min(num_threads, num_workers, prefetch) < 0:
-        raise InputError(
-            "num_threads, num_workers and prefetch: expected 0 or more, got"
-            f" {num_threads}, {num_workers} and {prefetch}"
-        )
+    counts = {"num_threads": num_threads, "num_workers": num_workers, "prefetch": prefetch}
+    for name, count in counts.items():
+        check_integer(count, name=name, at_least=0)
+    for name, function in {"augment": augment, "augment_item": augment_item}.items():
+        if function is not None:
+            check_callable(function, name=name, gives="an image or item and a random generator")
     positions = check_indices(source, indices)
     order = SampleOrder(labels_of(source)[positions], seed=seed, balanced=balanced)
     share = batch_size // process_count
@@ -261,12 +262,15 @@ def _stack(images: Sequence[np.ndarray], *, name: str) -> np.ndarray:
 
 
 def _check_sizes(batch_size: int, process_index: int, process_count: int) -> None:
-    if not 0 <= process_index < process_count:
+    for name, count in {"process_count": process_count, "batch_size": batch_size}.items():
+        check_integer(count, name=name, at_least=1)
+    check_integer(process_index, name="process_index", at_least=0)
+    if process_index >= process_count:
         raise InputError(
             f"process_index: expected a number in 0..process_count - 1, got {process_index} of"
             f" {process_count}: give jax.process_index() and jax.process_count()"
         )
-    if batch_size < 1 or batch_size % process_count:
+    if batch_size % process_count:
         raise InputError(
             f"batch_size: expected a positive multiple of the number of processes, got {batch_size}"
             f" for {process_count}: choose another batch size"

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
+from cfx_jax.checks import check_seed
 from cfx_jax.errors import InputError
 
 _ORDER_STREAM, _AUGMENT_STREAM = 0, 1
@@ -33,8 +34,7 @@ class SampleOrder:
     """
 
     def __init__(self, labels: Int[np.ndarray, " n"], *, seed: int, balanced: bool) -> None:
-        if seed < 0:
-            raise InputError(f"seed: expected 0 or more, got {seed}: give e.g. 0")
+        check_seed(seed)
         if balanced and len(np.unique(labels)) < 2:
             raise InputError(
                 f"balanced: expected items of two classes or more, got {len(labels)} items of class"

@@ -5,11 +5,12 @@ accuracy on new patients: give ``groups`` where the patient is known.
 """
 
 from collections.abc import Mapping, Sequence
-from numbers import Integral
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
+from cfx_jax.checks import check_integer, check_seed
 from cfx_jax.errors import InputError
 
 _PART_NAMES = {"training": "train", "testing": "test"} | dict.fromkeys(
@@ -75,10 +76,15 @@ def part_names(splits: Sequence[str] | np.ndarray) -> Shaped[np.ndarray, " n"]:
         splits: for each item its part, as a table or a folder names it. A name that is none of
             these, nor another word for one, is kept in small letters.
 
+    Raises:
+        InputError: something else than texts in a list.
+
     Example:
         >>> part_names(["Training", "val", "fold 3"]).tolist()
         ['train', 'validation', 'fold 3']
     """
+    if np.ndim(splits) != 1 or not all(isinstance(part, str) for part in splits):
+        raise InputError(f"splits: expected texts in a list, got {splits!r}")
     return np.array([_PART_NAMES.get(part.casefold(), part.casefold()) for part in splits])
 
 
@@ -120,10 +126,15 @@ def evenly_spread(count: int, *, most: int) -> Int[np.ndarray, " m"]:
     Returns:
         The places, ascending; all where there are no more than ``most``.
 
+    Raises:
+        InputError: a number that is no integer or too small.
+
     Example:
         >>> evenly_spread(7, most=3).tolist(), evenly_spread(2, most=3).tolist()
         ([0, 3, 6], [0, 1])
     """
+    check_integer(count, name="count", at_least=0)
+    check_integer(most, name="most", at_least=1)
     return np.linspace(0, count - 1, min(count, most)).round().astype(int)
 
 
@@ -206,10 +217,10 @@ def _check(
             f" e.g. "
             "{'train': 0.8, 'test': 0.2}"
         )
-    if not isinstance(seed, Integral) or seed < 0:
-        raise InputError(f"seed: expected 0 or more, got {seed}: give e.g. 0")
-    if groups is not None and np.shape(groups)[:1] != labels.shape:
+    check_seed(seed)
+    given: Any = groups
+    if given is not None and np.shape(given)[:1] != labels.shape:
         raise InputError(
             f"groups: expected one for each of the {len(labels)} items, got shape"
-            f" {np.shape(groups)}: give e.g. each item's patient"
+            f" {np.shape(given)}: give e.g. each item's patient"
         )

@@ -7,12 +7,14 @@ dtype and stays in [0, 1]. Colours of grey images (c = 1) are left as they are w
 needs three channels.
 """
 
+import math
 from collections.abc import Callable
+from numbers import Integral, Real
 
 import numpy as np
 from jaxtyping import Float
 
-from cfx_jax.checks import check_choice
+from cfx_jax.checks import check_callable, check_choice, check_number
 from cfx_jax.errors import InputError, import_extra
 
 Image = Float[np.ndarray, "h w c"]
@@ -31,6 +33,9 @@ def compose(*transforms: Transform) -> Transform:
         >>> augment(np.zeros((8, 8, 3), np.float32), np.random.default_rng(0)).shape
         (8, 8, 3)
     """
+
+    for transform in transforms:
+        check_callable(transform, name="transforms", gives="an image and a random generator")
 
     def composed(image: Image, rng: np.random.Generator) -> Image:
         for transform in transforms:
@@ -52,6 +57,7 @@ def sometimes(transform: Transform, *, probability: float) -> Transform:
         0.0
     """
     _check_probability(probability)
+    check_callable(transform, name="transform", gives="an image and a random generator")
 
     def maybe(image: Image, rng: np.random.Generator) -> Image:
         return transform(image, rng) if rng.random() < probability else image
@@ -76,10 +82,10 @@ def random_crop(*, padding: int) -> Transform:
                [0., 0., 0., 0.],
                [0., 0., 0., 0.]], dtype=float32)
     """
-    if padding < 0:
+    if not isinstance(padding, Integral) or padding < 0:
         raise InputError(
-            f"padding: expected 0 or more pixels, got {padding}: give e.g. a seventh of the image's"
-            " side"
+            f"padding: expected 0 or more pixels, got {padding!r}: give e.g. a seventh of the"
+            " image's side"
         )
 
     def crop(image: Image, rng: np.random.Generator) -> Image:
@@ -131,16 +137,14 @@ def random_affine(
         >>> turn(np.ones((8, 8, 3), np.float32), np.random.default_rng(0)).shape
         (8, 8, 3)
     """
-    if degrees < 0 or translate < 0:
+    check_number(degrees, name="degrees")
+    check_number(translate, name="translate")
+    if not (0 <= degrees < math.inf and 0 <= translate < math.inf):
         raise InputError(
             f"degrees and translate: expected 0 or more, got {degrees} and {translate}: give the"
             " half-width"
         )
-    if not 0 < magnify[0] <= magnify[1]:
-        raise InputError(
-            f"magnify: expected an ascending range of factors above 0, got {magnify}: give e.g."
-            " (1.0, 1.1)"
-        )
+    _check_range(magnify, "magnify", "of factors above 0", example=(1.0, 1.1), above_0=True)
 
     def affine(image: Image, rng: np.random.Generator) -> Image:
         cv2 = import_extra("cv2", _PURPOSE)
@@ -184,16 +188,10 @@ def color_jitter(
         >>> jitter(np.full((1, 2, 3), 0.8, np.float32), np.random.default_rng(0))[..., 0]
         array([[0.4, 0.4]], dtype=float32)
     """
-    for name, (low, high) in {
-        "brightness": brightness,
-        "contrast": contrast,
-        "saturation": saturation,
-    }.items():
-        if not 0 <= low <= high:
-            raise InputError(
-                f"{name}: expected an ascending range of factors from 0, got ({low}, {high}): give"
-                " e.g. (0.5, 1.5)"
-            )
+    ranges = {"brightness": brightness, "contrast": contrast, "saturation": saturation}
+    for name, factors in ranges.items():
+        _check_range(factors, name, "of factors from 0", example=(0.5, 1.5))
+    check_number(hue, name="hue")
     if not 0 <= hue <= 0.5:
         raise InputError(f"hue: expected a number in [0, 0.5] turns, got {hue}: give e.g. 0.15")
 
@@ -220,10 +218,7 @@ def random_noise(*, scale: Range) -> Transform:
         >>> noisy(np.zeros((8, 8, 3), np.float32), np.random.default_rng(0)).min().item()
         0.0
     """
-    if not 0 <= scale[0] <= scale[1]:
-        raise InputError(
-            f"scale: expected an ascending range of 0 or more, got {scale}: give e.g. (0.0, 0.1)"
-        )
+    _check_range(scale, "scale", "of 0 or more", example=(0.0, 0.1))
 
     def noisy(image: Image, rng: np.random.Generator) -> Image:
         noise = rng.standard_normal(image.shape, np.float32)
@@ -272,7 +267,20 @@ def _blend(image: Image, towards: Float[np.ndarray, "..."], factor: float) -> Im
     return np.clip(blended, 0, 1, out=blended)
 
 
+def _check_range(
+    given: Range, name: str, kind: str, *, example: Range, above_0: bool = False
+) -> None:
+    """Checks for two finite numbers of at least 0, the second not below the first."""
+    is_pair = isinstance(given, tuple | list) and len(given) == 2
+    are_numbers = is_pair and all(isinstance(number, Real) for number in given)
+    if not are_numbers or not 0 <= given[0] <= given[1] < math.inf or (above_0 and not given[0]):
+        raise InputError(
+            f"{name}: expected an ascending range {kind}, got {given!r}: give e.g. {example}"
+        )
+
+
 def _check_probability(probability: float) -> None:
+    check_number(probability, name="probability")
     if not 0 <= probability <= 1:
         raise InputError(
             f"probability: expected a number in [0, 1], got {probability}: give e.g. 0.5"

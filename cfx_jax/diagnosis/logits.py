@@ -41,14 +41,20 @@ def diagnose_logits(case: Case) -> Iterator[Finding]:
             " values in 0..255"
         )
         yield Finding("constant", "error", message)
-    yield from _diagnose_scale(logits, everything)
+    if _declared_kind(case) == "logits":
+        yield from _diagnose_scale(everything)
+    yield from _diagnose_normalisation(logits)
     yield from _diagnose_sums(case, logits)
     yield from _diagnose_probabilities(case, logits)
 
 
-def _diagnose_scale(
-    logits: Float[np.ndarray, "n k"], everything: Float[np.ndarray, "m k"]
-) -> Iterator[Finding]:
+def _declared_kind(case: Case) -> str:
+    """The meaning of a model's values, as the user has declared it; logits where nothing is."""
+    outputs = getattr(case.classifier, "outputs", None)  # of a model that an adapter has wrapped
+    return getattr(outputs, "kind", "logits")
+
+
+def _diagnose_scale(everything: Float[np.ndarray, "m k"]) -> Iterator[Finding]:
     """Yields findings about values of another scale than logits that classify as well.
 
     ``everything`` is the logits of the images and of noise.
@@ -71,6 +77,10 @@ def _diagnose_scale(
             " one with Outputs('probabilities', label=...), or return the values before them"
         )
         yield Finding("sigmoids", "warning", message)
+
+
+def _diagnose_normalisation(logits: Float[np.ndarray, "n k"]) -> Iterator[Finding]:
+    """Yields a finding where the logits are the logarithms of probabilities."""
     if np.allclose(jax.nn.logsumexp(logits, axis=1), 0, atol=1e-4):
         message = (
             "classifier: expected logits, got log-probabilities, as of an ensemble: right for every"
@@ -82,8 +92,7 @@ def _diagnose_scale(
 
 def _diagnose_sums(case: Case, logits: Float[np.ndarray, "n k"]) -> Iterator[Finding]:
     """Yields a finding where what is said to be probabilities of classes has another sum than 1."""
-    outputs = getattr(case.classifier, "outputs", None)  # of a model that an adapter has wrapped
-    kind = getattr(outputs, "kind", "logits")
+    kind = _declared_kind(case)
     is_of_one_value = logits.shape[1] == 2 and not logits[:, 0].any()
     if kind == "logits" or is_of_one_value:
         return

@@ -4,20 +4,26 @@ import argparse
 import dataclasses
 import shlex
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from importlib.metadata import EntryPoint, entry_points
 from itertools import islice
 from pathlib import Path
+from typing import TextIO
+from warnings import catch_warnings, formatwarning
 
 import jax
+import numpy as np
 from jax.sharding import Mesh
+from jaxtyping import Float
 
 from cfx_jax.adapters import Adapted
 from cfx_jax.allocator import keep_freed_memory
 from cfx_jax.diagnosis import diagnose
 from cfx_jax.errors import InputError
 from cfx_jax.explain.command_options import (
+    add_explain_options,
     add_model_options,
     classifier_of_options,
     first_images,
@@ -27,17 +33,22 @@ from cfx_jax.explain.explain import explain
 from cfx_jax.explain.explanations import Explanations, load_explanations
 from cfx_jax.explain.generator_methods import GENERATOR_METHODS
 from cfx_jax.explain.methods import METHODS
+from cfx_jax.explain.page import cautions_of
 from cfx_jax.explain.printing import printable
 from cfx_jax.explain.result_folder import PAGE, TABLE, clear_folder, prepare_folder
+from cfx_jax.explain.run_preparation import class_names_for
 from cfx_jax.explain.settings import Settings
 from cfx_jax.explain.volumes import write_volumes
 from cfx_jax.explain.wording import in_options
+from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import (
     DISTRIBUTED_HELP,
+    apply_to_examples,
     check_same_folder,
     data_mesh,
     is_alone,
     is_first_process,
+    print_note,
     status_of,
     tell_stage,
     this_run,
@@ -70,7 +81,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def run(rest: Sequence[str]) -> None:
         options = _parser(further).parse_args(rest)
-        options.run(options)
+        with catch_warnings():
+            warnings.showwarning = _show_warning
+            options.run(options)
 
     return status_of(run, arguments, program="cfx", wording=in_options)
 
@@ -78,6 +91,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _further_commands() -> dict[str, EntryPoint]:
     """The commands that other installed packages offer: functions of arguments -> exit status."""
     return {entry.name: entry for entry in entry_points(group="cfx_jax.commands")}
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Prints a warning for users in a line; one for programmers as Python does, with its place."""
+    text = f"warning: {in_options(str(message))}"
+    if not issubclass(category, UserWarning):
+        text = formatwarning(message, category, filename, lineno, line).rstrip()
+    print_note(text)
 
 
 def _explain(options: argparse.Namespace) -> None:
@@ -103,6 +131,8 @@ def _explain(options: argparse.Namespace) -> None:
             radii=options.radii,
             probability=options.probability,
             num_steps=options.num_steps,
+            num_nodes=options.num_nodes,
+            num_samples=options.num_samples,
             generators=options.generator,
             layer=options.layer,
             occlusion_window=options.occlusion_window,
@@ -174,25 +204,28 @@ def _tell(answers: Explanations, folder: Path, shard: tuple[int, int] | None) ->
     """Prints what came out, and writes the table and the page unless other shards are to come."""
     for item in islice(answers, _LINES):
         decided, target = answers.classes[item.prediction], answers.classes[item.target]
-        print(f"{item.name}: {decided}, explained towards {target}")
+        probability = item.probabilities[item.prediction]
+        print(f"{item.name}: {decided} with {probability:.3f}, explained towards {target}")
     if len(answers) > _LINES:
         print(f"... and {len(answers) - _LINES} images more")
     for name, reason in islice(answers.skipped.items(), _LINES):
         print(f"skipped: {name}: {reason}", file=sys.stderr)
-    if answers.skipped:
-        print(f"{len(answers.skipped)} images could not be explained", file=sys.stderr)
     if shard is not None:
         print(
             f"Shard {shard[0]} of {shard[1]} has ended. The last one writes the table and the page;"
             f" what there is till then: cfx report {folder}"
         )
     else:
-        _write_report(answers, folder)
+        _write_report(answers, folder, told=answers.warnings)
 
 
-def _write_report(answers: Explanations, folder: Path) -> None:
-    warnings = tuple(map(in_options, answers.warnings))
-    answers.run = dataclasses.replace(answers.run, warnings=warnings)
+def _write_report(answers: Explanations, folder: Path, *, told: Sequence[str] = ()) -> None:
+    """Writes the table and the page, and prints the cautions that were not told before."""
+    for caution in cautions_of(answers):
+        if caution not in told:
+            print_note(f"warning: {in_options(caution)}")
+    cautions = tuple(map(in_options, answers.warnings))
+    answers.run = dataclasses.replace(answers.run, warnings=cautions)
     table = answers.write_table(folder / TABLE)
     page = answers.report(folder / PAGE)
     if answers.accuracy is not None:
@@ -203,16 +236,36 @@ def _write_report(answers: Explanations, folder: Path) -> None:
 
 def _check(options: argparse.Namespace) -> None:
     tell_stage("images and model", _CHECK_STAGES)
-    images = first_images(images_of_options(options), most=_CHECKED)
+    pictures = images_of_options(options)
+    names, images = first_images(pictures, most=_CHECKED)
     classifier = classifier_of_options(options)
     tell_stage("diagnosis", _CHECK_STAGES)
     findings = diagnose(classifier, images)
     for finding in findings:
         print(f"{finding.severity}: {in_options(finding.message)}")
+    if any(finding.severity == "error" for finding in findings):
+        raise InputError("mend the errors above before you explain this model")
     if not findings:
         print("Nothing is wrong with the model on these images, as far as a diagnosis can see.")
-    elif any(finding.severity == "error" for finding in findings):
-        raise InputError("mend the errors above before you explain this model")
+    classes = pictures.class_names if options.classes else None
+    _tell_decisions(classifier, names[:_LINES], images[:_LINES], classes)
+
+
+def _tell_decisions(
+    classifier: Classifier,
+    names: Sequence[str],
+    images: Float[np.ndarray, "n h w c"],
+    classes: Sequence[str] | None,
+) -> None:
+    """Prints what the model is given and what it decides, to compare with what is known of it."""
+    if isinstance(classifier, Adapted):
+        given = np.stack([classifier.inputs.prepare(image) for image in images])  # (n, 1, ...)
+        span = f"from {given.min():.3g} to {given.max():.3g}"
+        print(f"The model is given images {given.shape[1:]}, here with values {span}.")
+    logits = apply_to_examples(classifier, images)
+    class_names = class_names_for(classes, logits.shape[1])
+    for name, row in zip(names, np.asarray(jax.nn.softmax(logits)), strict=True):
+        print(f"{printable(name)}: {class_names[row.argmax()]} with {row.max():.3f}")
 
 
 def _methods(options: argparse.Namespace) -> None:
@@ -232,7 +285,7 @@ def _methods(options: argparse.Namespace) -> None:
 
 def _layers(options: argparse.Namespace) -> None:
     classifier = classifier_of_options(options)
-    image = first_images(images_of_options(options), most=1)[0]
+    image = first_images(images_of_options(options), most=1)[1][0]
     if not isinstance(classifier, Adapted):
         raise InputError(
             f"model: expected one whose layers have names, got {type(classifier).__name__}: give"
@@ -260,14 +313,6 @@ def _target(text: str, names: Sequence[str]) -> str | int:
     return int(text) if text.isdecimal() and text not in names else text
 
 
-def _shard(text: str) -> tuple[int, int]:
-    """The part of a run and the number of parts, from ``I/N``."""
-    index, slash, count = text.partition("/")
-    if not (slash and index.isdecimal() and count.isdecimal()):
-        raise argparse.ArgumentTypeError(f"expected I/N, such as 1/4, got {text}")
-    return int(index), int(count)
-
-
 def _parser(further: Mapping[str, EntryPoint]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="cfx",
@@ -279,67 +324,7 @@ def _parser(further: Mapping[str, EntryPoint]) -> argparse.ArgumentParser:
         commands.add_parser(name, help=f"see cfx {name} --help")
     command = commands.add_parser("explain", help="explain a model's decisions on images")
     add_model_options(command)
-    command.add_argument("--out", type=Path, default=Path("explanations"), help="folder to write")
-    command.add_argument(
-        "--replace", action="store_true", help="remove the explanations in that folder first"
-    )
-    command.add_argument(
-        "--methods",
-        nargs="+",
-        default=["vce", "smallest", "integrated_gradients"],
-        metavar="METHOD",
-        help=f"of {', '.join(METHODS)}",
-    )
-    command.add_argument(
-        "--target",
-        default="runner_up",
-        help="class to reach, by name or number; runner_up: the second most probable",
-    )
-    command.add_argument(
-        "--generator",
-        nargs="+",
-        default=[],
-        metavar="WORKDIR",
-        help="explain by these generators too: the --out of cfx train",
-    )
-    command.add_argument("--norm", type=float, default=2.0, help="p of the lp norm, or inf")
-    command.add_argument("--radius", type=float, help="largest change; default: by the image size")
-    command.add_argument(
-        "--radii",
-        nargs="*",
-        type=float,
-        default=list(Settings.radii),
-        metavar="SHARE",
-        help="shares of the radius for the knob of the page, each one search of 'vce' more;"
-        " default: %(default)s",
-    )
-    command.add_argument("--probability", type=float, default=0.9, help="wanted by 'smallest'")
-    command.add_argument("--num-steps", type=int, default=Settings.num_steps, help="of a search")
-    command.add_argument("--layer", help="of class activation maps; default: the last spatial one")
-    command.add_argument(
-        "--occlusion-window", type=int, help="side of what occlusion hides, in pixels"
-    )
-    command.add_argument(
-        "--batch-size",
-        type=int,
-        help="images computed at once; default: 8 for each CPU, 32 for each accelerator",
-    )
-    command.add_argument(
-        "--shard",
-        type=_shard,
-        default=(1, 1),
-        metavar="I/N",
-        help="compute part I of N; start each part as a process of its own, the last one writes the"
-        " page",
-    )
-    command.add_argument(
-        "--matmul-precision",
-        choices=("default", "high", "highest"),
-        help="of the model's products on accelerators: highest is float32; high is TensorFloat-32"
-        " on GPUs, three bfloat16 products on TPUs; default is JAX's own, one bfloat16 product on"
-        " TPUs; without it: what JAX_DEFAULT_MATMUL_PRECISION says, else high",
-    )
-    command.add_argument("--seed", type=int, default=0, help="of what is random")
+    add_explain_options(command)
     command.set_defaults(run=_explain)
     command = commands.add_parser("check", help="look for faults of a model on images")
     add_model_options(command)

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from os import PathLike
 from pathlib import Path
 from typing import Any
+from warnings import warn
 
 import jax
 import numpy as np
@@ -29,7 +30,7 @@ from cfx_jax.explain.run_manifest import Run, first_facts, matmul_precision, pro
 from cfx_jax.explain.settings import Settings
 from cfx_jax.explain.trained import TrainedGenerator
 from cfx_jax.objectives import Classifier
-from cfx_jax.parallel import ExampleMap, data_mesh, is_local
+from cfx_jax.parallel import ExampleMap, is_local
 
 _WIDER = 4.0
 """``smallest`` looks at most at so many times the radius."""
@@ -65,8 +66,10 @@ def explain(
 ) -> Explanations:
     """Explains a classifier's decisions on images.
 
-    A diagnosis comes first: what it finds wrong stops the call, what may be wrong is kept beside
-    the explanations. Counterfactuals go to the target class; maps explain the predicted one.
+    A diagnosis comes first: what it finds wrong stops the call. What may be wrong is a warning of
+    Python's, and is kept beside the explanations.
+
+    Counterfactuals go to the target class; maps explain the predicted one.
 
     With ``folder``, images are read when they are needed and the result of each is written to a
     file of its own, so that memory does not grow with their number. The same call goes on where it
@@ -110,7 +113,7 @@ def explain(
         replace: whether results that are in the folder, of this run too, are removed first.
         notes: sentences for the page, such as how the images were read.
         batch_size: images computed at once; None takes 8 for each CPU, 32 for each accelerator.
-        mesh: the devices; None takes all.
+        mesh: the devices; None takes all. A PyTorch network that JAX calls back has the first one.
         progress: shows one bar for all images and methods, with the time that is left.
 
     Returns:
@@ -161,7 +164,10 @@ def explain(
     settings = with_layer(settings, methods, classifier, pictures[0])
     run_preparation.check_occlusion_window(occlusion_window, pictures[0].shape)
     warnings = run_preparation.diagnosed(classifier, np.stack(pictures))
-    held, mesh = as_pytree(classifier), mesh or data_mesh()
+    for warning in warnings:
+        warn(warning, stacklevel=2)
+    held = as_pytree(classifier)
+    mesh = run_preparation.devices_for(held, mesh)
     stopped = None if replace else place
     size = run_preparation.batch_size_for(batch_size, stopped, len(given.names), mesh)
     decision = ExampleMap(decide, held, mesh=mesh)

@@ -278,8 +278,8 @@ def _draw_row(line: Sequence[Any], item: Explanation, classes: Sequence[str]) ->
     decision = f"{classes[item.prediction]} {item.probabilities[item.prediction]:.2f}"
     _draw(line[0], item.image, f"{item.name}: {decision}")
     for place, (method, picture) in zip(line[1:], item.pictures.items(), strict=True):
-        is_map = not ALL_METHODS[method].is_counterfactual
-        title = method if is_map else f"{method} → {classes[item.target]}"
+        is_map, title = not ALL_METHODS[method].is_counterfactual, ALL_METHODS[method].title
+        title = title if is_map else f"{title} → {classes[item.target]}"
         _draw(place, picture, title, is_map=is_map)
 
 

@@ -205,13 +205,21 @@ def _map(settings: Settings, drawing: Drawing, example: Example) -> Outcome:
 
 
 def _rows(
-    name: str, picture: str, difference: str, *, compute: Any = _picture, **shown: Any
+    name: str, title: str, picture: str, difference: str, *, compute: Any = _picture, **shown: Any
 ) -> dict[str, Method]:
     """The picture and the map of a method, each about as dear as one gradient."""
     compute_map: Any = _map
-    mapped = Method(name + _MAP, False, difference, compute_map, _one_gradient, reading=_READING)
+    mapped = Method(
+        name + _MAP,
+        f"{title}: what differs",
+        False,
+        difference,
+        compute_map,
+        _one_gradient,
+        reading=_READING,
+    )
     return {
-        name: Method(name, True, picture, compute, _one_gradient, **shown),
+        name: Method(name, title, True, picture, compute, _one_gradient, **shown),
         mapped.name: mapped,
     }
 
@@ -224,23 +232,27 @@ def _one_gradient(settings: Settings) -> int:
 GENERATOR_METHODS: Mapping[str, Method] = {
     **_rows(
         "similar_adversarial",
+        "SAGen",
         "The image that a generator draws with another decision (SAGen, Charachon et al. 2020).",
         "Where SAGen's drawings of the same and of the other decision differ, at least 0.",
     ),
     **_rows(
         "syce",
+        "SyCE",
         "The image of the other side by the generator of the decided one (SyCE, Charachon et al."
         " 2021).",
         "Where SyCE's drawings of the same and of the other decision differ, at least 0.",
     ),
     **_rows(
         "cyce",
+        "CyCE",
         "The image of the other side by the generator of the decided one (CyCE, Charachon et al."
         " 2021).",
         "Where CyCE's drawing of the other decision differs from the image, at least 0.",
     ),
     **_rows(
         "progressive",
+        "Progressive exaggeration",
         "The last image of a sweep over probabilities towards the other side (Singla et al. 2020).",
         "Where the drawings for the image's own probability and for the far end differ, at least"
         " 0.",

@@ -24,7 +24,7 @@ from cfx_jax.attributions import (
     score_cam,
     smooth_grad,
 )
-from cfx_jax.counterfactuals import Counterfactual, smallest_counterfactual, vce
+from cfx_jax.counterfactuals import smallest_counterfactual, vce_sweep
 from cfx_jax.errors import InputError
 from cfx_jax.explain.settings import Settings
 from cfx_jax.geometry import lp_norm
@@ -94,6 +94,7 @@ class Method:
 
     Attributes:
         name: as ``explain(methods=)`` and ``cfx methods`` call it.
+        title: as the page calls it.
         is_counterfactual: whether it gives a changed image; else a map.
         summary: one sentence.
         compute: (settings, classifier, example) -> outcome, of one image.
@@ -106,6 +107,7 @@ class Method:
     """
 
     name: str
+    title: str
     is_counterfactual: bool
     summary: str
     compute: Callable[[Settings, Classifier, Example], Outcome]
@@ -116,26 +118,24 @@ class Method:
 
 
 def _vce(settings: Settings, classifier: Classifier, example: Example) -> Outcome:
-    image, target = example.image, example.target
-
-    def search(radius: Float[Array, ""], key: PRNGKeyArray | None = None) -> Counterfactual:
-        options: dict[str, Any] = {"p": settings.p, "num_steps": settings.num_steps}
-        return vce(classifier, image, target, radius=radius, key=key, **options)
-
-    radii = jnp.asarray((*settings.radii, 1.0), image.dtype) * settings.radius  # (s + 1,)
-    answers = jax.vmap(search)(radii)
-    pictures = jnp.asarray(answers.image)  # (s + 1, h, w, c)
-    changed = pictures[-1]
-    again = (
-        jnp.asarray(search(radii[-1], example.key).image) - image
-    )  # from a random start within the ball
-    scores = change_scores(classifier, example, changed, settings.p)
-    sweep = Sweep(pictures[:-1], radii, jnp.asarray(answers.probability))
-    return Outcome(
-        changed,
-        scores | {"repeated": _cosine(changed - image, again)},
-        sweep if settings.radii else None,
+    image, shares = example.image, (*settings.radii, 1.0)
+    radii = [share * settings.radius for share in shares]
+    answers = vce_sweep(
+        example.key,
+        classifier,
+        image,
+        example.target,
+        p=settings.p,
+        radii=radii,
+        num_steps=settings.num_steps,
     )
+    pictures = jnp.asarray(answers.image)  # (s + 2, h, w, c), the last from a random start
+    changed, again = pictures[-2:]
+    scores = change_scores(classifier, example, changed, settings.p)
+    scores["repeated"] = _cosine(changed - image, again - image)
+    positions = jnp.asarray(radii, image.dtype)
+    sweep = Sweep(pictures[:-2], positions, jnp.asarray(answers.probability)[:-1])
+    return Outcome(changed, scores, sweep if settings.radii else None)
 
 
 def _smallest(settings: Settings, classifier: Classifier, example: Example) -> Outcome:
@@ -236,6 +236,7 @@ METHODS: dict[str, Method] = {
     for method in (
         Method(
             "vce",
+            "Visual counterfactual",
             True,
             "The most confident image of the target class within the radius (Boreiko et al. 2022),"
             " and how much of the change a random start repeats; at smaller radii too, for the knob"
@@ -245,6 +246,7 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             "smallest",
+            "Smallest counterfactual",
             True,
             "The smallest change that lets the target class reach the wanted probability.",
             _smallest,
@@ -252,6 +254,7 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             "integrated_gradients",
+            "Integrated gradients",
             False,
             "The mean gradient on the way from black to the image, times the image (Sundararajan et"
             " al. 2017).",
@@ -260,6 +263,7 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             "smooth_grad",
+            "SmoothGrad",
             False,
             "The mean gradient of noisy copies of the image (Smilkov et al. 2017).",
             _smooth_grad,
@@ -267,6 +271,7 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             "gradient",
+            "Gradient",
             False,
             "The derivative of the predicted class's log-odds by each pixel.",
             _gradient,
@@ -274,6 +279,7 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             "input_x_gradient",
+            "Input x gradient",
             False,
             "The image times the gradient: what the log-odds of the predicted class lose, to first"
             " order, when a pixel is painted black.",
@@ -282,6 +288,7 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             "grad_cam",
+            "Grad-CAM",
             False,
             "The feature maps of a layer, each weighted by its mean gradient (Selvaraju et al."
             " 2017): that of the predicted class's logit, of two classes that of the log-odds.",
@@ -291,6 +298,7 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             "grad_cam_plus_plus",
+            "Grad-CAM++",
             False,
             "Grad-CAM whose weights favour no large object over small ones (Chattopadhay et al."
             " 2018).",
@@ -300,6 +308,7 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             "layer_cam",
+            "LayerCAM",
             False,
             "The feature maps of a layer, each place weighted by its own gradient (Jiang et al."
             " 2021): also for early layers.",
@@ -309,6 +318,7 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             "score_cam",
+            "Score-CAM",
             False,
             "The feature maps of a layer, each weighted by the logit of the image that it masks"
             " (Wang et al. 2020): a forward pass for each map.",
@@ -318,6 +328,7 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             "guided_backprop",
+            "Guided backpropagation",
             False,
             "The gradient through ReLUs that pass back only what raises the log-odds (Springenberg"
             " et al. 2015).",
@@ -326,6 +337,7 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             "occlusion",
+            "Occlusion",
             False,
             "The mean fall of the log-odds when a square over the pixel is black (Zeiler and Fergus"
             " 2014): some 200 forward passes.",

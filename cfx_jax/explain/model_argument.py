@@ -5,11 +5,19 @@ import inspect
 import sys
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
+
+import jax.numpy as jnp
+from jax import Array
+from jax.tree_util import Partial
+from jaxtyping import Float
 
 from cfx_jax.adapters import (
+    Adapted,
     Inputs,
     Outputs,
     from_exported,
@@ -18,7 +26,9 @@ from cfx_jax.adapters import (
     from_torch,
     load_torch,
 )
+from cfx_jax.compilation import as_pytree
 from cfx_jax.errors import InputError, reason_of
+from cfx_jax.models import NETWORKS, build_with_weights, read_tensors
 from cfx_jax.objectives import Classifier
 
 
@@ -41,6 +51,22 @@ _FILES: dict[str, Callable[..., Classifier]] = {
     ".jax": from_exported,
     ".bin": from_exported,
 }
+_FUNCTION = "and name that function as module:function"
+_WEIGHTS_ALONE = f"it holds weights alone: write a function that returns their network, {_FUNCTION}"
+_OTHER_FILES = {
+    ".onnx": f"write a function that returns onnx2torch.convert(...) of it, {_FUNCTION}",
+    ".ckpt": (
+        "it holds weights alone: write a function that returns them in their network, as by"
+        f" load_from_checkpoint of a Lightning module, {_FUNCTION}"
+    ),
+    ".safetensors": _WEIGHTS_ALONE,
+    ".msgpack": _WEIGHTS_ALONE,
+    ".eqx": _WEIGHTS_ALONE,
+    ".npz": _WEIGHTS_ALONE,
+    ".h5": "save the model as .keras: keras.models.load_model(...).save(...)",
+    ".hdf5": "save the model as .keras: keras.models.load_model(...).save(...)",
+}
+"""What is done about files of other kinds."""
 
 
 def load_model(
@@ -51,11 +77,12 @@ def load_model(
     Args:
         name: ``module:function``, where the function takes no arguments and returns a classifier,
             or a model of PyTorch, Keras or Flax NNX, which its adapter takes; the module is looked
-            for in the current folder too. Or a file: ``.pt``, ``.pt2`` (PyTorch), ``.keras``,
-            ``.jax`` (``jax.export``).
+            for in the current folder too, and may be the path of its file. Or a file: ``.pt``,
+            ``.pt2`` (PyTorch), ``.keras``, ``.jax`` (``jax.export``). Or ``resnet50:weights.pth``:
+            a network of ``models.NETWORKS`` with PyTorch's weights for it.
         settings: attributes of ``Inputs``, how the model of a file, or of a framework, expects
             its images; where no ``layout`` is among them it is that of the framework. None or empty
-            takes the default of its framework.
+            takes the default of its framework. Of a classifier it may be ``channels`` alone.
         outputs: what its values mean; None: logits.
 
     Returns:
@@ -67,13 +94,26 @@ def load_model(
     facts: dict[str, Any] = {"settings": settings or {}, "outputs": outputs}
     module, colon, function = name.partition(":")
     if colon and not Path(name).exists():
+        if Path(function).suffix:
+            network = build_with_weights(module, read_tensors(function))
+            return _adapted(from_nnx, network, **facts)
         return _made(_function(module, function), name, facts)
     path = Path(name)
+    return _adapted(_adapter_of(path), path, **facts)
+
+
+def _adapter_of(path: Path) -> Callable[..., Classifier]:
+    """The adapter of a file, by the ending of its name."""
+    if path.suffix == ".bin" and is_zipfile(path):  # as PyTorch's files are
+        return _from_torch_file
     if path.suffix not in _FILES:
+        advice = _OTHER_FILES.get(path.suffix, f"write a function that returns it, {_FUNCTION}")
+        if str(path) in NETWORKS:
+            advice = f"give its weights too, as in {path}:weights.pth"
         raise InputError(
-            f"model: expected module:function or a file ({', '.join(_FILES)}), got {name}"
+            f"model: expected module:function or a file ({', '.join(_FILES)}), got {path}: {advice}"
         )
-    return _adapted(_FILES[path.suffix], path, **facts)
+    return _FILES[path.suffix]
 
 
 def _adapted(
@@ -90,7 +130,9 @@ def _adapted(
 
 
 def _function(module: str, name: str) -> Callable[[], Any]:
-    folder = str(Path.cwd())
+    file = Path(module)
+    place, module = (file.parent, file.stem) if file.suffix == ".py" else (Path(), module)
+    folder = str(place.resolve())
     if folder not in sys.path:
         sys.path.insert(0, folder)
     if not all(part.isidentifier() for part in (*module.split("."), name)):
@@ -139,9 +181,21 @@ def _made(function: Callable[[], Any], name: str, facts: dict[str, Any]) -> Clas
     if not callable(model) or inspect.isclass(model):
         came = f"the class {model.__name__}" if inspect.isclass(model) else type(model).__name__
         raise InputError(f"model: expected {name} to return a classifier, got {came}")
-    if not facts["settings"] and facts["outputs"] is None:
-        return model
+    channels = facts["settings"].get("channels")
+    if facts["outputs"] is None and set(facts["settings"]) <= {"channels"}:
+        return _in_colour(model) if channels == 3 else model
     raise InputError(
         f"model: expected no settings of inputs and outputs, since {name} returns a classifier of"
         f" images in [0, 1]; say in it what the model expects"
     )
+
+
+def _in_colour(classifier: Classifier) -> Classifier:
+    """The same classifier, which takes grey images too."""
+    if isinstance(classifier, Adapted):
+        return replace(classifier, inputs=replace(classifier.inputs, channels=3))
+    return Partial(_classify_in_colour, as_pytree(classifier))
+
+
+def _classify_in_colour(classifier: Classifier, image: Float[Array, "h w c"]) -> Array:
+    return classifier(jnp.broadcast_to(image, (*image.shape[:2], 3)))

@@ -1,5 +1,6 @@
 """The page of explanations: a card for each image, and the words around them."""
 
+import math
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +13,8 @@ from jaxtyping import Float
 
 from cfx_jax.explain.explanation import Explanation
 from cfx_jax.explain.generator_methods import ALL_METHODS
+from cfx_jax.explain.run_manifest import Run
+from cfx_jax.explain.settings import Settings
 from cfx_jax.report import signed_difference
 from cfx_jax.report.gallery import Card, Figure, Strip, Texts, write_gallery
 
@@ -72,7 +75,7 @@ def write_explanations_page(
         InputError: the file cannot be written.
     """
     count = min(len(answers), most)
-    cards = (_card(answers[number], answers.classes) for number in range(count))
+    cards = (_card(answers[number], answers.run) for number in range(count))
     return write_gallery(path, cards, count=count, texts=_texts(answers, count))
 
 
@@ -88,7 +91,8 @@ def cautions_of(answers: "Explanations") -> list[str]:
         cautions.append(
             f"A random start repeats {np.mean(repeated):.2f} of a counterfactual's change on"
             " average (cosine; 1 is all of it): the changes are mostly noise, as those of networks"
-            " without robust training are. Take a robust network, or an ensemble with one."
+            " without robust training are. Take a robust network, or an ensemble with one, such as"
+            " the sibling that `cfx train trades` makes of your network."
         )
     if answers.skipped:
         cautions.append(
@@ -118,7 +122,10 @@ def _texts(answers: "Explanations", count: int) -> Texts:
         )
     if count < len(answers):
         introduction.append(f"This page shows the first {count} images; the table has all.")
-    methods = {name: ALL_METHODS[name].summary for name in run.methods}
+    methods = {
+        f"{method.title} ({method.name})": method.summary
+        for method in (ALL_METHODS[name] for name in run.methods)
+    }
     facts = {
         "made": run.made,
         **{f"note {number}": note for number, note in enumerate(run.notes, start=1)},
@@ -130,9 +137,16 @@ def _texts(answers: "Explanations", count: int) -> Texts:
         title="Explanations",
         introduction=introduction,
         cautions=cautions_of(answers),
-        words=methods | _WORDS,
+        words=methods | _words(answers),
         facts=facts,
     )
+
+
+def _words(answers: "Explanations") -> dict[str, str]:
+    """The words of the page, without those for scores that no method gives."""
+    given = {_HEADINGS.get(name) for scores in answers.scores.values() for name in scores}
+    unused = {*_HEADINGS.values()} - given
+    return {word: meaning for word, meaning in _WORDS.items() if word not in unused}
 
 
 def _counted(values: Sequence[str]) -> list[str]:
@@ -144,8 +158,8 @@ def _listed(values: Sequence[str]) -> str:
     return ", ".join(values[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _card(item: Explanation, classes: Sequence[str]) -> Card:
-    row = item.row(classes)
+def _card(item: Explanation, run: Run) -> Card:
+    row = item.row(run.classes)
     image = _shown(item.image)
     facts = [
         f"{row['prediction']} {row['probability']:.2f}",
@@ -159,30 +173,50 @@ def _card(item: Explanation, classes: Sequence[str]) -> Card:
         prediction=row["prediction"],
         label=item.label,
         target=row["target"],
-        scores={name: value for name, value in row.items() if isinstance(value, float)},
-        strips=list(_strips(item, image, row)),
+        scores={_heading(name): value for name, value in row.items() if isinstance(value, float)},
+        strips=list(_strips(item, image, row, run.settings)),
     )
 
 
+def _heading(column: str) -> str:
+    """The words for a column of the table, such as ``vce: valid``."""
+    method, colon, score = column.partition(": ")
+    return f"{ALL_METHODS[method].title}: {_HEADINGS.get(score, score)}" if colon else column
+
+
+def _numbers(scores: Mapping[str, float], settings: Settings) -> dict[str, str]:
+    """The scores of a card in words."""
+    numbers = {_HEADINGS.get(name, name): f"{value:.3g}" for name, value in scores.items()}
+    if "valid" in scores:
+        del numbers[_HEADINGS["valid"]]
+        numbers["target predicted"] = "yes" if scores["valid"] else "no"
+    if math.isinf(scores.get("radius", 0.0)):
+        numbers[_HEADINGS["radius"]] = (
+            f"none up to {settings.largest_radius:.3g} reaches {settings.probability:g}"
+        )
+    return numbers
+
+
 def _strips(
-    item: Explanation, image: Float[np.ndarray, "h w c"], row: Mapping[str, Any]
+    item: Explanation,
+    image: Float[np.ndarray, "h w c"],
+    row: Mapping[str, Any],
+    settings: Settings,
 ) -> Iterator[Strip]:
     for method, picture in item.pictures.items():
-        numbers = {
-            _HEADINGS.get(name, name): f"{value:.3g}" for name, value in item.scores[method].items()
-        }
+        numbers = _numbers(item.scores[method], settings)
         if ALL_METHODS[method].is_counterfactual:
             yield _counterfactual_strip(item, method, image, row["target"], numbers)
         else:
             values = picture.sum(-1)  # (h, w), signed
             figure = Figure(
                 caption=ALL_METHODS[method].reading.format(prediction=row["prediction"]),
-                alt=f"{item.name} with the map of {method} over it",
+                alt=f"{item.name} with the map over it: {ALL_METHODS[method].title}",
                 image=image,
                 heat=values,
                 scale=_scale(np.abs(values)),
             )
-            yield Strip(title=method, steps=[[figure]], numbers=numbers)
+            yield Strip(title=ALL_METHODS[method].title, steps=[[figure]], numbers=numbers)
 
 
 def _counterfactual_strip(
@@ -201,19 +235,19 @@ def _counterfactual_strip(
             f"{knob} {position:.3g}: {target} {probability:.2f}"
             for position, probability in zip(sweep.positions, sweep.probabilities, strict=True)
         ]
-    shown = [_shown(picture) for picture in pictures]
+    shown, by = [_shown(picture) for picture in pictures], ALL_METHODS[method].title
     changes = [signed_difference(picture, image) for picture in shown]
     scale = max(float(np.abs(changes).max()), _LEAST_SCALE)  # one for all steps
     steps = [
         [
             Figure(
                 caption=f"changed towards {target}",
-                alt=f"{item.name}, changed by {method} towards {target}",
+                alt=f"{item.name}, changed towards {target}: {by}",
                 image=picture,
             ),
             Figure(
                 caption=f"the change; strongest colour ±{scale:.2f}",
-                alt=f"{item.name} with the change of {method} over it",
+                alt=f"{item.name} with the change over it: {by}",
                 image=image,
                 heat=change,
                 scale=scale,
@@ -221,7 +255,7 @@ def _counterfactual_strip(
         ]
         for picture, change in zip(shown, changes, strict=True)
     ]
-    title = f"{method} → {target}"
+    title = f"{by} → {target}"
     return Strip(title=title, steps=steps, labels=labels, knob=knob, numbers=numbers)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Float
 
+from cfx_jax.adapters import is_called_back
 from cfx_jax.checks import check_choice, check_integer, check_positive, check_targets
 from cfx_jax.diagnosis import diagnose
 from cfx_jax.errors import InputError
@@ -18,7 +19,7 @@ from cfx_jax.explain.printing import printable
 from cfx_jax.explain.radii import automatic_radius
 from cfx_jax.explain.result_folder import stored_run
 from cfx_jax.objectives import Classifier
-from cfx_jax.parallel import ExampleMap, gather, shard
+from cfx_jax.parallel import ExampleMap, data_mesh, gather, shard
 
 _NAMED = 20
 """Classes that a message names."""
@@ -84,6 +85,21 @@ def logits_of(
         answer = gather(decision(shard((group, wanted), mesh)))
         parts.append(answer.logits[: len(part)])
     return np.concatenate(parts)
+
+
+def devices_for(classifier: Classifier, mesh: Mesh | None) -> Mesh:
+    """The devices that a classifier is computed on.
+
+    Args:
+        classifier: a pytree.
+        mesh: the devices that are there; None takes all.
+
+    Returns:
+        All of them; of a PyTorch network that JAX calls back the first, since JAX cannot share out
+        its batches.
+    """
+    mesh = mesh or data_mesh()
+    return data_mesh(devices=[mesh.devices.flat[0]]) if is_called_back(classifier) else mesh
 
 
 def batch_size_for(asked: int | None, folder: Path | None, count: int, mesh: Mesh) -> int:

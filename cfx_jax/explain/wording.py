@@ -10,7 +10,9 @@ _NAMES = {
         "groups",
         "classes",
         "channels",
+        "grey",
         "layout",
+        "channel_order",
         "value_range",
         "mean",
         "std",
@@ -23,6 +25,8 @@ _NAMES = {
         "radii",
         "probability",
         "num_steps",
+        "num_nodes",
+        "num_samples",
         "layer",
         "occlusion_window",
         "batch_size",
@@ -42,9 +46,14 @@ _ADVICE = (
         "let --model name the model itself, or a function that returns it",
     ),
     (
+        re.compile(r"give (it|the network) to from_torch"),
+        r"let --model name a function that returns \1, as module:function",
+    ),
+    (
         re.compile(r"(return the values? before the (?:softmax|sigmoid))"),
         r"give --outputs probabilities, or \1",
     ),
+    (re.compile(r", and name a layer of another size in `keep`"), ""),
     (re.compile(r"explain objectives\.log_odds, or "), ""),
 )
 """What is advised in Python, and what at the command line."""

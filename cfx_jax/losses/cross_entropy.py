@@ -8,6 +8,7 @@ from jaxtyping import Array, Float, Int
 from cfx_jax.array_types import AnyArray
 from cfx_jax.checks import check_classes
 from cfx_jax.errors import InputError
+from cfx_jax.losses.checks import check_alike
 
 
 def cross_entropy(
@@ -55,6 +56,7 @@ def log_probability_of(logits: Float[Array, "b k"], labels: Int[Array, " b"]) ->
     Raises:
         InputError: labels that name no class.
     """
+    check_alike(logits=logits, ndim=2)
     check_classes(labels, logits.shape[1], name="labels")
     labels = jnp.asarray(labels)
     exists = jnp.where((labels >= 0) & (labels < logits.shape[1]), 1, jnp.nan).astype(logits.dtype)

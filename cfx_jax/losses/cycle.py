@@ -16,7 +16,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from cfx_jax.checks import check_callable, check_key
 from cfx_jax.errors import InputError
+from cfx_jax.losses.checks import check_alike
 from cfx_jax.losses.cross_entropy import cross_entropy
 from cfx_jax.losses.subgradients import safe_abs, safe_sqrt
 
@@ -176,11 +178,9 @@ def gradient_penalty(
     >>> float(gradient_penalty(jax.random.key(0), jnp.sum, real, fake))  # slope 2
     1.0
     """
-    if real.shape != fake.shape:
-        raise InputError(
-            f"fake: expected as many images of the same size as real, {real.shape}, got"
-            f" {fake.shape}"
-        )
+    check_key(key)
+    check_alike(real=real, fake=fake, ndim=4)
+    check_callable(discriminator, name="discriminator", gives="one image -> scalar")
     share = jax.random.uniform(key, (len(real), 1, 1, 1), real.dtype)
     slopes = jax.vmap(jax.grad(discriminator))(real + share * (fake - real))
     return jnp.square(safe_sqrt(jnp.square(slopes).sum(axis=(1, 2, 3))) - 1).mean()

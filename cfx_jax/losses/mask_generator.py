@@ -15,7 +15,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from cfx_jax.checks import check_array, check_classes, check_key, check_number, check_positive
 from cfx_jax.errors import InputError
+from cfx_jax.losses.checks import check_alike
 from cfx_jax.maps import smooth
 
 Images = Float[Array, "b h w c"]
@@ -84,6 +86,9 @@ def mask_generator_terms(
     >>> {name: round(float(term), 2) for name, term in terms.items()}
     {'destroyer': 0.0, 'preserver': 0.0, 'area': 8.0, 'smoothness': 0.01}
     """
+    check_alike(preserved_logits=preserved_logits, destroyed_logits=destroyed_logits, ndim=2)
+    check_classes(decided, preserved_logits.shape[1], name="decided")
+    check_array(masks, name="masks")
     if masks.ndim != 4 or masks.shape[-1] != 1:
         raise InputError(f"masks: expected a batch (b, h, w, 1), got shape {masks.shape}")
     outside, inside = _lead(destroyed_logits, decided), _lead(preserved_logits, decided)
@@ -135,6 +140,12 @@ def blend(images: Images, masks: Masks, backgrounds: Images) -> Images:
     >>> blend(images, jnp.array([[[[0.25], [1.0]]]]), backgrounds).ravel().tolist()
     [0.25, 1.0]
     """
+    check_alike(images=images, backgrounds=backgrounds, ndim=4)
+    check_alike(masks=masks, ndim=4)
+    if masks.shape != (*images.shape[:-1], 1):
+        raise InputError(
+            f"masks: expected one channel for images of shape {images.shape}, got {masks.shape}"
+        )
     return backgrounds + masks * (images - backgrounds)
 
 
@@ -171,6 +182,11 @@ def random_backgrounds(
     >>> backgrounds.shape
     (2, 8, 8, 3)
     """
+    check_key(key)
+    check_alike(images=images, ndim=4)
+    for name, value in {"blurred": blurred, "colour_range": colour_range, "noise": noise}.items():
+        check_number(value, name=name)
+    check_positive(sigma, name="sigma")
     if not 0 <= blurred <= 1:
         raise InputError(f"blurred: expected a probability in [0, 1], got {blurred}")
     which, colour, grain = jax.random.split(key, 3)

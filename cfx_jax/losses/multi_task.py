@@ -6,6 +6,7 @@ Fontanella et al. 2023, ACAT, appendix B.
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from cfx_jax.checks import check_array
 from cfx_jax.losses.weighted_cross_entropy import weighted_cross_entropy
 
 
@@ -37,6 +38,7 @@ def multi_task_terms(
     >>> {name: round(float(term), 3) for name, term in terms.items()}
     {'lesion': 0.693, 'side': 1.099}
     """
+    check_array(labels, name="labels")
     has_lesion = labels > 0
     return {
         "lesion": weighted_cross_entropy(lesion, has_lesion.astype(jnp.int32), weights),

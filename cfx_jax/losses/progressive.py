@@ -24,8 +24,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from cfx_jax.checks import check_choice
+from cfx_jax.checks import check_choice, check_count, check_real
 from cfx_jax.errors import InputError
+from cfx_jax.losses.checks import check_alike
 from cfx_jax.losses.subgradients import safe_abs
 
 Images = Float[Array, "b h w c"]
@@ -128,7 +129,9 @@ def desired_probability(
     [0.25, 0.75]
     """
     check_choice(target, ("centre", "edge"), name="target")
-    return (bins + (0.5 if target == "centre" else 0.0)) / num_bins
+    check_real(bins, name="bins")
+    check_count(num_bins, name="num_bins")
+    return (jnp.asarray(bins) + (0.5 if target == "centre" else 0.0)) / num_bins
 
 
 def discriminator_terms(
@@ -260,7 +263,13 @@ def latent_error(latents: Float[Array, "b ..."], others: Float[Array, "b ..."]) 
 
 def _disagreement(logits: Logits, probability: Float[Array, " b"]) -> Float[Array, ""]:
     """Computes the mean cross-entropy of the probability of class 1 with a given one, in nats."""
+    check_alike(logits=logits, ndim=2)
     if logits.shape[-1] != 2:
         raise InputError(f"logits: expected two classes, got {logits.shape[-1]}")
+    if jnp.shape(probability) != logits.shape[:1]:
+        raise InputError(
+            f"desired: expected a probability for each of the {len(logits)} images, got shape"
+            f" {jnp.shape(probability)}"
+        )
     odds = logits[:, 1] - logits[:, 0]
     return (probability * jax.nn.softplus(-odds) + (1 - probability) * jax.nn.softplus(odds)).mean()

@@ -281,7 +281,7 @@ def weight_proximity(
     """
     check_choice(form, ("norm", "mean_square"), name="proximity")
     kinds = [
-        (jax.tree.structure(tree), [leaf.shape for leaf in jax.tree.leaves(tree)])
+        (jax.tree.structure(tree), [jnp.shape(leaf) for leaf in jax.tree.leaves(tree)])
         for tree in (similar, adversarial)
     ]
     if kinds[0] != kinds[1] or not jax.tree.leaves(similar):

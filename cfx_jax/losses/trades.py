@@ -15,6 +15,7 @@ from jax import lax
 from jaxtyping import Array, Float, Int
 
 from cfx_jax.checks import check_choice
+from cfx_jax.losses.checks import check_alike
 from cfx_jax.losses.cross_entropy import cross_entropy
 
 Order = Literal["clean_first", "adversarial_first"]
@@ -149,6 +150,7 @@ def _log_terms(log_p: Float[Array, "*b k"], log_q: Float[Array, "*b k"]) -> Floa
 
 def _in_order(clean: Array, adversarial: Array, order: Order) -> tuple[Array, Array]:
     check_choice(order, ORDERS, name="order")
+    check_alike(clean_logits=clean, adversarial_logits=adversarial)
     return (clean, adversarial) if order == "clean_first" else (adversarial, clean)
 
 
@@ -170,5 +172,7 @@ def kl_divergence(
     >>> kl_divergence(jnp.array([[0.0, 0.0]]), jnp.array([[0.0, 0.0]])).tolist()
     [0.0]
     """
+    check_alike(logits=logits)
+    check_alike(other_logits=other_logits)
     log_p, log_q = jax.nn.log_softmax(logits), jax.nn.log_softmax(other_logits)
     return (jnp.exp(log_p) * (log_p - log_q)).sum(axis=-1)

@@ -24,7 +24,6 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from cfx_jax.backend import scan_unroll
 from cfx_jax.errors import InputError
 from cfx_jax.geometry import lp_ball_in_box
 from cfx_jax.geometry.exact import rescale
@@ -46,7 +45,6 @@ def trades_attack(
     momentum: float = 0.9,
     start: tuple[float, float] = (0.1, 0.5),
     order: Order = "clean_first",
-    unroll: int | bool | None = None,
 ) -> Float[Array, "h w c"]:
     """Finds the image of a ball whose prediction diverges most from the prediction at the centre.
 
@@ -64,8 +62,6 @@ def trades_attack(
         start: the start's distance from ``image`` in units of ``radius`` is uniform between these
             two, which are in [0, 1] and in rising order; (0, 0) is the released code.
         order: which prediction comes first in the divergence, as in ``trades_loss``.
-        unroll: as in ``lax.scan``; None unrolls the loop on a CPU, where it is about ten times
-            faster so.
 
     Returns:
         The adversarial image; no gradient flows through it.
@@ -96,7 +92,7 @@ def trades_attack(
     def objective(x: Float[Array, "h w c"]) -> Float[Array, ""]:
         return -log_trades_divergence(clean, classifier(x), order=order)
 
-    result = run(algorithm, objective, x0, unroll=scan_unroll() if unroll is None else unroll)
+    result = run(algorithm, objective, x0)
     return jax.lax.stop_gradient(result.solution)
 
 

@@ -13,7 +13,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from cfx_jax.errors import InputError
+from cfx_jax.checks import check_key, check_number
+from cfx_jax.losses.checks import check_alike
 
 Latents = Float[Array, "b d"]
 
@@ -33,6 +34,8 @@ def sample_latents(key: PRNGKeyArray, mean: Latents, log_variance: Latents) -> L
     >>> sample_latents(jax.random.key(0), mean, log_variance).tolist()
     [[1.0, 1.0]]
     """
+    check_key(key)
+    check_alike(mean=mean, log_variance=log_variance)
     return mean + jnp.exp(log_variance / 2) * jax.random.normal(key, mean.shape, mean.dtype)
 
 
@@ -67,11 +70,9 @@ def vae_terms(
     >>> {name: round(float(term), 3) for name, term in terms.items()}
     {'reconstruction': 1.0, 'divergence': 0.05}
     """
-    if images.shape != reconstructions.shape:
-        raise InputError(
-            f"reconstructions: expected the shape of the images, {images.shape}, got"
-            f" {reconstructions.shape}"
-        )
+    check_alike(images=images, reconstructions=reconstructions)
+    check_alike(mean=mean, log_variance=log_variance)
+    check_number(beta, name="beta")
     divergence = (jnp.square(mean) + jnp.expm1(log_variance) - log_variance).mean() / 2
     return {
         "reconstruction": 4 * jnp.square(images - reconstructions).mean(),

@@ -8,6 +8,7 @@ images.
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from cfx_jax.checks import check_array
 from cfx_jax.errors import InputError
 from cfx_jax.losses.cross_entropy import log_probability_of
 
@@ -33,6 +34,8 @@ def weighted_cross_entropy(
     >>> round(float(loss), 3)
     0.693
     """
+    check_array(labels, name="labels")
+    check_array(weights, name="weights")
     if weights.shape != labels.shape:
         raise InputError(
             f"weights: expected one for each of the {labels.shape[0]} images, got shape"

@@ -66,15 +66,33 @@ def gaussian_of(
         counts: how often each image occurs, at least two in all; None for once. The result is the
             same as for ``np.repeat(features, counts)``, without the copies.
 
+    Raises:
+        InputError: there are fewer than two images, a feature is not finite, or a count is no whole
+            number of at least 0 for each image.
+
     >>> gaussian_of(np.array([[0.0], [2.0]])).mean
     array([1.])
     """
+    features = as_rows(features, name="features", at_least=2 if counts is None else 1)
     if counts is not None:
+        counts = _check_counts(np.asarray(counts), len(features))
         features, counts = features[counts > 0], counts[counts > 0]
     weights = np.ones(len(features)) if counts is None else counts.astype(float)
     mean = weights @ features / weights.sum()
     scaled = (features - mean) * np.sqrt(weights / (weights.sum() - 1))[:, None]
     return Gaussian(mean, np.asarray(np.linalg.qr(scaled, mode="r")))
+
+
+def _check_counts(counts: Int[np.ndarray, " n"], count: int) -> Int[np.ndarray, " n"]:
+    """The counts, after a check of their kind and of their sum."""
+    if counts.shape != (count,) or counts.dtype.kind not in "iu" or counts.min() < 0:
+        raise InputError(
+            f"counts: expected a whole number of at least 0 for each of the {count} images, got"
+            f" {counts.dtype} of shape {counts.shape}"
+        )
+    if counts.sum() < 2:
+        raise InputError(f"counts: expected at least two images in all, got {counts.sum()}")
+    return counts
 
 
 def gaussian_distance(first: Gaussian, second: Gaussian) -> float:

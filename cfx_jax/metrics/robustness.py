@@ -118,7 +118,6 @@ def robustly_correct(
     num_steps: int = 100,
     num_restarts: int = 9,
     surrogates: Sequence[Classifier] | None = None,
-    loop: str = "auto",
     batch_size: int | None = 256,
     mesh: jax.sharding.Mesh | None = None,
     progress: bool | str = False,
@@ -146,7 +145,7 @@ def robustly_correct(
         surrogates: classifiers whose gradients are followed too, each judged by ``classifier``
             itself; None takes those that it names (``models.ensemble``: its members and their
             average, at temperature 1), an empty list none.
-        loop, batch_size, mesh, progress: as in ``optimise.solve``. What is left in later restarts
+        batch_size, mesh, progress: as in ``optimise.solve``. What is left in later restarts
             is filled up to a quarter, a sixteenth, ... of the first batch, so that few sizes are
             compiled.
 
@@ -170,7 +169,6 @@ def robustly_correct(
     check_positive(radius, name="radius")
     check_norm(p)
     check_choice(p, (1, 2, math.inf), name="p")
-    check_choice(loop, ("auto", "host", "scan"), name="loop")
     check_num_steps(num_steps)
     check_count(num_restarts, name="num_restarts")
     check_count(batch_size, name="batch_size", or_none=True)
@@ -197,7 +195,6 @@ def robustly_correct(
                 attacked,
                 AttackExample(*fields),
                 finish=_lowest_loss,
-                loop=loop,
                 batch_size=batch_size,
                 mesh=mesh,
                 progress=progress and f"{progress} {number + 1}/{len(rounds)}",

@@ -38,6 +38,7 @@ from cfx_jax.models.generators import exaggerator_of as exaggerator_of
 from cfx_jax.models.generators import generator_of as generator_of
 from cfx_jax.models.generators import rebuild as rebuild
 from cfx_jax.models.generators import translation_of as translation_of
+from cfx_jax.models.images import NETWORKS as NETWORKS
 from cfx_jax.models.images import DenseNet as DenseNet
 from cfx_jax.models.images import EfficientNet as EfficientNet
 from cfx_jax.models.images import FindingClassifier as FindingClassifier
@@ -103,6 +104,7 @@ from cfx_jax.models.volumes import vit_small_stages as vit_small_stages
 from cfx_jax.models.volumes import vit_stages as vit_stages
 from cfx_jax.models.volumes import with_saliency as with_saliency
 from cfx_jax.models.weights import WarmStart as WarmStart
+from cfx_jax.models.weights import build_with_weights as build_with_weights
 from cfx_jax.models.weights import by_torchvision_names as by_torchvision_names
 from cfx_jax.models.weights import import_weights as import_weights
 from cfx_jax.models.weights import read_tensors as read_tensors

@@ -1,4 +1,4 @@
-"""Iterative minimisers of one example, and the loops that run them over one or many."""
+"""Iterative minimisers of one example, and the loop that runs them over one or many."""
 
 from cfx_jax.optimise.algorithm import Algorithm as Algorithm
 from cfx_jax.optimise.algorithm import MakeProblem as MakeProblem
@@ -6,7 +6,6 @@ from cfx_jax.optimise.algorithm import Problem as Problem
 from cfx_jax.optimise.algorithm import Result as Result
 from cfx_jax.optimise.algorithm import run as run
 from cfx_jax.optimise.apgd import apgd as apgd
-from cfx_jax.optimise.batched_solve import drive as drive
 from cfx_jax.optimise.batched_solve import solve as solve
 from cfx_jax.optimise.best_so_far import best_so_far as best_so_far
 from cfx_jax.optimise.frank_wolfe import auto_frank_wolfe as auto_frank_wolfe

@@ -1,13 +1,11 @@
-"""The shape of an iterative optimiser, and the two loops that run one.
+"""The shape of an iterative optimiser, and the loop that runs one.
 
-An ``Algorithm`` holds pure functions of one example. ``run`` is one ``lax.scan``: it composes with
-every JAX transformation. ``drive`` is a loop on the host over one compiled, vmapped, sharded step:
-it shows progress and stops early, and on a CPU it is several times faster, since XLA does not bring
-the gradient of a convolution inside a compiled loop into its fast layout. Both minimise, and both
-give the same result.
+An ``Algorithm`` holds pure functions of one example. ``run`` is one compiled loop: it composes with
+every JAX transformation, and ``solve`` runs it for many examples in batches over all devices.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import jax
@@ -15,7 +13,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float
 
-from cfx_jax.backend import varying_like
+from cfx_jax.backend import loop_body, varying_like
 from cfx_jax.compilation import compiled
 
 Objective = Callable[[Array], Array]
@@ -79,10 +77,9 @@ def run(
     objective: Objective,
     x0: Float[Array, "*shape"],
     *,
-    unroll: int | bool = 1,
     stop_below: float | None = None,
 ) -> Result:
-    """Minimises ``objective`` of one example in one ``lax.scan``.
+    """Minimises ``objective`` of one example in one compiled loop.
 
     It is compiled once for equal arguments (see ``cfx_jax.compilation``).
 
@@ -91,9 +88,8 @@ def run(
             nothing.
         objective: maps an array of the shape of ``x0`` to a scalar. A new one costs nothing either.
         x0: the start.
-        unroll: as in ``lax.scan``; True removes the loop, which on a CPU makes convolutions fast
-            and compiling slow.
-        stop_below: once the solution's value is below it, the state stays as it is.
+        stop_below: once the solution's value is below it, the loop ends. Such a run has no reverse
+            derivative.
 
     Returns:
         The solution, its value and the trace.
@@ -104,7 +100,7 @@ def run(
         >>> result.solution.tolist(), result.trace.tolist()
         ([0.25, 0.5], [5.0, 1.25, 0.3125])
     """
-    return compiled(_run, algorithm, objective, x0, unroll=unroll, stop_below=stop_below)
+    return compiled(_run, algorithm, objective, x0, stop_below=stop_below)
 
 
 def _run(
@@ -112,29 +108,39 @@ def _run(
     objective: Objective,
     x0: Float[Array, "*shape"],
     *,
-    unroll: int | bool,
     stop_below: float | None,
 ) -> Result:
-    def body(state: State, _: None) -> tuple[State, Array]:
-        return guarded_step(algorithm, objective, state, stop_below)
-
-    # Inside of ``shard_map`` the carry of a scan must vary over the same devices from the start on.
+    # Inside of ``shard_map`` the carry of a loop must vary over the same devices from the start on.
     if jax.sharding.get_abstract_mesh().manual_axes:
         x0 = varying_like(x0, jax.eval_shape(objective, x0))
     start = varying_like(algorithm.init(objective, x0), jax.typeof(x0))
-    final, values = lax.scan(body, start, None, length=algorithm.num_steps, unroll=unroll)
-    first = algorithm.solution(start)[1]
-    return Result(*algorithm.solution(final), jnp.concatenate([first[None], values]))
-
-
-def guarded_step(
-    algorithm: Algorithm, objective: Objective, state: State, stop_below: float | None
-) -> tuple[State, Array]:
-    """Does one step, or none where the solution's value is below ``stop_below`` already."""
-    new_state, new_value = algorithm.step(objective, state)
+    step = loop_body(partial(algorithm.step, objective))
     if stop_below is None:
-        return new_state, new_value
-    value = algorithm.solution(state)[1]
-    is_done = value < stop_below
-    next_state = jax.tree.map(lambda old, new: jnp.where(is_done, old, new), state, new_state)
-    return next_state, jnp.where(is_done, value, new_value)
+        final, values = lax.scan(lambda state, _: step(state), start, length=algorithm.num_steps)
+        first = algorithm.solution(start)[1]
+        return Result(*algorithm.solution(final), jnp.concatenate([first[None], values]))
+    return _run_until(algorithm, step, start, stop_below)
+
+
+def _run_until(
+    algorithm: Algorithm, step: Callable[[State], Any], start: State, stop_below: float
+) -> Result:
+    """Steps from a start until the solution's value is below a bound, or all steps are done."""
+    first = algorithm.solution(start)[1]
+
+    def goes_on(carry: tuple[Array, State, Array]) -> Array:
+        number, state, _ = carry
+        is_done = algorithm.solution(state)[1] < stop_below
+        return (number < algorithm.num_steps) & ~is_done
+
+    def advance(carry: tuple[Array, State, Array]) -> tuple[Array, State, Array]:
+        number, state, trace = carry
+        state, value = step(state)
+        return number + 1, state, trace.at[number + 1].set(value)
+
+    number = varying_like(jnp.zeros((), jnp.int32), jax.typeof(first))
+    trace = jnp.broadcast_to(first, algorithm.num_steps + 1)
+    number, final, trace = lax.while_loop(goes_on, advance, (number, start, trace))
+    # From the last step on, its value is repeated.
+    trace = trace[jnp.minimum(jnp.arange(len(trace)), number)]
+    return Result(*algorithm.solution(final), trace)

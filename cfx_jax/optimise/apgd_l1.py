@@ -46,6 +46,11 @@ def apgd_l1(constraint: ConstraintSet, *, num_steps: int) -> Algorithm:
     - Else the step size is divided by 1.5, down to a tenth of the radius.
     - The share of moved pixels becomes the best point's sparsity / 1.5.
 
+    By these published rules a step never moves fewer than two pixels once two have changed: 2 / 1.5
+    is rounded up. Where the optimum changes one pixel or two by different amounts, the search stops
+    short of it: a linear objective whose optimum is one pixel ends at the mean of the two largest
+    gradients instead of the largest. ``auto_frank_wolfe`` reaches such an optimum.
+
     Args:
         constraint: the set, from ``lp_ball_in_box`` with p = 1.
         num_steps: the number of steps, at least 1.

@@ -20,13 +20,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cfx_jax.errors import InputError, import_extra
+from cfx_jax.errors import InputError, import_extra, reason_of
 from cfx_jax.files import digest, read_json, sync_folder, write_text, writing
 from cfx_jax.locks import LockedError
 from cfx_jax.parallel import first_decides, is_first_process, wait_for_all
 from cfx_jax.training.array_bundles import bundle, bundle_like, split_over_devices, unbundle
 from cfx_jax.training.named_arrays import Arrays, describe, from_arrays, to_arrays
-from cfx_jax.training.workdir import first_process_alone, prepare_workdir
+from cfx_jax.training.workdir import digest_of_config, first_process_alone, prepare_workdir
 
 _FOLDER = "checkpoints"
 _PATIENCE = 10.0  # seconds that a thread of a failed write gets to end
@@ -81,6 +81,7 @@ class CheckpointStore:
             )
         self.workdir = prepare_workdir(workdir, config)
         self._folder, self._keep = self.workdir / _FOLDER, keep
+        self._training = digest_of_config(config)
         if is_first_process() and any(self._folder.glob("tmp_*")):
             with suppress(LockedError), first_process_alone(self.workdir):
                 for leftover in self._folder.glob("tmp_*"):
@@ -117,6 +118,7 @@ class CheckpointStore:
         arrays = to_arrays({"state": state} if best is None else {"state": state, "best": best})
         content = {
             "step": step,
+            "training": self._training,
             "leaves": describe(arrays),
             "split": split_over_devices(arrays),
             "has_best": best is not None,
@@ -200,6 +202,11 @@ class CheckpointStore:
     def _read(self, step: int, template: Any) -> Checkpoint:
         folder = self._path(step)
         content = _read_record(folder)
+        # Checkpoints of earlier versions do not tell of which training they are.
+        if content.get("training", self._training) != self._training:
+            raise _DamagedError("it is of another training")
+        if content["step"] != step:
+            raise _DamagedError(f"it is of step {content['step']}")
         wanted = (
             {"state": template, "best": template} if content["has_best"] else {"state": template}
         )
@@ -257,7 +264,7 @@ def _read_record(folder: Path) -> dict[str, Any]:
                 raise _DamagedError(f"{name} has changed since it was written")
         return read_json(folder / "record.json", advice="")
     except (OSError, ValueError) as error:
-        raise _DamagedError(f"{type(error).__name__} while reading it") from error
+        raise _DamagedError(reason_of(error)) from error
 
 
 def _check_leaves(folder: Path, stored: Mapping[str, str], wanted: Mapping[str, str]) -> None:

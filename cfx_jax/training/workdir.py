@@ -6,6 +6,7 @@ refused before anything is written.
 """
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -107,6 +108,12 @@ def load_config(workdir: str | Path) -> dict[str, Any]:
     if not isinstance(record.get("config"), dict):
         raise InputError(f"'{path}' is damaged, its configuration is missing: {advice}")
     return record["config"]
+
+
+def digest_of_config(config: Any) -> str:
+    """Twelve hexadecimal digits that a training of another configuration does not have."""
+    text = json.dumps(_flatten(_plain(config)), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _plain(config: Any) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from experiments.shared import ExperimentConfig
+from cfx_jax.checks import limits
+from experiments.shared import AT_LEAST_1, SHARE, ExperimentConfig
 from trainers import autoencoder as autoencoder_trainer
 from trainers import volume_classifier
 
@@ -24,7 +25,7 @@ class SearchConfig:
     """The image from which a counterfactual is subtracted for a map: the autoencoder's
     reconstruction (released), or the scan itself (the paper's text, sections 3.2 and 4.4), whose
     map also shows what the autoencoder cannot draw."""
-    num_steps: int = 20
+    num_steps: int = field(default=20, metadata=AT_LEAST_1)
     """Steps of descent (published: 20)."""
     step_size: float = 0.1
     """Factor on the gradient in each step of the latent (released: 0.1; figure 5: 1)."""
@@ -45,12 +46,12 @@ class Config(ExperimentConfig):
     data: tuple[str, ...] = ("stroke", "lung")
     """One report section each: 'stroke' and 'lung', synthetic worlds; 'mosmed:PATH' and
     'ist3:PATH', the paper's sets as they are downloaded."""
-    shape: tuple[int, int, int] = (11, 128, 128)
+    shape: tuple[int, int, int] = field(default=(11, 128, 128), metadata=AT_LEAST_1)
     """Slices, rows and columns of a synthetic scan and of MosMed's (paper: 11 of 128x128)."""
-    ist3_shape: tuple[int, int, int] = (11, 500, 400)
+    ist3_shape: tuple[int, int, int] = field(default=(11, 500, 400), metadata=AT_LEAST_1)
     """Slices, rows and columns of IST-3's scans (paper: 11 of 400x500; here 500 are the rows, since
     heads are longer than wide)."""
-    num_scans: int = 426
+    num_scans: int = field(default=426, metadata=AT_LEAST_1)
     """Scans of a synthetic world, over all parts; of each run, where ``num_tested`` is given."""
     num_tested: int = 0
     """Further scans of a synthetic world, on which every run is tested. Then each run has scans of
@@ -64,12 +65,12 @@ class Config(ExperimentConfig):
     """Factor on how much darker infarcts are and on the density of ground glass in the synthetic
     worlds; neither gets darker than 0 nor denser than water, so from about 3.6 on all infarcts are
     alike, as black as the world gets."""
-    train: float = 0.7
+    train: float = field(default=0.7, metadata=SHARE)
     """Share of scans for training (paper: 0.7)."""
-    test: float = 0.15
+    test: float = field(default=0.15, metadata=SHARE)
     """Share of scans for all reported figures (paper: 0.15); the rest selects weights. Where
     ``num_tested`` is given, the other two parts take over this share in proportion."""
-    seeds: tuple[int, ...] = (0, 1, 2)
+    seeds: tuple[int, ...] = field(default=(0, 1, 2), metadata=limits(may_be_empty=False))
     """Seeds of the runs, which split the scans and draw initial weights (paper: three)."""
     trunks: tuple[str, str] = ("half_brain", "slice_resnet50")
     """Networks of heads and of chests, as in cfx_jax.models.build_volume_model."""
@@ -77,7 +78,7 @@ class Config(ExperimentConfig):
     """Groups of networks besides the baseline and ACAT: 'competitors', 'components', 'sources',
     'rivals' (competitors with other maps), 'released' (competitors as in the released code),
     'dropout', 'scratch', 'controls', 'more_controls'."""
-    training_sizes: tuple[int, ...] = ()
+    training_sizes: tuple[int, ...] = field(default=(), metadata=AT_LEAST_1)
     """Numbers of training scans for Table 4, on heads alone as there: each trains the networks
     anew, for as many epochs (paper: 50, 100, 200, 300, 500)."""
     baseline: volume_classifier.Config = field(default_factory=volume_classifier.Config)
@@ -99,7 +100,7 @@ class Config(ExperimentConfig):
     (published)."""
     num_shown: int = 3
     """Scans in figures."""
-    batch_size: int = 8
+    batch_size: int = field(default=8, metadata=AT_LEAST_1)
     """Scans at once; changes results by rounding only."""
     seed: int = 0
     """Seed of the synthetic scans; presets' numbers are chosen on the validation scans of worlds of

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from experiments.shared import ImagesConfig
+from experiments.shared import AT_LEAST_1, SHARE, ImagesConfig
 from trainers import classifier as classifier_trainer
 from trainers import mask_generator as mask_trainer
 from trainers import similar_adversarial as pair_trainer
@@ -28,15 +28,15 @@ class CharachonConfig(ImagesConfig):
     surroundings, and how much of each map lies outside of it. only: the same, with the surroundings
     black. removed: the same, with the organ black.
     """
-    image_size: int = 64
+    image_size: int = field(default=64, metadata=AT_LEAST_1)
     """Height and width of the images, in pixels (paper: 224)."""
-    num_images: int = 4000
+    num_images: int = field(default=4000, metadata=AT_LEAST_1)
     """Images of a synthetic world, over all parts."""
-    validation: float | None = 0.1
+    validation: float | None = field(default=0.1, metadata=SHARE)
     """Share of images for the selection of weights, of patients where they are known. None: the
     share of the published split, 1,495 of RSNA's 14,863 images, 48 of MSD's 484 patients; a tenth
     of other images."""
-    test: float | None = 0.2
+    test: float | None = field(default=0.2, metadata=SHARE)
     """Share of images for all reported figures, of patients where they are known. None: the share
     of the published split, 1,451 of RSNA's images, 73 of MSD's patients; a tenth of other
     images."""
@@ -56,17 +56,17 @@ class CharachonConfig(ImagesConfig):
     are set by the images."""
     mask_generator: mask_trainer.Config = field(default_factory=mask_trainer.Config)
     """Training of the Mask Generator."""
-    num_nodes: int = 50
+    num_nodes: int = field(default=50, metadata=AT_LEAST_1)
     """Nodes of every integral along a path (paper: 50)."""
-    num_samples: int = 50
+    num_samples: int = field(default=50, metadata=AT_LEAST_1)
     """Noisy copies of SmoothGrad (ours: 50)."""
-    num_perturbation_steps: int = 150
+    num_perturbation_steps: int = field(default=150, metadata=AT_LEAST_1)
     """Steps of the mask perturbation, BBMP (paper: 150)."""
-    num_perceptual_steps: int = 300
+    num_perceptual_steps: int = field(default=300, metadata=AT_LEAST_1)
     """Steps of the perceptual perturbation, of Adam (released code: 100 to 200 of L-BFGS)."""
     num_explained: int = 200
     """Annotated test images whose explanations are compared with their annotations, at most."""
-    batch_size: int = 32
+    batch_size: int = field(default=32, metadata=AT_LEAST_1)
     """Images explained at once; changes results by rounding only."""
     seed: int = 0
     """Seed of images, splits and random maps; the trainings have their own."""

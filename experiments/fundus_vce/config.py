@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from experiments.shared import ImagesConfig
+from cfx_jax.checks import InputError, limits
+from experiments.shared import AT_LEAST_1, SHARE, ImagesConfig
 from trainers import classifier, trades
 
 
@@ -11,13 +12,13 @@ from trainers import classifier, trades
 class SyntheticConfig:
     """The synthetic worlds, where ``data`` is 'synthetic'."""
 
-    num_images: int = 8000
+    num_images: int = field(default=8000, metadata=AT_LEAST_1)
     """Images that are split into training, validation, calibration and test."""
     severity: float = 1.0
     """Strength of the lesions: 1 is as documented in cfx_jax.data.SyntheticFundus."""
-    ungradable: float = 0.1
+    ungradable: float = field(default=0.1, metadata=SHARE)
     """Share of those images that cannot be graded, for the quality filter to find."""
-    num_external: int = 400
+    num_external: int = field(default=400, metadata=AT_LEAST_1)
     """Images of the external test set: other eyes."""
     external_severity: float = 0.8
     """Strength of the lesions there: they are fainter."""
@@ -29,7 +30,7 @@ class QualityConfig:
 
     num_members: int = 5
     """Networks in the ensemble (paper: several EfficientNets); 0 leaves the filter out."""
-    num_images: int = 1600
+    num_images: int = field(default=1600, metadata=AT_LEAST_1)
     """Labelled images of the synthetic world (the challenge that the paper uses: 1,600 regular
     photographs).
     """
@@ -45,9 +46,9 @@ class RobustAccuracyConfig:
 
     radius: float = 0.1
     """l2 radius of the attack, in units of the image's values (paper: 0.1 at 224 x 224 x 3)."""
-    num_steps: int = 100
+    num_steps: int = field(default=100, metadata=AT_LEAST_1)
     """APGD steps of each restart (paper: 100)."""
-    num_restarts: int = 9
+    num_restarts: int = field(default=9, metadata=AT_LEAST_1)
     """Random restarts; later ones see only images not yet broken (paper: 9)."""
     num_images: int = 1000
     """Images attacked of each test set, the first of its shuffled images; 0 for all of them (paper:
@@ -58,26 +59,47 @@ class RobustAccuracyConfig:
 class ExplanationConfig:
     """Settings of the counterfactuals and maps."""
 
-    norms: tuple[float, ...] = (1.5, 2.0, 4.0)
+    norms: tuple[float, ...] = field(
+        default=(1.5, 2.0, 4.0),
+        metadata=limits(least=1, may_be_infinite=True, may_be_empty=False),
+    )
     """Norms p of the counterfactuals (paper: 1.5, 2, 4)."""
     radii: tuple[float, ...] = (30.0, 6.0, 0.2)
     """Radius for each norm (paper: 30, 6, 0.2 at 224 x 224 x 3): of all counterfactuals that are
     shown or counted. Maps that are compared with lesions have radii of their own, see
     localisation.radius_factors."""
-    sweep: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4)
+    sweep: tuple[float, ...] = field(
+        default=(0.1, 0.2, 0.3, 0.4), metadata=limits(may_be_empty=False)
+    )
     """Ascending radii of the last norm, along which figures and animations go (paper: 0.1 to 0.4).
     """
-    num_steps: int = 75
+    num_steps: int = field(default=75, metadata=AT_LEAST_1)
     """Steps of each counterfactual (released code: 75)."""
     mask_after_oracle: bool = False
     """Whether Auto-Frank-Wolfe solves for the whole image and obeys the eye's mask afterwards, as
     the released code does (paper, equation 3: within the mask)."""
-    integration_steps: int = 100
+    integration_steps: int = field(default=100, metadata=AT_LEAST_1)
     """Nodes of integrated gradients (ours: 100)."""
-    num_studied: int = 50
+    num_studied: int = field(default=50, metadata=limits(least=2))
     """Test images of each class whose counterfactuals the claims are about, at least 2."""
     num_shown: int = 4
     """The number of these images of each class in the overview figures."""
+
+    def check(self) -> None:
+        """Checks that there is a radius above 0 for each norm, and that those of figures ascend.
+
+        Raises:
+            InputError: they do not.
+        """
+        if len(self.radii) != len(self.norms) or min(self.radii) == 0:
+            raise InputError(
+                f"explanations.radii: expected a radius above 0 for each of the {len(self.norms)}"
+                f" norms, got {self.radii}"
+            )
+        if self.sweep[0] == 0 or sorted({*self.sweep}) != [*self.sweep]:
+            raise InputError(
+                f"explanations.sweep: expected ascending radii above 0, got {self.sweep}"
+            )
 
     @property
     def radius_by_norm(self) -> dict[float, float]:
@@ -95,17 +117,22 @@ class LocalisationConfig:
     """
     num_scored: int = 41
     """Other images, on which the overlap is measured (paper: 41)."""
-    quantiles: tuple[float, ...] = (0.8, 0.85, 0.9, 0.92, 0.94, 0.96, 0.98, 0.99)
+    quantiles: tuple[float, ...] = field(
+        default=(0.8, 0.85, 0.9, 0.92, 0.94, 0.96, 0.98, 0.99),
+        metadata=limits(most=1, may_be_empty=False),
+    )
     """Thresholds to choose from, one for each method (ours)."""
-    radius_factors: tuple[float, ...] = (0.5, 1.0, 2.0)
+    radius_factors: tuple[float, ...] = field(
+        default=(0.5, 1.0, 2.0), metadata=limits(may_be_empty=False)
+    )
     """Radii of the maps that are compared with lesions, to choose from, in units of each norm's own
     radius (ours; paper: "different radii per norm").
     """
-    quantile_guided: float = 0.98
+    quantile_guided: float = field(default=0.98, metadata=SHARE)
     """Threshold of guided backprop where none is chosen (paper: 0.98)."""
-    quantile_integrated: float = 0.96
+    quantile_integrated: float = field(default=0.96, metadata=SHARE)
     """Threshold of integrated gradients where none is chosen (paper: 0.96)."""
-    quantile_vce: float = 0.96
+    quantile_vce: float = field(default=0.96, metadata=SHARE)
     """Threshold of the counterfactuals' maps where none is chosen, and in figures (paper: 0.96)."""
 
 
@@ -122,20 +149,20 @@ class Config(ImagesConfig):
     of such; 'csv:FILE', one's own images listed with the columns path, label, and optionally group,
     split; or 'fundus:PATH' where PATH holds the paper's data sets as they are downloaded, in
     kaggle, messidor, idrid and deepdrid."""
-    image_size: int = 64
+    image_size: int = field(default=64, metadata=AT_LEAST_1)
     """Height and width to which images are resized, in pixels (paper: 224)."""
     channels: Literal[1, 3] = 3
     """1 for grey images, 3 for colour (paper: 3)."""
     synthetic: SyntheticConfig = field(default_factory=SyntheticConfig)
     """The synthetic worlds."""
-    validation: float = 0.15
+    validation: float = field(default=0.15, metadata=SHARE)
     """Share of images for the selection of weights (paper: 0.15)."""
-    temperature: float = 0.04
+    temperature: float = field(default=0.04, metadata=SHARE)
     """Share of images for the calibration (paper: 0.04)."""
     calibration: Literal["ece", "likelihood"] = "ece"
     """How temperatures are fitted: ece, the least expected calibration error (paper), runs to the
     edge of its grid where every calibration image is classified right; likelihood does not."""
-    test: float = 0.06
+    test: float = field(default=0.06, metadata=SHARE)
     """Share of images for all reported figures (paper: 0.06)."""
     quality: QualityConfig = field(default_factory=QualityConfig)
     """The quality filter; left out for 'folder:PATH'."""
@@ -162,7 +189,7 @@ class Config(ImagesConfig):
     """Counterfactuals and maps."""
     localisation: LocalisationConfig = field(default_factory=LocalisationConfig)
     """Comparison with lesion masks, where the data have them."""
-    batch_size: int = 64
+    batch_size: int = field(default=64, metadata=AT_LEAST_1)
     """Images attacked or explained at once; changes results by rounding only."""
     seed: int = 0
     """Seed of images, splits and the random starts of searches; the trainings have their own."""

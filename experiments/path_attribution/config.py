@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from cfx_jax.checks import limits
 from experiments.charachon_shared import CharachonConfig
+from experiments.shared import AT_LEAST_1, SHARE
 from trainers import autoencoder as autoencoder_trainer
 from trainers import cycle, fixed_point
 
@@ -12,22 +14,22 @@ from trainers import cycle, fixed_point
 class FaithfulnessConfig:
     """The overwriting of regions, which shows whether a map names what the classifier uses."""
 
-    num_images: int = 1000
+    num_images: int = field(default=1000, metadata=AT_LEAST_1)
     """Test images, half of each label, or fewer where there are not so many (paper: 1000)."""
-    region: int = 8
+    region: int = field(default=8, metadata=AT_LEAST_1)
     """Side of the square regions in pixels (ours: 8 at 224 pixels; the paper does not say). With 1,
     and 224 regions per step, single pixels go, as in the relevance score's released code."""
-    regions_per_step: int = 1
+    regions_per_step: int = field(default=1, metadata=AT_LEAST_1)
     """Regions overwritten between two looks at the classifier; more are faster and make the curves
     coarser.
     """
-    aopc: tuple[int, ...] = (100, 784)
+    aopc: tuple[int, ...] = field(default=(100, 784), metadata=AT_LEAST_1)
     """Numbers of overwritten regions at which the AOPC is tabulated (ours: 100 and all of them at
     224 pixels).
     """
     num_random: int = 5
     """Random maps of each image, whose curves are averaged (ours: 5)."""
-    least_turned: float = 0.95
+    least_turned: float = field(default=0.95, metadata=SHARE)
     """Share of the images whose decision the adversary must turn over; below it Table 2 and Figure
     2 are left out (ours).
     """
@@ -43,7 +45,7 @@ class SearchConfig:
     quotient: float = 0.015
     """Penalty of the mean change of a latent, over the number of the latent's entries (ours). An
     entry moves where the slope of the cross-entropy is above it."""
-    num_steps: int = 20
+    num_steps: int = field(default=20, metadata=AT_LEAST_1)
     """Steps of descent (their paper: 20)."""
     step_size: float = 0.01
     """The factor on the gradient in each step of the latent (ours; their code: 0.1)."""
@@ -66,7 +68,7 @@ class LatentConfig:
 class Config(CharachonConfig):
     """Trains a classifier, generators of three kinds, an adversary; weighs differences by paths."""
 
-    percentiles: tuple[float, ...] = ()
+    percentiles: tuple[float, ...] = field(default=(), metadata=limits(most=100))
     """Thresholds of the maps in Table 1. Empty: the paper's, 90, 95 and 98 for chests, 98 and 99
     for brains.
     """

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from experiments.shared import ImagesConfig
+from experiments.shared import AT_LEAST_1, SHARE, ImagesConfig
 from trainers import multi_label as classifier_trainer
 from trainers import progressive as explainer_trainer
 from trainers import segmentation as segmentation_trainer
@@ -14,13 +14,13 @@ from trainers import vae as vae_trainer
 class XGEMConfig:
     """The search of xGEM in the latents of a variational autoencoder (all ours)."""
 
-    num_steps: int = 150
+    num_steps: int = field(default=150, metadata=AT_LEAST_1)
     """Steps of Adam, at most."""
     learning_rate: float = 0.05
     """The learning rate of Adam, in units of the latent."""
     weight: float = 0.1
     """The weight of the cross-entropy of the other class against the mean squared error."""
-    until: float = 0.95
+    until: float = field(default=0.95, metadata=SHARE)
     """The search rests once the other class's probability is above it."""
 
 
@@ -32,9 +32,9 @@ class HeartConfig:
     the segmentation the paper says no more than UNet.
     """
 
-    image_size: int = 128
+    image_size: int = field(default=128, metadata=AT_LEAST_1)
     """Height and width of the radiographs, in pixels (paper: 128)."""
-    num_images: int = 5000
+    num_images: int = field(default=5000, metadata=AT_LEAST_1)
     """Radiographs, over all parts."""
     classifier: classifier_trainer.Config = field(default_factory=classifier_trainer.Config)
     """Training of the classifier of cardiomegaly."""
@@ -73,15 +73,15 @@ class Config(ImagesConfig):
     normalisation: Literal["images", "unit"] = "images"
     """How classifiers normalise images: by moments of the training images (ours), or by 0.5 and
     0.5, which make [-1, 1] of [0, 1] (released)."""
-    image_size: int = 64
+    image_size: int = field(default=64, metadata=AT_LEAST_1)
     """Height and width of the images, in pixels (paper: 128)."""
     channels: Literal[1, 3] = 3
     """The channels of images in a folder: grey or coloured."""
-    num_images: int = 5000
+    num_images: int = field(default=5000, metadata=AT_LEAST_1)
     """Images of a synthetic world, over all parts."""
-    validation: float = 0.08
+    validation: float = field(default=0.08, metadata=SHARE)
     """Share of images for the selection of weights and of thresholds (paper: unsaid)."""
-    test: float = 0.12
+    test: float = field(default=0.12, metadata=SHARE)
     """Share of images for all reported figures; neither classifier nor explainer is trained on them
     (paper: unsaid; the released records have a tenth outside the classifier's training)."""
     mirrored: bool = True
@@ -97,7 +97,7 @@ class Config(ImagesConfig):
     explanations show."""
     explainer: explainer_trainer.Config = field(default_factory=explainer_trainer.Config)
     """Training of encoder and conditional generator; channels are set by the images."""
-    trainings: int = 1
+    trainings: int = field(default=1, metadata=AT_LEAST_1)
     """Trainings of the explained label's explainer, and of either one of the chapter "bias", of one
     seed after the other. Claims about the explainer draw them with the queries; tables and figures
     show the first."""
@@ -151,12 +151,12 @@ class Config(ImagesConfig):
     in [0, 1], and gives a vector for each, (n, d), whose cosine distance is below 0.5 for one
     person, as of networks trained on VGGFace2 (paper). Without it the features of the second
     classifier stand in, with a threshold from validation images."""
-    collapsed: float = 0.2
+    collapsed: float = field(default=0.2, metadata=SHARE)
     """An explainer that turns over less than this share of either decision at the opposite extreme
     is reported as collapsed."""
     num_shown: int = 4
     """Images in figures and on the page of the knob, half of either decision."""
-    batch_size: int = 16
+    batch_size: int = field(default=16, metadata=AT_LEAST_1)
     """Images explained at once; changes results by rounding only."""
     seed: int = 0
     """Seed of images and splits; the trainings have their own."""

@@ -16,6 +16,8 @@ from experiments.shared.claims import Kind as Kind
 from experiments.shared.claims import Statement as Statement
 from experiments.shared.claims import counted as counted
 from experiments.shared.claims import of_one_training as of_one_training
+from experiments.shared.config import AT_LEAST_1 as AT_LEAST_1
+from experiments.shared.config import SHARE as SHARE
 from experiments.shared.config import ExperimentConfig as ExperimentConfig
 from experiments.shared.config import ImagesConfig as ImagesConfig
 from experiments.shared.controls import LEVEL_CAPTION as LEVEL_CAPTION

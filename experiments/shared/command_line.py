@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import jax
 
+from cfx_jax.allocator import keep_freed_memory
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.parallel import CAN_GO_ON, DISTRIBUTED_HELP, is_alone, status_of
 
@@ -35,6 +36,8 @@ def run(
     ``parallel.start_from_arguments``. A mistake that the user can mend is printed as one line and
     ends the process with status 2.
     """
+    if arguments is None:  # the process does nothing else
+        keep_freed_memory()
 
     def start(rest: Sequence[str]) -> None:
         if every_core and is_alone():

@@ -1,6 +1,12 @@
 """The settings that experiments share, with their texts for ``--help``."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
+
+from cfx_jax.checks import limits
+
+AT_LEAST_1 = limits(least=1)
+SHARE = limits(most=1)
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,6 @@ class ImagesConfig(ExperimentConfig):
     'folder', the folder that each lies in; 'column:NAME' of a table; or a pattern with one group
     that is searched for in the files' names, e.g. '(patient[0-9]+)'. Empty: a table's column group,
     or the slices of each volume."""
-    window: tuple[float, float] | None = None
+    window: tuple[float, float] | None = field(default=None, metadata=limits(least=-math.inf))
     """Centre and width of the values of one's own images that are shown, in the files' numbers.
     None: as the files say; 12 bits in files of 16 are found."""

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
+from cfx_jax.checks import check_configuration
 from cfx_jax.files import write_text
 from cfx_jax.parallel import (
     check_same,
@@ -85,9 +86,11 @@ def run_experiment(experiment: Experiment[C, S], config: C) -> None:
         config: one of its presets, or a change of it.
 
     Raises:
-        InputError: another process runs the same experiment with the same settings; or, of several
-            processes of one run, one has other settings or other folders.
+        InputError: a number of the configuration that is NaN or below 0; another process runs the
+            same experiment with the same settings; or, of several processes of one run, one has
+            other settings or other folders.
     """
+    check_configuration(config)
     _check_one_run(config)
     folder = results_folder(experiment.name, config, experiment.presets)
     with alone(experiment.name, folder), _place_to_draw(folder) as place:

@@ -17,6 +17,15 @@ def test_images_become_what_the_model_expects():
     np.testing.assert_allclose(inputs.prepare(jnp.asarray(IMAGE)), expected[None], rtol=1e-6)
 
 
+def test_models_of_opencv_see_blue_first_with_mean_and_deviation_in_this_order():
+    inputs = Inputs(channel_order="bgr", value_range=(0, 255), mean=(103, 116, 123), std=(1, 2, 3))
+    expected = (IMAGE[..., [2, 1, 0]] * 255 - (103, 116, 123)) / (1, 2, 3)
+    np.testing.assert_allclose(inputs.prepare(jnp.asarray(IMAGE))[0], expected, rtol=1e-4)
+    grey = jnp.asarray(IMAGE[..., :1])
+    repeated = Inputs(channels=3, channel_order="bgr").prepare(grey)[0]
+    np.testing.assert_array_equal(repeated, np.repeat(grey, 3, axis=2))
+
+
 def test_one_range_of_torchxrayvision():
     inputs = Inputs("channels_first", channels=1, value_range=(-1024, 1024))
     prepared = inputs.prepare(jnp.array([0.0, 0.5, 1.0]).reshape(1, 3, 1))
@@ -83,6 +92,7 @@ def test_a_classifier_is_one_of_one_image_and_its_weights_are_leaves():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (lambda: Inputs(channel_order="gbr"), "channel_order: expected one of 'rgb', 'bgr'"),
         (lambda: Inputs("nchw"), "layout: expected one of 'channels_first', 'channels_last'"),
         (lambda: Inputs(channels=4), "channels: expected 1, 3 or None, got 4"),
         (lambda: Inputs(value_range=(1, 1)), "value_range: expected two different values"),

@@ -1,5 +1,7 @@
 import copy
+import warnings
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +11,7 @@ from compilations import counted_compilations
 
 from cfx_jax.adapters import Inputs, Outputs, from_torch, load_torch, torch_callback
 from cfx_jax.attributions import integrated_gradients
+from cfx_jax.costs import kept_memory
 from cfx_jax.counterfactuals import vce, vce_batch
 from cfx_jax.errors import InputError, reason_of
 from cfx_jax.objectives import class_score
@@ -115,6 +118,28 @@ def test_a_batch_whose_graph_is_too_large_is_computed_in_parts(network, monkeypa
     np.testing.assert_allclose(jax.vmap(classifier)(images), logits, atol=1e-5)
 
 
+@pytest.mark.parametrize("most_images", [100, 3])
+def test_the_memory_of_a_program_holds_the_graph_of_its_images(network, monkeypatch, most_images):
+    """Counted by PyTorch's own hook while the graph of all images, or of a part, is recorded."""
+    sizes = {}
+
+    def count(tensor):
+        sizes[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+        by_torch(network, np.repeat(IMAGES, 2, axis=0))
+    weights = sum(tensor.nbytes for tensor in network.parameters())
+    expected = (sum(sizes.values()) - weights) / 8
+    monkeypatch.setattr(torch_callback, "_MOST_BYTES", most_images * expected)
+    slope = jax.vmap(jax.vmap(jax.grad(class_score(from_torch(network, inputs=INPUTS), 1))))
+    traced = jax.jit(slope).trace(jnp.zeros((2, 4, 8, 8, 3)))
+    kept = kept_memory(traced)
+    assert kept.purpose == "PyTorch's graph"
+    np.testing.assert_allclose(kept.num_bytes, min(8, most_images) * expected, rtol=0.3)
+    assert kept_memory(jax.jit(from_torch(network, inputs=INPUTS)).trace(IMAGES[0])) is None
+
+
 @pytest.mark.parametrize("end", ["reshape", "view"])
 def test_depthwise_networks_have_pytorchs_values_and_gradients(end):
     """Images have channels last in memory, unless the network raises an error of that order."""
@@ -189,12 +214,21 @@ def test_networks_of_files(network, tmp_path, kind):
     np.testing.assert_allclose(jax.jit(jax.vmap(slope))(IMAGES), gradients, atol=1e-6)
 
 
+def test_what_torchscript_raises_has_its_reason_in_one_line(network):
+    scripted = torch.jit.trace(network.eval(), torch.zeros((2, 3, 8, 8)))
+    network.train()
+    with pytest.raises(InputError, match=r"expected input.* to have 3 channels, but got 1"):
+        from_torch(scripted, inputs=Inputs("channels_first"))(IMAGES[0, :, :, :1])
+
+
 def test_files_that_hold_no_network_are_named(network, tmp_path):
     torch.save(network.state_dict(), tmp_path / "weights.pt")
     torch.save(network, tmp_path / "pickled.pt")
     (tmp_path / "text.pt").write_text("no network")
+    (tmp_path / "cut.pt").write_bytes((tmp_path / "weights.pt").read_bytes()[:-100])
     for name, message in {
-        "weights.pt": "got weights alone: build their network, load_state_dict",
+        "weights.pt": "got weights alone: build their network, load them by load_state_dict",
+        "cut.pt": "got a file that is neither",
         "pickled.pt": "a pickled module, which would run code",
         "text.pt": "got a file that is neither",
         "none.pt": "expected a file, found none",
@@ -228,6 +262,7 @@ class Wrapped(torch.nn.Module):
     ("end", "message"),
     [
         (lambda values: (values, values), "^module: expected one tensor of values, got tuple"),
+        (lambda values: {"out": values}, "^module: expected one tensor of values, got dict"),
         (lambda values: values.sum(), "for one image"),
         (lambda values: values[0], "for one image"),
         (lambda values: values.mean(0, keepdim=True), "for two images"),
@@ -237,6 +272,18 @@ class Wrapped(torch.nn.Module):
 def test_values_that_are_not_of_each_image_are_named(network, end, message):
     with pytest.raises(InputError, match=message):
         jax.vmap(from_torch(Wrapped(network, end), inputs=INPUTS))(IMAGES)
+
+
+@pytest.mark.parametrize("bridge", ["callback", "jax"])
+@pytest.mark.parametrize("kind", [dict, SimpleNamespace])
+def test_logits_beside_other_values_are_taken_by_their_name(network, bridge, kind):
+    """As the classifiers of Hugging Face give them, and segmenters of torchvision do not."""
+    if bridge == "jax" and find_spec("torchax") is None:
+        pytest.skip("the extra 'parity' is not installed")
+    module = Wrapped(network, lambda values: kind(loss=None, logits=values))
+    classifier = from_torch(module, inputs=INPUTS, bridge=bridge)
+    logits = by_torch(network, IMAGES)[0]
+    np.testing.assert_allclose(jax.vmap(classifier)(IMAGES), logits, atol=1e-5)
 
 
 def test_values_without_a_gradient_are_named(network):
@@ -309,3 +356,11 @@ def test_networks_in_half_precision(network, bridge):
     logits = jax.vmap(from_torch(half, inputs=INPUTS, bridge=bridge))(IMAGES)
     assert logits.dtype == jnp.float32
     np.testing.assert_allclose(logits, by_torch(network, IMAGES)[0], atol=0.05)
+
+
+def test_weights_that_a_cpu_is_slow_with_are_told(network):
+    with pytest.warns(UserWarning, match=r"float16, .* give module.float\(\)"):
+        from_torch(copy.deepcopy(network).half())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        from_torch(copy.deepcopy(network).bfloat16())

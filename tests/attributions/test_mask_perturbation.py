@@ -13,7 +13,7 @@ from small_classifiers import images, linear_classifier
 
 from cfx_jax.attributions import MaskProblem, mask_perturbation
 from cfx_jax.errors import InputError
-from cfx_jax.optimise import drive
+from cfx_jax.optimise import solve
 
 SIZE = 24
 CHECKERS = jnp.asarray((np.indices((SIZE, SIZE)).sum(axis=0) % 2)[..., None], jnp.float32)
@@ -117,10 +117,10 @@ def test_the_mask_is_a_quarter_of_the_image_unless_told():
     assert shape == (56, 56)
 
 
-def test_the_host_loop_gives_the_same_maps():
+def test_a_batch_gives_the_same_maps():
     batch = images(2)
     problem = MaskProblem(num_steps=5)
-    masks = drive(problem, jax.tree_util.Partial(probability), batch).solution
+    masks = solve(problem, jax.tree_util.Partial(probability), batch).solution
     for image, mask in zip(batch, masks, strict=True):
         alone = explained(probability, jnp.asarray(image), num_steps=5)
         np.testing.assert_allclose(problem.coverage(jnp.asarray(mask), (8, 8)), alone, atol=1e-5)

@@ -1,11 +1,17 @@
 """The published searches in PyTorch, against closed forms and SciPy."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.optimize import minimize
 
+from cfx_jax.counterfactuals import vce_batch
+from cfx_jax.models import per_image
+
 torch = pytest.importorskip("torch", reason="the extra 'parity' is not installed")
 searches = pytest.importorskip("benchmarks.torch_searches")
+networks = pytest.importorskip("benchmarks.peers.networks")
 
 
 def linear_network(scale=0.01):
@@ -80,3 +86,24 @@ def test_steps_are_halved_at_the_published_checkpoints_where_nothing_improves():
     ]
     assert checks == [16, 30, 42, 52, 60, 66, 70, 74]
     assert float(schedule.step) == 0.5 ** len(checks)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("p", [1.5, 2, 4])
+def test_all_iterates_are_those_of_ours_in_float64(p, tmp_path):
+    """Of a ResNet-18 on noise, where both follow the same path for 20 steps."""
+    model, images, targets = "resnet18", networks.images_of(2, 32), np.array([0, 1])
+    options = {"p": p, "radius": {1.5: 9.0, 2: 2.0, 4: 0.2}[p], "num_steps": 20}
+    network = networks.torch_network(tmp_path, model).double()
+    tensor = networks.channels_first(images.astype(np.float64))
+    peer = searches.search(network, tensor, torch.tensor(targets), **options).trace.exp().T
+    with jax.enable_x64(True):
+        ours = jax.tree.map(
+            lambda leaf: (
+                leaf.astype(np.float64) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+            ),
+            networks.own_network(tmp_path, model),
+        )
+        found = vce_batch(per_image(ours), images.astype(np.float64), targets, **options)
+    assert peer.std() > 0.01
+    np.testing.assert_allclose(found.trace, peer.numpy(), atol=1e-9)

@@ -93,7 +93,7 @@ def eager_calls(key, image):
         "cyce": lambda: cyce([darker, lambda x: jnp.sqrt(x)], classifier, image),
         "syce_latent_path": lambda: syce_latent_path([coder(), coder()], classifier, image)[1:],
         "over_slices": lambda: over_slices(lambda x, index: x * index, batch, slices_per_batch=1),
-        "trades_attack": lambda: trades_attack(key, classifier, image, num_steps=2, unroll=1),
+        "trades_attack": lambda: trades_attack(key, classifier, image, num_steps=2),
         "vce_batch": lambda: vce_batch(
             classifier, batch, targets, p=2, radius=0.5, num_steps=2, key=key
         ),
@@ -244,7 +244,7 @@ def test_callables_that_ask_for_values_or_hold_themselves_still_run():
         return x.reshape(-1) @ (WEIGHTS if float(threshold) > 0 else -WEIGHTS)
 
     image = jnp.asarray(IMAGES[0])
-    options = {"p": 2, "radius": 0.5, "num_steps": 2, "loop": "host"}
+    options = {"p": 2, "radius": 0.5, "num_steps": 2}
     found, expected = (
         vce_batch(f, IMAGES[:2], [0, 1], **options)
         for f in (asking_classifier, classifier_of(WEIGHTS))
@@ -309,7 +309,7 @@ def test_programs_may_be_let_go_while_a_function_is_traced():
     np.testing.assert_allclose(function(jnp.ones(3)), np.sin(np.sin(np.sin(np.ones(3)))), rtol=1e-5)
 
 
-@pytest.mark.parametrize("way", ["single", "host", "scan"])
+@pytest.mark.parametrize("way", ["single", "batch"])
 def test_two_precisions_of_products_are_two_programs(way):
     """The first precision finds its program again."""
 
@@ -317,7 +317,7 @@ def test_two_precisions_of_products_are_two_programs(way):
         classifier, batch = classifier_of(WEIGHTS), jnp.asarray(IMAGES[:2])
         if way == "single":
             return gradient(class_score(classifier, 1), batch[0])
-        options = {"p": 2, "radius": 0.5, "num_steps": 2, "loop": way}
+        options = {"p": 2, "radius": 0.5, "num_steps": 2}
         return vce_batch(classifier, batch, np.array([0, 1]), **options)
 
     counts = []

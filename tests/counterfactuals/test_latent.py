@@ -120,11 +120,10 @@ def test_an_overwhelming_penalty_keeps_the_latent_exactly():
     np.testing.assert_array_equal(found.objective, found.objective[0])
 
 
-@pytest.mark.parametrize("loop", ["host", "scan"])
-def test_batches_equal_single_volumes(loop):
+def test_batches_equal_single_volumes():
     options = {"penalty": 0.5, "num_steps": 4}
     batched = latent_counterfactual_batch(
-        CODER, classifier, VOLUMES, TARGETS, loop=loop, batch_size=3, **options
+        CODER, classifier, VOLUMES, TARGETS, batch_size=3, **options
     )
     for index, (volume, target) in enumerate(zip(VOLUMES, TARGETS, strict=True)):
         one = explain(CODER, classifier, volume, target, **options)
@@ -185,7 +184,6 @@ def test_mistakes_are_named(change, message):
             r"targets: expected one class for each of the 4 images, got shape \(3,\)",
         ),
         ({"targets": TARGETS + 1}, r"targets: expected a class in 0\.\.1, got 2"),
-        ({"loop": "fast"}, "loop: expected one of 'auto', 'host', 'scan', got 'fast'"),
     ],
 )
 def test_mistakes_in_batches_are_named(change, message):

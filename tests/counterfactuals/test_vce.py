@@ -3,6 +3,7 @@ mistakes named.
 """
 
 import math
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +11,8 @@ import numpy as np
 import pytest
 from small_classifiers import convolutional_classifier, images, linear_classifier
 
-from cfx_jax.counterfactuals import vce, vce_batch
+from cfx_jax.backend import equations_of
+from cfx_jax.counterfactuals import vce, vce_batch, vce_sweep
 from cfx_jax.errors import InputError
 from cfx_jax.geometry import lp_norm
 
@@ -216,3 +218,30 @@ def test_mistakes_in_batches_are_named(change, message):
         vce_batch(*arguments.values(), p=2, radius=0.5) if "masks" not in change else vce_batch(
             convolutional_classifier, IMAGES, TARGETS, p=2, radius=0.5, masks=change["masks"]
         )
+
+
+@pytest.mark.parametrize("p", [1.5, 2])
+def test_a_sweep_has_the_counterfactual_of_each_radius_and_of_a_random_start(p):
+    options = {"p": p, "num_steps": 10}
+    sweep = vce_sweep(KEY, convolutional_classifier, IMAGES[0], 1, radii=[0.25, 0.5], **options)
+    for number, (radius, key) in enumerate([(0.25, None), (0.5, None), (0.5, KEY)]):
+        alone = vce(convolutional_classifier, IMAGES[0], 1, radius=radius, key=key, **options)
+        for values, expected in zip(sweep, alone, strict=True):
+            np.testing.assert_allclose(values[number], expected, atol=5e-4)
+
+
+def test_all_searches_of_a_sweep_are_one_loop():
+    def count_loops(search):
+        jaxpr = jax.make_jaxpr(search)(IMAGES[0]).jaxpr
+        return sum(equation.primitive.name == "scan" for equation in equations_of(jaxpr))
+
+    options = {"p": 2, "num_steps": 10}
+    one = count_loops(partial(vce, convolutional_classifier, target=1, radius=0.5, **options))
+    sweep = partial(vce_sweep, KEY, convolutional_classifier, target=1, radii=[0.2, 0.5], **options)
+    assert count_loops(sweep) == one > 0
+
+
+@pytest.mark.parametrize("radii", [[], 0.5, [0.5, -1.0], ["a"], [[0.5]], None])
+def test_radii_of_a_sweep_are_numbers_above_0_in_a_list(radii):
+    with pytest.raises(InputError, match="radii: expected"):
+        vce_sweep(KEY, convolutional_classifier, IMAGES[0], 1, p=2, radii=radii)

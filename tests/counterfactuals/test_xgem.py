@@ -119,9 +119,8 @@ def test_a_reconstruction_that_is_decided_otherwise_needs_no_step():
     np.testing.assert_allclose(found.image, 0.8, atol=1e-5)
 
 
-@pytest.mark.parametrize("loop", ["host", "scan"])
-def test_batches_equal_single_images(loop):
-    batched = xgem_batch(CODER, classifier, IMAGES, DESCENT, loop=loop, batch_size=2, **OPTIONS)
+def test_batches_equal_single_images():
+    batched = xgem_batch(CODER, classifier, IMAGES, DESCENT, batch_size=2, **OPTIONS)
     for index, image in enumerate(IMAGES):
         one = explain(CODER, classifier, image, DESCENT, **OPTIONS)
         for many, single in zip(jax.tree.leaves(batched), jax.tree.leaves(one), strict=True):
@@ -188,5 +187,3 @@ def test_mistakes_are_named(change, message):
 def test_mistakes_in_batches_are_named():
     with pytest.raises(InputError, match=r"images: expected a batch of images \(n, h, w, c\)"):
         xgem_batch(CODER, classifier, IMAGES[0], DESCENT)
-    with pytest.raises(InputError, match="loop: expected one of"):
-        xgem_batch(CODER, classifier, IMAGES, DESCENT, loop="fast")

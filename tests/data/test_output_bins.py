@@ -127,5 +127,5 @@ def test_mistakes_are_named() -> None:
         calibrated_sample(bins, labels[:40], per_bin=1, seed=0)
     with pytest.raises(InputError, match="per_bin: expected an integer of at least 1, got 0"):
         calibrated_sample(bins, labels, per_bin=0, seed=0)
-    with pytest.raises(InputError, match="seed: expected at least 0, got -1"):
+    with pytest.raises(InputError, match="seed: expected 0 or more, got -1"):
         calibrated_sample(bins, labels, per_bin=1, seed=-1)

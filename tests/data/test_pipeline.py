@@ -101,7 +101,7 @@ def test_a_mistake_in_a_worker_is_told():
 
 
 def test_a_number_of_workers_below_0_is_named():
-    with pytest.raises(InputError, match="num_workers and prefetch: expected 0 or more, got"):
+    with pytest.raises(InputError, match="num_workers: expected an integer of at least 0, got -1"):
         stream(num_workers=-1)
 
 
@@ -270,7 +270,7 @@ def test_augmentation_that_leaves_the_range_is_explained():
     [
         (
             {"batch_size": 0},
-            "batch_size: expected a positive multiple of the number of processes, got 0 for 1",
+            "batch_size: expected an integer of at least 1, got 0",
         ),
         ({"process_count": 3}, "got 8 for 3: choose another batch size"),
         (
@@ -280,7 +280,12 @@ def test_augmentation_that_leaves_the_range_is_explained():
         ({"seed": -2}, "seed: expected 0 or more"),
         ({"indices": np.array([23])}, "expected positions in 0..22"),
         ({"indices": np.array([0, 1])}, "two classes or more"),
-        ({"num_threads": -1}, "num_threads, num_workers and prefetch: expected 0 or more"),
+        ({"num_threads": -1}, "num_threads: expected an integer of at least 0, got -1"),
+        ({"num_threads": 10**30}, "num_threads: expected an integer of at most"),
+        ({"prefetch": 2.5}, "prefetch: expected an integer of at least 0, got 2.5"),
+        ({"num_workers": "a"}, "num_workers: expected an integer of at least 0, got 'a'"),
+        ({"seed": "a"}, "seed: expected 0 or more, got 'a'"),
+        ({"augment": 3}, "augment: expected a function of an image or item and a random gen"),
     ],
 )
 def test_wrong_options_are_explained(changes, message):

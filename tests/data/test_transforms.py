@@ -189,6 +189,14 @@ def test_default_jitter_is_the_identity():
     ("make", "message"),
     [
         (lambda: random_crop(padding=-1), "padding: expected 0 or more pixels, got -1"),
+        (lambda: random_crop(padding=2.5), "padding: expected 0 or more pixels, got 2.5"),
+        (lambda: random_noise(scale=0.1), "scale: expected an ascending range .*, got 0.1"),
+        (lambda: random_noise(scale=(0.0, np.inf)), "scale: expected an ascending range"),
+        (lambda: color_jitter(contrast=(1.0, "a")), "contrast: expected an ascending range"),
+        (lambda: color_jitter(hue=None), "hue: expected a real number, got None"),
+        (lambda: random_affine(degrees=np.nan), "degrees and translate: expected 0 or more"),
+        (lambda: random_affine(degrees="a"), "degrees: expected a real number, got 'a'"),
+        (lambda: random_flip("vertical", probability=(0, 1)), "probability: expected one number"),
         (
             lambda: random_flip("sideways"),
             "direction: expected one of 'horizontal', 'vertical', got 'sideways'",

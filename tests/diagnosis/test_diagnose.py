@@ -228,6 +228,19 @@ def test_probabilities_that_do_not_sum_to_1_are_those_of_several_labels(kind):
         assert "labels" not in {one.name for one in diagnose(sound, IMAGES)}
 
 
+@pytest.mark.parametrize(("label", "name"), [(None, "probability"), (1, "sigmoids")])
+def test_values_that_are_said_to_be_probabilities_are_no_warning(label, name):
+    """The log-odds of a probability above 1/2 may all lie between 0 and 1 too."""
+    values = jnp.array([0.55] if label is None else [0.6, 0.55, 0.52])
+
+    def batched(images):
+        return values + 0.01 * jnp.arange(1, 1 + len(values)) * images.mean((1, 2, 3))[:, None]
+
+    said = diagnose(Adapted(batched, Inputs(), Outputs("probabilities", label)), IMAGES)
+    assert not {"probability", "sigmoids"} & {finding.name for finding in said}
+    only(diagnose(Adapted(batched, Inputs(), Outputs()), IMAGES), name, "warning")
+
+
 def test_sigmoids_of_several_labels_in_place_of_logits_are_a_warning():
     def labels(image):
         value = linear_classifier(image)[1]

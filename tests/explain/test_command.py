@@ -1,3 +1,4 @@
+import html
 import sys
 
 import cv2
@@ -6,9 +7,11 @@ import numpy as np
 import pytest
 
 from cfx_jax.adapters import Inputs
+from cfx_jax.data import open_images
 from cfx_jax.explain import load_explanations
 from cfx_jax.explain.command import main
 from cfx_jax.explain.model_argument import load_model
+from cfx_jax.explain.wording import in_options
 
 MODEL = """
 import jax.numpy as jnp
@@ -29,6 +32,10 @@ def network():
     from flax import nnx
     from cfx_jax.models import resnet_small
     return resnet_small(num_classes=2, rngs=nnx.Rngs(0))
+
+def adapted():
+    from cfx_jax.adapters import from_nnx
+    return from_nnx(network())
 
 def linear():
     from flax import nnx
@@ -88,6 +95,29 @@ def test_a_target_is_a_name_before_it_is_a_number(folder):
     options = ("--images", "images", "--methods", "gradient", "--classes", "1", "0")
     assert run(*EXPLAIN, *options, "--out", "out", "--target", "1") == 0
     np.testing.assert_array_equal(load_explanations("out").targets, 0)
+
+
+def test_a_function_is_named_by_the_path_of_its_file_too(folder):
+    (folder / "below").mkdir()
+    (folder / "own_model.py").rename(folder / "below/own_model.py")
+    image = np.random.default_rng(1).uniform(size=(8, 8, 3)).astype(np.float32)
+    value = 8 * (image[:4].mean() - image[4:].mean())
+    found = load_model("below/own_model.py:classifier")(image)
+    np.testing.assert_allclose(found, [-value, value], rtol=1e-4)
+
+
+def test_a_network_of_ours_takes_weights_of_pytorch(folder):
+    torch = pytest.importorskip("torch", reason="the extra 'parity' is not installed")
+    from benchmarks.torch_resnet import twin
+
+    network = twin("resnet_small")
+    torch.save(network.state_dict(), "weights.pth")
+    image = np.random.default_rng(1).uniform(size=(32, 32, 3)).astype(np.float32)
+    facts = {"mean": [0.4, 0.5, 0.6], "value_range": [0, 2]}
+    given = torch.tensor((2 * image - facts["mean"]).transpose(2, 0, 1)[None]).float()
+    model = load_model("resnet_small:weights.pth", settings=facts)
+    expected = network(given)[0].detach()
+    np.testing.assert_allclose(model(image), expected, atol=1e-4)
 
 
 def test_the_layout_of_a_function_s_model_is_that_of_its_framework(folder):
@@ -189,9 +219,66 @@ def test_grey_images_of_one_size(folder):
     assert load_explanations("explanations").images.shape == (2, 6, 4, 1)
 
 
+@pytest.mark.parametrize("function", ["network", "adapted", "classifier"])
+def test_grey_images_stay_grey_in_a_model_of_three_channels(folder, function):
+    """The values are those of the same image stored in colour."""
+    picture = np.random.default_rng(2).integers(60, 200, (32, 32), np.uint8)
+    cv2.imwrite("grey.png", picture)
+    options = ("--channels", 3, "--images", "grey.png", "--methods", "vce", "--num-steps", 2)
+    assert run("explain", "--model", f"own_model:{function}", *options) == 0
+    answers = load_explanations("explanations")
+    assert answers.pictures["vce"].shape == (1, 32, 32, 1)
+    values = np.repeat(picture[..., None] / np.float32(255), 3, axis=2)
+    logits = load_model(f"own_model:{function}")(values)
+    np.testing.assert_allclose(answers.logits[0], logits, atol=1e-4)
+
+
+def test_colour_images_are_explained_in_grey_on_demand(folder):
+    options = ("--grey", "--channels", 3, "--images", "images/2.png", "--size", 32, 32)
+    assert run("explain", "--model", "own_model:network", *options, "--methods", "gradient") == 0
+    assert load_explanations("explanations").images.shape == (1, 32, 32, 1)
+
+
 def test_a_check_finds_nothing_in_a_sound_model(folder, capsys):
     assert run("check", "--model", "own_model:classifier", "--images", "images") == 0
     assert "Nothing is wrong" in capsys.readouterr().out
+
+
+SATURATED = """
+import jax.numpy as jnp
+
+def classifier():
+    return lambda image: 1e4 * jnp.stack([image[:4].mean() + 1, image[4:].mean()])
+"""
+
+
+def test_what_may_be_wrong_is_told_on_the_terminal_and_on_the_page(folder, capsys):
+    (folder / "own_model.py").write_text(SATURATED)
+    options = ("--images", "images", "--out", "out", "--methods", "gradient")
+    assert run(*EXPLAIN, *options) == 0
+    warned = capsys.readouterr().err.splitlines()
+    assert run("report", "out") == 0
+    reported = capsys.readouterr().err.splitlines()
+    page = html.unescape((folder / "out/page.html").read_text())
+    lines = list(map(in_options, load_explanations("out").warnings))
+    assert lines
+    for line in lines:
+        assert warned.count(f"warning: {line}") == reported.count(f"warning: {line}") == 1
+        assert line in page
+
+
+def test_a_check_tells_what_the_model_is_given_and_what_it_decides(folder, capsys):
+    facts = ("--mean", "0.5", "--std", "0.25", "--classes", "low", "high")
+    assert run("check", *NETWORK, "--images", "images/2.png", *facts) == 0
+    printed = capsys.readouterr().out
+    (image,) = open_images("images/2.png", size=(32, 32))
+    given = (image["image"] - 0.5) / 0.25
+    span = f"from {given.min():.3g} to {given.max():.3g}"
+    assert f"is given images (1, 32, 32, 3), here with values {span}." in printed
+    model = load_model("own_model:network", settings={"mean": 0.5, "std": 0.25})
+    probabilities = jax.nn.softmax(model(image["image"]))
+    decided = ("low", "high")[probabilities.argmax()]
+    assert f"2.png: {decided} with {probabilities.max():.3f}" in printed
 
 
 def test_layers_are_listed_and_one_is_shown(folder, capsys):
@@ -226,6 +313,8 @@ def test_methods_are_listed_with_their_price(capsys):
         (("--model", "own_model:uncalled"), "to return a classifier, got the class ResNet"),
         (("--model", "own_model:needs"), "expected a function without arguments"),
         (("--model", "own_model:raises"), "raised RuntimeError: first line (own_model.py, line"),
+        (("--model", "resnet50"), "got resnet50: give its weights too, as in resnet50:weights.pth"),
+        (("--model", "resnet50:none.pth"), "expected a file of weights, got none.pth, which does"),
         (("--model", ":"), "expected module:function"),
         (("--model", "..own_model:classifier"), "expected module:function"),
         (("--model", "wrong_model:f"), "expected wrong_model to run, but it raised SyntaxError"),
@@ -235,7 +324,11 @@ def test_methods_are_listed_with_their_price(capsys):
         (("--shard", "3/2"), "shard: expected a number from 1 to 2, got 3"),
         (("--radii", "0.5", "0.25"), "radii: expected shares that increase"),
         (("--probability", "2"), "probability: expected a value between 0 and 1"),
-        (("--model", "model.onnx"), "expected module:function or a file"),
+        (("--model", "model.onnx"), "write a function that returns onnx2torch.convert(...) of it"),
+        (("--model", "model.safetensors"), "got model.safetensors: it holds weights alone: write"),
+        (("--model", "own_model.py"), "got own_model.py: write a function that returns it, and"),
+        (("--model", "images"), "got images: write a function that returns it, and name that"),
+        (("--model", "own_model:network", "--channel-order", "bgr", "--mean", "1", "2"), "--mean"),
         (("--model", "own_model:classifier", "--mean", "0.5"), "no settings of inputs"),
         (
             ("--model", "own_model:network", "--mean", "0.1", "0.2"),

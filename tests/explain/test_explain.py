@@ -184,6 +184,15 @@ def test_the_page_shows_every_image_method_and_word(answers, tmp_path):
     assert answers._repr_html_().startswith('<img alt="')
 
 
+def test_what_no_radius_reaches_is_said_in_words(tmp_path):
+    options = {"methods": ["smallest"], **QUICK, "radius": 1e-3, "probability": 0.999}
+    answers = explain(CLASSIFIER, IMAGES, **options)
+    assert np.isinf(answers.scores["smallest"]["radius"]).all()
+    text = answers.report(tmp_path / "page.html").read_text()
+    assert text.count("<dd>none up to 0.004 reaches 0.999</dd>") == len(IMAGES)
+    assert text.count("<dt>target predicted</dt><dd>no</dd>") == len(IMAGES)
+
+
 @pytest.fixture(scope="module")
 def layered():
     """A small network of this library: its layers have names, and its activation is the ReLU."""

@@ -39,6 +39,11 @@ def test_every_option_that_is_named_exists():
             "choose one with --outputs probabilities, --label, or return the values before them",
         ),
         (
+            "got weights alone: build their network and give the network to from_torch",
+            "got weights alone: build their network and let --model name a function that returns"
+            " the network, as module:function",
+        ),
+        (
             "got probabilities: return the values before the softmax, or their logarithm",
             "got probabilities: give --outputs probabilities, or return the values before the"
             " softmax, or their logarithm",

@@ -150,6 +150,6 @@ def test_mistakes_are_named():
         terms((X, X, X), SYCE, answers=(jnp.zeros((4, 3)),) * 3)
     with pytest.raises(
         InputError,
-        match=r"fake: expected as many images of the same size as real, \(4, 3, 3, 1\), got",
+        match=r"fake: expected the shape of real, \(4, 3, 3, 1\), got",
     ):
         gradient_penalty(jax.random.key(0), jnp.sum, X, X[:2])

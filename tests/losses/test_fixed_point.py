@@ -111,5 +111,5 @@ def test_mistakes_are_named():
     def critic(images):
         return Verdict(images[..., 0], jnp.zeros((len(images), 2)))
 
-    with pytest.raises(InputError, match="fake: expected as many images of the same size as real"):
+    with pytest.raises(InputError, match="fake: expected the shape of real"):
         critic_terms(jax.random.key(0), critic, X, X[:1], PREDICTED)

@@ -1,4 +1,3 @@
-import re
 from functools import cache
 
 import jax
@@ -6,7 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cfx_jax.backend import compiling_for
 from cfx_jax.errors import InputError
 from cfx_jax.losses import kl_divergence, trades_attack
 
@@ -25,16 +23,12 @@ def _apply(weights: tuple[jax.Array, jax.Array], image: jax.Array) -> jax.Array:
 
 
 @cache
-def _attacked(
-    p: float, *, unroll: bool | int = 1, **options: object
-) -> tuple[jax.Array, jax.Array, jax.tree_util.Partial]:
+def _attacked(p: float, **options: object) -> tuple[jax.Array, jax.Array, jax.tree_util.Partial]:
     net, images = _net(jax.random.key(0)), jax.random.uniform(jax.random.key(1), (256, *SHAPE))
     keys = jax.random.split(jax.random.key(2), len(images))
     attack = jax.jit(
         jax.vmap(
-            lambda key, image: trades_attack(
-                key, net, image, p=p, radius=RADIUS[p], unroll=unroll, **options
-            )
+            lambda key, image: trades_attack(key, net, image, p=p, radius=RADIUS[p], **options)
         )
     )
     return images, attack(keys, images), net
@@ -81,7 +75,7 @@ def test_reaches_the_optimum_of_a_linear_classifier() -> None:
     def net(x: jax.Array) -> jax.Array:
         return jnp.stack([jnp.zeros(()), (weights * (x - 0.45)).sum()])
 
-    attack = jax.jit(lambda key: trades_attack(key, net, image, radius=0.3, unroll=1))
+    attack = jax.jit(lambda key: trades_attack(key, net, image, radius=0.3))
     found = attack(jax.random.key(1))
     ends = jnp.stack(
         [kl_divergence(net(image), net(image + sign * 0.3 * direction)) for sign in (-1, 1)]
@@ -92,7 +86,7 @@ def test_reaches_the_optimum_of_a_linear_classifier() -> None:
 
 @jax.jit
 def _attack_sure(net: jax.tree_util.Partial, image: jax.Array) -> jax.Array:
-    return trades_attack(jax.random.key(1), net, image, radius=0.3, unroll=1)
+    return trades_attack(jax.random.key(1), net, image, radius=0.3)
 
 
 def _sure(weights: jax.Array, temperature: float, x: jax.Array) -> jax.Array:
@@ -156,7 +150,7 @@ def test_each_order_reaches_the_maximum_of_its_own_divergence_on_a_circle() -> N
         ("clean_first", "adversarial_first"),
         ("adversarial_first", "clean_first"),
     ):
-        options = {"radius": 0.4, "step_size": 0.05, "num_steps": 60, "order": order, "unroll": 1}
+        options = {"radius": 0.4, "step_size": 0.05, "num_steps": 60, "order": order}
         attack = jax.jit(
             jax.vmap(lambda key, options=options: trades_attack(key, net, image, **options))
         )
@@ -172,26 +166,6 @@ def test_start_of_the_released_code_is_the_image_itself() -> None:
         jax.random.key(0), lambda x: jnp.zeros(2), image, num_steps=1, start=(0.0, 0.0)
     )
     np.testing.assert_array_equal(found, image)
-
-
-def test_scan_and_unrolled_loop_agree() -> None:
-    unrolled, scanned = (_attacked(2.0, unroll=unroll)[1] for unroll in (True, 1))
-    np.testing.assert_allclose(unrolled, scanned, atol=1e-5)
-
-
-def test_the_loop_is_written_out_on_a_cpu_alone() -> None:
-    net, image = _net(jax.random.key(0)), jnp.full(SHAPE, 0.4)
-
-    def steps_written_out() -> int:
-        def attack(key: jax.Array) -> jax.Array:
-            return trades_attack(key, net, image, num_steps=3)
-
-        traced = str(jax.make_jaxpr(attack)(jax.random.key(0)))
-        return max(int(number) for number in re.findall(r"unroll=(\d+)", traced))
-
-    assert steps_written_out() == 3
-    with compiling_for("tpu"):
-        assert steps_written_out() == 1
 
 
 def test_no_gradient_flows_through_the_result() -> None:

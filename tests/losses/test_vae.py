@@ -46,6 +46,6 @@ def test_latents_have_the_distribution_asked_for():
 
 def test_other_shapes_are_refused():
     with pytest.raises(
-        InputError, match=r"reconstructions: expected the shape of the images, \(2, 4, 4, 1\), got"
+        InputError, match=r"reconstructions: expected the shape of images, \(2, 4, 4, 1\), got"
     ):
         vae_terms(X, X[:1], ZEROS, ZEROS)

@@ -116,3 +116,20 @@ def test_features_that_do_not_match_are_refused(function):
         function(FIRST[:1], SECOND)
     with pytest.raises(InputError, match="second: expected finite numbers, got 540 of 540"):
         function(FIRST, np.nan * SECOND)
+
+
+@pytest.mark.parametrize(
+    ("features", "counts", "message"),
+    [
+        (np.zeros(3), None, r"features: expected rows \(n, d\) of at least 2 images"),
+        (np.zeros((1, 2)), None, "features: .* at least 2 images"),
+        (np.full((3, 2), np.nan), None, "features: expected finite numbers"),
+        (np.zeros((3, 2)), np.array([1, 1]), r"counts: .* each of the 3 images, got .* \(2,\)"),
+        (np.zeros((3, 2)), np.array([1, 1, -1]), "counts: expected a whole number of at least 0"),
+        (np.zeros((3, 2)), np.array([0.5, 1, 1]), "counts: expected a whole number"),
+        (np.zeros((3, 2)), np.array([0, 1, 0]), "counts: expected at least two images in all"),
+    ],
+)
+def test_a_gaussian_of_what_is_no_set_of_features_is_refused(features, counts, message):
+    with pytest.raises(InputError, match=message):
+        gaussian_of(features, counts=counts)

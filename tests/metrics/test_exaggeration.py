@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from cfx_jax.errors import InputError
 from cfx_jax.metrics import score_exaggerations
 
 
@@ -41,3 +42,27 @@ def test_the_scores_of_an_explainer_without_effect_are_numbers() -> None:
     }
     result = score_exaggerations(found, np.array([0, 1]))
     assert result["rank_correlation"] == result["spread"] == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "decisions", "message"),
+    [
+        ({"psnr": None}, [0, 1], "explained: expected probability, .*, got no psnr"),
+        (
+            {"desired": np.zeros(3)},
+            [0, 1],
+            r"desired: expected \(n, k\) of n = 2 images, .* \(3,\)",
+        ),
+        ({"desired": np.zeros((2, 4))}, [0, 1], r"desired: .* got shape \(2, 4\)"),
+        ({"spread": np.zeros((2, 1))}, [0, 1], r"spread: expected \(n,\) of n = 2 images"),
+        ({}, [0, 1, 1], r"probability: expected \(n,\) of n = 3 images"),
+        ({}, [1, 1], "decisions: expected both 0 and 1, got one of them"),
+        ({}, [0, 2], "decisions: expected 0 and 1 .*, got 2"),
+    ],
+)
+def test_arrays_that_do_not_fit_each_other_are_refused(changes, decisions, message) -> None:
+    arrays = {name: np.full(2, 0.5) for name in ("probability", "psnr", "spread")}
+    arrays |= {name: np.full((2, 3), 0.5) for name in ("desired", "achieved")} | changes
+    given = {name: values for name, values in arrays.items() if values is not None}
+    with pytest.raises(InputError, match=message):
+        score_exaggerations(given, np.array(decisions))

@@ -63,25 +63,24 @@ def test_what_is_left_is_filled_up_to_few_sizes(count, largest, filled):
     np.testing.assert_array_equal(index, 10 + np.minimum(np.arange(filled), count - 1))
 
 
-def test_both_loops_find_the_same_images_whatever_the_batch():
+def test_the_same_images_stand_whatever_the_batch():
     """Not all of the 40 images are left for the second restart, which are then filled up to one
     batch or to several.
     """
     options = {"radius": 0.05, "num_steps": 10, "num_restarts": 2}
-    by_host, by_scan = (
+    in_parts, at_once = (
         robustly_correct(
             KEY,
             convolutional_classifier,
             IMAGES,
             LABELS,
-            loop=loop,
             batch_size=batch_size,
             **options,
         )
-        for loop, batch_size in (("host", 8), ("scan", None))
+        for batch_size in (8, None)
     )
-    assert 0 < by_host.sum() < 40
-    np.testing.assert_array_equal(by_host, by_scan)
+    assert 0 < in_parts.sum() < 40
+    np.testing.assert_array_equal(in_parts, at_once)
 
 
 def two_linear_logits(weights, image):

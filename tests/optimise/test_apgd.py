@@ -31,6 +31,13 @@ def test_linear_objective_reaches_the_oracles_value(p, radius):
     assert abs(gap) < 5e-3
 
 
+@pytest.mark.parametrize("num_steps", [25, 100])
+def test_in_l1_two_pixels_share_the_change_where_one_would_be_best(num_steps):
+    largest = np.sort(np.abs(np.asarray(SLOPE)).ravel())[-2:]
+    gained = float(linear(CENTER)) - float(solve(1, linear, radius=0.2, num_steps=num_steps).value)
+    assert gained == pytest.approx(0.2 * largest.mean(), rel=1e-4)
+
+
 @pytest.mark.parametrize(("p", "radius"), [(1, 2.0), (2, 0.4), (INF, 0.4)])
 def test_quadratic_objective_comes_near_the_constrained_minimum(p, radius):
     center = np.asarray(CENTER, np.float64).ravel()

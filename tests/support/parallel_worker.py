@@ -19,7 +19,7 @@ from jax.sharding import PartitionSpec
 from cfx_jax import parallel
 from cfx_jax.geometry import lp_ball_in_box
 from cfx_jax.models import per_image
-from cfx_jax.optimise import Problem, apgd, drive
+from cfx_jax.optimise import Problem, apgd, solve
 
 COUNTS = (1, 8, 11)
 BATCH_SIZES = (None, 1, 8)
@@ -91,7 +91,7 @@ def reach(target, example):
 
 def num_programs_of_a_search(mesh):
     with counted_compilations() as compilations:
-        drive(reach, jnp.float32(0.75), examples(16).image, mesh=mesh)
+        solve(reach, jnp.float32(0.75), examples(16).image, mesh=mesh)
     return len(compilations)
 
 

@@ -3,9 +3,10 @@
 python toy_experiment.py --results R --work W [--pause SECONDS] [--late SECONDS] [--fail PROCESS]
 """
 
+import math
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from cfx_jax.checks import limits
 from cfx_jax.data import training_batches
 from cfx_jax.errors import InputError
 from cfx_jax.parallel import data_mesh, map_examples
@@ -39,7 +41,7 @@ class Config(ExperimentConfig):
     """Seconds that each evaluation waits; no part of what is computed."""
     late: float = 0.0
     """Seconds that process 1 comes late to the first step, as one does whose compiler is slow."""
-    fail: int = -1
+    fail: int = field(default=-1, metadata=limits(least=-math.inf))
     """The process that fails in a stage."""
 
 

@@ -6,6 +6,7 @@ import pkgutil
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -156,6 +157,12 @@ def _parts(case: Case, **of_run: Any) -> tuple[State, Any, int]:
     return state, case.trainer.make_step(config, inputs), arrays
 
 
+@cache
+def _float32_parts(name: str) -> tuple[State, Any, int]:
+    """Those of the trainer of that name in float32, traced once for all tests."""
+    return _parts(next(case for case in CASES if case.trainer.name == name))
+
+
 def _kinds(tree: Any) -> list[tuple[str, Any, tuple[int, ...], bool]]:
     return [
         (jax.tree_util.keystr(path), leaf.dtype, leaf.shape, bool(leaf.weak_type))
@@ -167,7 +174,7 @@ def _kinds(tree: Any) -> list[tuple[str, Any, tuple[int, ...], bool]]:
 def test_a_step_gives_the_kind_of_state_that_it_takes_and_its_frozen_networks_are_arguments(
     case: Case,
 ) -> None:
-    state, step, num_frozen = _parts(case)
+    state, step, num_frozen = _float32_parts(case.trainer.name)
     moved, metrics = jax.eval_shape(step, state, jax.random.key(1), case.batch)
     assert jax.tree.structure(moved) == jax.tree.structure(state)
     assert _kinds(moved) == _kinds(state)
@@ -180,7 +187,7 @@ def test_a_step_in_bfloat16_keeps_weights_statistics_and_metrics_in_float32(case
     """In parts too, and with blocks that are computed once more."""
     parts = 2 if case.trainer.accumulates else 1
     state, step, _ = _parts(case, compute_dtype="bfloat16", remat=True, accumulate=parts)
-    assert _kinds(state) == _kinds(_parts(case)[0])
+    assert _kinds(state) == _kinds(_float32_parts(case.trainer.name)[0])
     traced, (moved, metrics) = jax.make_jaxpr(step, return_shape=True)(
         state, jax.random.key(1), case.batch
     )
@@ -203,7 +210,7 @@ def test_every_trainer_is_listed_and_bears_the_name_of_its_file() -> None:
 
 def test_other_weights_of_a_frozen_classifier_need_no_other_program() -> None:
     (case,) = (case for case in CASES if case.trainer is fixed_point.TRAINER)
-    state, step, _ = _parts(case)
+    state, step, _ = _float32_parts(case.trainer.name)
     others = jax.tree.map(
         lambda leaf: leaf + 1 if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf, step.args
     )

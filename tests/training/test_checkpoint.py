@@ -3,6 +3,7 @@ import errno
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import warnings
@@ -184,6 +185,28 @@ def test_all_damaged_is_one_line_and_nothing_is_moved(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=message):
         store.restore(_state(0))
     assert store.steps() == [3, 6]
+
+
+def test_a_checkpoint_of_another_training_or_step_is_damage_and_one_of_before_is_not(
+    tmp_path: Path,
+) -> None:
+    store = _store(tmp_path, 1, 2)
+    other = CheckpointStore(tmp_path / "other", {"a": 2})
+    other.save(3, _state(3))
+    shutil.copytree(other._path(3), store._path(3))
+    with pytest.warns(UserWarning, match=r"step 3 is damaged \(it is of another training\)"):
+        checkpoint = store.restore(_state(0))
+    assert checkpoint is not None and checkpoint.step == 2
+    os.rename(store._path(1), store._path(4))
+    with pytest.warns(UserWarning, match=r"step 4 is damaged \(it is of step 1\)"):
+        assert store.restore(_state(0)) is not None
+    record = json.loads((store._path(2) / "record.json").read_text())
+    del record["training"]  # as earlier versions wrote it
+    (store._path(2) / "record.json").write_text(json.dumps(record))
+    manifest = json.loads((store._path(2) / "manifest.json").read_text())
+    manifest["record.json"] = digest(store._path(2) / "record.json")
+    (store._path(2) / "manifest.json").write_text(json.dumps(manifest))
+    assert store.restore(_state(0)) is not None
 
 
 def test_a_state_of_another_model_is_refused_and_not_taken_for_damage(tmp_path: Path) -> None:

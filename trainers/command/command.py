@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
+from cfx_jax.allocator import keep_freed_memory
 from cfx_jax.data import ArraySource, ImageCollection, evenly_spread, load_arrays, part_names, split
 from cfx_jax.diagnosis import diagnose, diagnose_generators
 from cfx_jax.errors import InputError, import_extra
@@ -107,6 +108,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status.
     """
+    if arguments is None:  # the process does nothing else
+        keep_freed_memory()
     return status_of(
         _run,
         arguments,
@@ -272,7 +275,7 @@ def _decide(
     """Reads the images, looks for faults of the model, and computes its decisions."""
     collection = images_of_options(options)
     source, places = _source_of(collection)
-    for finding in diagnose(classifier, first_images(collection, most=_DIAGNOSED)):
+    for finding in diagnose(classifier, first_images(collection, most=_DIAGNOSED)[1]):
         if finding.severity == "error":
             raise InputError(finding.message)
         print_note(f"{finding.severity}: {in_options(finding.message)}")

@@ -15,7 +15,7 @@ from jax import Array
 from jax.sharding import Mesh
 from jaxtyping import Float, PRNGKeyArray
 
-from cfx_jax.backend import short_scan
+from cfx_jax.backend import loop_body
 from cfx_jax.models import computing_in, per_image, with_remat
 from cfx_jax.models.views import in_inference_mode
 
@@ -199,7 +199,7 @@ def mean_gradients(
     start = jax.tree.map(jnp.zeros_like, state.params), state.rest
     num_devices = 1 if mesh is None else mesh.size
     parts = jax.random.split(key, run.accumulate), _parts(batch, run.accumulate, num_devices)
-    (total, rest), metrics = short_scan(add, start, parts)
+    (total, rest), metrics = jax.lax.scan(loop_body(add), start, parts)
     gradients = jax.tree.map(lambda leaf: leaf / run.accumulate, total)
     return gradients, rest, {name: values.mean(axis=0) for name, values in metrics.items()}
 

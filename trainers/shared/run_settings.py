@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 import numpy as np
 from jaxtyping import Int
 
-from cfx_jax.checks import InputError, check_count
+from cfx_jax.checks import InputError, check_count, check_integer, check_number
 from cfx_jax.models import ComputeDtype
 
 _ONCE_AN_EPOCH = ("steps_per_epoch", "evaluate_every", "checkpoint_every")
@@ -57,6 +57,10 @@ class RunSettings:
     less memory for a third more work, and the same gradients."""
 
 
+_LEAST = {"num_steps": 0, "steps_per_epoch": 0, "evaluate_every": 0, "checkpoint_every": 0}
+_LEAST |= {"batch_size": 1, "eval_batch_size": 1, "log_every": 1, "accumulate": 1}
+"""The least number of each setting that counts something."""
+
 _ADDED_LATER = {"compute_dtype": "float32", "accumulate": 1, "remat": False}
 """Settings of a run that earlier versions did not have, and what they computed with."""
 
@@ -81,6 +85,20 @@ def as_stored(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: as_stored(part) for name, part in value.items()}
     return [as_stored(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+def check_run(run: RunSettings) -> None:
+    """Checks the settings of a run, but for what depends on the data and the devices.
+
+    Raises:
+        InputError: a number of steps, images or parts that is no integer or too small; a seed that
+            is no integer, below 0, or has more than 63 bits; epochs that are no number.
+    """
+    for name, least in _LEAST.items():
+        check_integer(getattr(run, name), name=name, at_least=least)
+    if not isinstance(run.seed, int) or isinstance(run.seed, bool) or not 0 <= run.seed < 2**63:
+        raise InputError(f"seed: expected an integer from 0 to {2**63 - 1}, got {run.seed!r}")
+    check_number(run.epochs, name="epochs")
 
 
 class RunConfig(Protocol):

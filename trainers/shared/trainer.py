@@ -28,7 +28,7 @@ from flax import nnx
 from jax.sharding import Mesh
 from jaxtyping import Int, Num, PRNGKeyArray
 
-from cfx_jax.checks import InputError, check_choice, check_count
+from cfx_jax.checks import InputError, check_choice, check_configuration, check_count
 from cfx_jax.compilation import as_pytree
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import data_mesh, first_decides
@@ -51,7 +51,14 @@ from .networks import (
     first_state,
     trained_network,
 )
-from .run_settings import RunConfig, RunSettings, as_stored, count_steps, restore_config
+from .run_settings import (
+    RunConfig,
+    RunSettings,
+    as_stored,
+    check_run,
+    count_steps,
+    restore_config,
+)
 
 
 class TrainerConfig(RunConfig, Protocol):
@@ -254,7 +261,9 @@ def train(
     options = {"classifier": classifier, "encoder": encoder, "targets": targets, "model": model}
     options |= {"start": start, "augment": augment}
     _check_options(trainer, {**options, "skip": tuple(skip) or None})
+    check_configuration(config)
     check_choice(config.select, tuple(trainer.selections), name="select")
+    check_run(config.run)
     mesh = data_mesh() if mesh is None else mesh
     _check_batch_size(trainer, config.run, mesh)
     resumed = first_decides("the training goes on", has_checkpoint(workdir))
@@ -329,7 +338,9 @@ def load(
             f"workdir: the training in {workdir} stands at step {checkpoint.step} of"
             f" {config.run.num_steps}: call train again to finish it, or pass unfinished=True"
         )
-    if encoder is not None and fields["data"]["encoder"] != describe_encoder(encoder):
+    data = fields.get("data")
+    known = data.get("encoder") if isinstance(data, Mapping) else None
+    if encoder is not None and known != describe_encoder(encoder):
         raise InputError(
             f"encoder: expected the network that {workdir} was trained with, got another one"
         )

@@ -1,6 +1,6 @@
 """Images and labels that are in memory already."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,8 @@ class ArraySource:
     ) -> None:
         self.images = np.asarray(images)
         self.labels = np.asarray(labels)
+        if isinstance(class_names, str) or not isinstance(class_names, Iterable):
+            raise InputError(f"class_names: expected names in a list, got {class_names!r}")
         self.class_names = tuple(class_names)
         _check_images(self.images)
         _check_labels(self.labels, len(self.images), self.class_names)

@@ -192,4 +192,7 @@ def _with_channels(image: np.ndarray, channels: int) -> np.ndarray:
     cv2 = import_extra("cv2", _PURPOSE)
     if image.ndim == 2:
         return image if channels == 1 else cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
-    return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY if channels == 1 else cv2.COLOR_BGR2RGB)
+    if channels == 3:
+        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    # The luminance of white is white, but by rounding.
+    return np.clip(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), image.min(), image.max())

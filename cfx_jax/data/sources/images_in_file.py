@@ -16,6 +16,7 @@ from cfx_jax.data.display_window import Window, scale_values
 from cfx_jax.data.nifti_slices import read_slices
 from cfx_jax.data.sources.decoding import decode_image, show_values, unit_range
 from cfx_jax.data.sources.file_listing import StoredFile
+from cfx_jax.data.sources.further_pictures import announces_further, holds_further
 from cfx_jax.data.sources.picture_headers import (
     DECODED,
     START,
@@ -52,6 +53,7 @@ class Contents:
         num_empty: how many slices of a volume are empty.
         limits: the values of a volume that become 0 and 1, where no window is given.
         stacked: where a volume's slices follow each other to, in words.
+        has_further: whether a file of pictures holds more than its first, which alone is read.
     """
 
     kind: str
@@ -63,6 +65,7 @@ class Contents:
     num_empty: int = 0
     limits: tuple[float, float] | None = None
     stacked: str = ""
+    has_further: bool = False
 
 
 def survey(file: StoredFile, *, window: Window) -> Contents | str:
@@ -172,7 +175,7 @@ def bring_to(
     Colour becomes grey by its luminance (ITU-R BT.601).
     """
     if channels == 1 and image.shape[2] == 3:
-        image = image @ _LUMINANCE  # before it is resized: the smaller of the two
+        image = np.clip(image @ _LUMINANCE, 0, 1)  # before it is resized: the smaller of the two
     if size is not None and image.shape[:2] != size:
         image = resize(image, size)
     return np.repeat(image, 3, axis=2) if channels == 3 and image.shape[2] == 1 else image
@@ -216,11 +219,14 @@ def _survey_picture(file: StoredFile, kind: str, start: bytes) -> Contents:
                 raise DamagedFile("cannot be decoded")
     check_unpacked(header.unpacked)
     height, width = header.height, header.width
-    if kind == "WebP" and _has_exif_behind(start):
+    may_have_further = announces_further(content, kind)
+    if may_have_further or (kind == "WebP" and _has_exif_behind(start)):
         content = file.read()
     if _is_turned(content, kind):
         height, width = width, height
-    return Contents("picture", height, width, header.channels, bits=header.bits)
+    has_further = may_have_further and holds_further(content, kind)
+    picture = partial(Contents, "picture", height, width, header.channels)
+    return picture(bits=header.bits, has_further=has_further)
 
 
 def _header_of(start: bytes, kind: str) -> Header | None:

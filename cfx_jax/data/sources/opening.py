@@ -4,8 +4,11 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from numbers import Integral
 from pathlib import Path
+from typing import Any
 
+from cfx_jax.checks import check_choice
 from cfx_jax.data.display_window import Window, check_window
 from cfx_jax.data.sources.class_choice import find_labels, take_split_folders
 from cfx_jax.data.sources.collected_files import CollectedFile, Remarks
@@ -41,6 +44,7 @@ def open_images(
     """Opens images as people have them: PNG, JPEG, TIFF, BMP, WebP, DICOM and NIfTI.
 
     Files are looked at, not decoded: only headers are read, and of volumes which slices are empty.
+    Of a TIFF file of several pages, and of an animation, the first picture is read.
 
     Args:
         paths: files, folders, zip archives, and tables as ``csv:FILE`` with the columns path, and
@@ -88,8 +92,7 @@ def open_images(
     """
     check_window(window)
     resized = _check_size(size)
-    if channels not in (None, 1, 3):
-        raise InputError(f"channels: expected 1 (grey) or 3 (colour), got {channels}")
+    check_choice(channels, (None, 1, 3), name="channels")
     remarks = Remarks()
     entries, has_masks = _list(paths, groups, remarks)
     files = collect_files(entries, remarks, window=window, progress=progress)
@@ -181,25 +184,17 @@ def _find_depth(files: Sequence[CollectedFile], remarks: Remarks) -> int | None:
 
 
 def _tell(files: Sequence[CollectedFile], names: Sequence[str], remarks: Remarks) -> None:
-    """Adds sentences on classes, volumes and what is left out."""
+    """Adds sentences on classes, volumes, files of several pictures and what is left out."""
     if files[0].label is not None:
-        counts = Counter[int]()
-        for file in files:
-            counts[file.label or 0] += len(file.contents.numbers)
-        shown = names[:_NAMED]
-        listed = ", ".join(f"{counts[label]} {name}" for label, name in enumerate(shown))
-        more = f" and {len(names) - len(shown)} classes more" if len(names) > len(shown) else ""
-        remarks.notes.append(f"Images of each class: {listed}{more}.")
+        remarks.notes.append(_classes_in_words(files, names))
     volumes = [file for file in files if file.contents.kind == "NIfTI"]
     if volumes:
-        slices, empty = (
-            sum(len(file.contents.numbers) for file in volumes),
-            sum(file.contents.num_empty for file in volumes),
-        )
-        ways = ", ".join(sorted({file.contents.stacked for file in volumes}))
+        remarks.notes.append(_volumes_in_words(volumes))
+    several = [file.name for file in files if file.contents.has_further]
+    if several:
         remarks.notes.append(
-            f"{len(volumes)} volumes give {slices} slices, {ways}; {empty} empty slices are left"
-            " out."
+            f"Files that hold several pictures: {len(several)} (TIFF pages or an animation), such"
+            f" as {several[0]}; the first picture of each is read."
         )
     if remarks.left_out:
         remarks.notes.append(f"Left out: {describe(remarks.left_out)}.")
@@ -207,13 +202,33 @@ def _tell(files: Sequence[CollectedFile], names: Sequence[str], remarks: Remarks
         remarks.notes.append(f"Skipped files: {len(remarks.skipped)}.")
 
 
+def _classes_in_words(files: Sequence[CollectedFile], names: Sequence[str]) -> str:
+    counts = Counter[int]()
+    for file in files:
+        counts[file.label or 0] += len(file.contents.numbers)
+    shown = names[:_NAMED]
+    listed = ", ".join(f"{counts[label]} {name}" for label, name in enumerate(shown))
+    more = f" and {len(names) - len(shown)} classes more" if len(names) > len(shown) else ""
+    return f"Images of each class: {listed}{more}."
+
+
+def _volumes_in_words(volumes: Sequence[CollectedFile]) -> str:
+    slices = sum(len(file.contents.numbers) for file in volumes)
+    empty = sum(file.contents.num_empty for file in volumes)
+    ways = ", ".join(sorted({file.contents.stacked for file in volumes}))
+    return (
+        f"{len(volumes)} volumes give {slices} slices, {ways}; {empty} empty slices are left out."
+    )
+
+
 def _check_size(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
-    pair = (size, size) if isinstance(size, int) else size
-    if pair is None:
+    if size is None:
         return None
-    if len(pair) != 2 or not all(1 <= side <= _LONGEST for side in pair):
+    pair: Any = (size, size) if isinstance(size, Integral) else size
+    is_pair = isinstance(pair, Sequence) and len(pair) == 2
+    if not is_pair or not all(isinstance(n, Integral) and 1 <= int(n) <= _LONGEST for n in pair):
         raise InputError(
-            f"size: expected a side or (height, width) of 1 to {_LONGEST} pixels, got {size}: give"
-            " e.g. 224"
+            f"size: expected a side or (height, width) of 1 to {_LONGEST} pixels, got {size!r}:"
+            " give e.g. 224"
         )
-    return pair[0], pair[1]
+    return int(pair[0]), int(pair[1])

@@ -24,15 +24,16 @@ def resize(
         size: the new height and width, above 0.
 
     Returns:
-        The picture in its dtype; whole numbers are rounded once for each axis that is treated by
-        itself.
+        The picture in its dtype, between the picture's smallest and largest value; whole numbers
+        are rounded once for each axis that is treated by itself.
     """
     cv2 = import_extra("cv2", "resizing pictures")
     channels = image.shape[2:]
-    before, after = image.shape[:2], size
+    before, after, extremes = image.shape[:2], size, (image.min(), image.max())
     # OpenCV averages over areas only if no axis grows: those that shrink go first.
     smaller = (min(before[0], after[0]), min(before[1], after[1]))
     for (height, width), method in ((smaller, cv2.INTER_AREA), (after, cv2.INTER_LINEAR)):
         if (height, width) != image.shape[:2]:
             image = cv2.resize(image, (width, height), interpolation=method)
-    return image.reshape(*after, *channels)
+    # Means do not lead out of their values, but by rounding they do.
+    return np.clip(image.reshape(*after, *channels), *extremes)

@@ -1,15 +1,20 @@
 """Random streams, labels and checks of all synthetic worlds, and the source that draws."""
 
+import math
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from cfx_jax.checks import check_number
 from cfx_jax.errors import InputError
 
 SMALLEST_SIZE = 32
+_LARGEST_SIZE = 2**14
+_MOST = 2**31  # pictures of a world
 _LABEL = 0  # the stream that decides the label; a world's own streams count from 1
 
 
@@ -29,13 +34,16 @@ def check_picture(seed: int, index: int, size: int) -> None:
     Raises:
         InputError: the seed or the index is negative, or the side below 32 pixels.
     """
-    if min(seed, index) < 0:
+    if not all(_is_whole(number) and number >= 0 for number in (seed, index)):
         raise InputError(
-            f"seed and index: expected 0 or more, got {seed} and {index}: count from 0"
+            f"seed and index: expected 0 or more, got {seed!r} and {index!r}: count from 0"
         )
-    if size < SMALLEST_SIZE:
+    if _is_whole(size) and size > _LARGEST_SIZE:
+        raise InputError(f"size: expected at most {_LARGEST_SIZE} pixels, got {size}")
+    if not _is_whole(size) or size < SMALLEST_SIZE:
         raise InputError(
-            f"size: expected at least {SMALLEST_SIZE} pixels, got {size}: ask for a larger picture"
+            f"size: expected at least {SMALLEST_SIZE} pixels, got {size!r}: ask for a larger"
+            " picture"
         )
 
 
@@ -45,6 +53,7 @@ def check_share(name: str, value: float, example: float) -> None:
     Raises:
         InputError: it is outside [0, 1].
     """
+    check_number(value, name=name)
     if not 0 <= value <= 1:
         raise InputError(f"{name}: expected a share in [0, 1], got {value}: give e.g. {example}")
 
@@ -55,7 +64,8 @@ def check_severity(severity: float) -> None:
     Raises:
         InputError: it is not above 0.
     """
-    if not severity > 0:
+    check_number(severity, name="severity")
+    if not 0 < severity < math.inf:
         raise InputError(
             f"severity: expected above 0, got {severity}: give e.g. 1.0, the standard world"
         )
@@ -77,11 +87,18 @@ def check_options(
     check_picture(seed, index, size)
     check_share("prevalence", prevalence, 0.5)
     check_severity(severity)
-    if confounder is not None and not 0 <= confounder <= 1:
+    if confounder is None:
+        return
+    check_number(confounder, name="confounder")
+    if not 0 <= confounder <= 1:
         raise InputError(
             f"confounder: expected None or a strength in [0, 1], got {confounder}: give e.g. 0.9,"
             " or None for no tag"
         )
+
+
+def _is_whole(number: object) -> bool:
+    return isinstance(number, Integral) and not isinstance(number, bool) and number < _MOST
 
 
 def is_tagged(rng: np.random.Generator, label: int, strength: float | None) -> bool:
@@ -149,9 +166,9 @@ class DrawnSource:
         prevalence: float,
         **options: Any,
     ) -> None:
-        if num_images < 1:
+        if not _is_whole(num_images) or num_images < 1:
             raise InputError(
-                f"num_images: expected at least 1, got {num_images}: ask for some pictures"
+                f"num_images: expected at least 1, got {num_images!r}: ask for some pictures"
             )
         self._num_images = num_images
         self._draw = partial(draw, seed, prevalence=prevalence, **options)

@@ -194,9 +194,8 @@ def check_generator(
     name, trained = generator.method, _size(generator.shape)
     if tuple(shape) != generator.shape:
         raise InputError(
-            f"generator: {name} was trained on images of {trained}, these have {_size(shape)}:"
-            f" give --size {generator.shape[0]} {generator.shape[1]} --channels"
-            f" {generator.shape[2]}"
+            f"generator: {name} was trained on images of {trained}, these have {_size(shape)}: read"
+            " them as for its training (--size, --grey)"
         )
     numbered = tuple(f"class {number}" for number in range(len(classes)))
     named = numbered not in (tuple(classes), generator.classes)

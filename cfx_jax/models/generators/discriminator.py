@@ -9,10 +9,15 @@ from collections.abc import Sequence
 from flax import nnx
 from jaxtyping import Array, Float
 
-from cfx_jax.errors import InputError
 from cfx_jax.models.generators.layers import dense, same_convolution
 from cfx_jax.models.layers import Activation
-from cfx_jax.models.layers.checks import check_images, check_size
+from cfx_jax.models.layers.checks import (
+    check_filters,
+    check_height_and_width,
+    check_images,
+    check_numbers,
+    check_size,
+)
 from cfx_jax.models.views import leaky_relu
 
 
@@ -49,11 +54,9 @@ class Discriminator(nnx.Module):
         act: Activation = leaky_relu,
         rngs: nnx.Rngs,
     ) -> None:
-        if not filters or min(*filters, *size, in_channels) < 1:
-            raise InputError(
-                "discriminator: expected at least one filter and numbers of at least 1, got"
-                f" filters {tuple(filters)}, size {tuple(size)}, in_channels {in_channels}"
-            )
+        check_height_and_width(size)
+        check_filters(filters, at_least=1)
+        check_numbers({"in_channels": in_channels})
         self.size, self.in_channels, self.act = tuple(size), in_channels, act
         channels = (in_channels, *filters)
         self.widen = nnx.List(

@@ -34,7 +34,13 @@ from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
 from cfx_jax.models.generators.layers import Doubling, Halving
 from cfx_jax.models.layers import Block, promote_dtype, widest
-from cfx_jax.models.layers.checks import check_images, check_numbers, check_sides, check_size
+from cfx_jax.models.layers.checks import (
+    check_height_and_width,
+    check_images,
+    check_numbers,
+    check_sides,
+    check_size,
+)
 from cfx_jax.models.views import in_inference_mode, unit_clip
 
 _FILTERS = 64
@@ -197,6 +203,7 @@ class PatchCritic(nnx.Module):
         depth: int = 6,
         rngs: nnx.Rngs,
     ) -> None:
+        check_height_and_width(size)
         check_numbers({"in_channels": in_channels, "filters": filters, "depth": depth})
         if min(size) < 2**depth:
             raise InputError(

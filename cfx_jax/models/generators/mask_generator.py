@@ -21,6 +21,7 @@ from cfx_jax.errors import InputError
 from cfx_jax.models.generators.layers import Affine, dense, double, units
 from cfx_jax.models.images import ResNet
 from cfx_jax.models.layers import Activation, ImagenetStem, normalise
+from cfx_jax.models.layers.checks import check_numbers
 from cfx_jax.models.views import in_inference_mode
 
 _TINY = 1e-6
@@ -56,8 +57,7 @@ class MaskGenerator(nnx.Module):
     ) -> None:
         if not isinstance(encoder, ResNet):
             raise InputError(f"encoder: expected a ResNet, got {type(encoder).__name__}")
-        if width < 1:
-            raise InputError(f"width: expected at least 1, got {width}")
+        check_numbers({"width": width})
         self.encoder = encoder
         channels = _channels(encoder)
         if len(channels) < 2:

@@ -43,7 +43,13 @@ from cfx_jax.models.generators.layers import (
     same_convolution,
 )
 from cfx_jax.models.layers import batch_norm
-from cfx_jax.models.layers.checks import check_images, check_numbers, check_shares, check_sides
+from cfx_jax.models.layers.checks import (
+    check_filters,
+    check_images,
+    check_numbers,
+    check_shares,
+    check_sides,
+)
 from cfx_jax.models.views import in_inference_mode, leaves_at_least_float32
 
 IN_CHANNELS = 3
@@ -304,13 +310,6 @@ def _encode_one(model: Any, image: Float[Array, "h w c"], bin: Int[Array, ""]) -
 def _decode_one(model: Any, latent: Any, bin: Int[Array, ""]) -> Float[Array, "h w c"]:
     latents = jax.tree.map(lambda values: values[None], latent)
     return model.decode(latents, jnp.asarray(bin)[None])[0]
-
-
-def check_filters(filters: Sequence[int], *, at_least: int) -> None:
-    if len(filters) < at_least or min(filters, default=0) < 1:
-        raise InputError(
-            f"filters: expected at least {at_least} numbers of at least 1, got {tuple(filters)}"
-        )
 
 
 def check_bins(bins: Int[Array, " b"], number: int, num_bins: int) -> None:

@@ -36,10 +36,15 @@ from cfx_jax.models.generators.progressive import (
     MOMENTUM,
     NUM_BINS,
     check_bins,
-    check_filters,
 )
 from cfx_jax.models.layers import Block, batch_norm, widest
-from cfx_jax.models.layers.checks import check_images, check_numbers, check_shares, check_sides
+from cfx_jax.models.layers.checks import (
+    check_filters,
+    check_images,
+    check_numbers,
+    check_shares,
+    check_sides,
+)
 
 _SIDE = 2  # of the squares of pixels that become channels
 _GAIN = 0.1  # of what the last convolution gives, so that at first little is changed

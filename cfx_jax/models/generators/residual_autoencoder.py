@@ -29,7 +29,7 @@ from cfx_jax.models.layers import (
     convolution,
     widest,
 )
-from cfx_jax.models.layers.checks import check_images, check_numbers, check_sides
+from cfx_jax.models.layers.checks import check_all_numbers, check_images, check_numbers, check_sides
 from cfx_jax.models.views import leaves_at_least_float32
 
 # PyTorch's first weights of a convolution. He's, of its one channel of output, are 8.5 times as
@@ -74,14 +74,13 @@ class ResidualAutoencoder(nnx.Module):
         fold_pixels: bool = False,
         rngs: nnx.Rngs,
     ) -> None:
-        if len(filters) != len(decoder_filters) or not filters:
+        check_numbers({"width": width})
+        check_all_numbers({"filters": filters, "decoder_filters": decoder_filters})
+        if len(filters) != len(decoder_filters):
             raise InputError(
                 "decoder_filters: expected one for each of at least one of `filters`, got"
                 f" {len(decoder_filters)} for {len(filters)}"
             )
-        check_numbers(
-            {"width": width, "filters": min(filters), "decoder_filters": min(decoder_filters)}
-        )
         self.fold_pixels, self.num_halvings = fold_pixels, len(filters) - 1 + fold_pixels
         norm, channels = batch_norm if norms else Affine, _SQUARE**2 if fold_pixels else 1
         self.stem = convolution(channels, width, size=3, rngs=rngs)

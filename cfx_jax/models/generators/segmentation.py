@@ -15,6 +15,7 @@ from jaxtyping import Array, Float
 from cfx_jax.errors import InputError
 from cfx_jax.models.generators.layers import dense
 from cfx_jax.models.generators.unet import NORM, PUBLISHED_FILTERS, NormName, UNet
+from cfx_jax.models.layers.checks import check_numbers
 
 
 class Segmenter(nnx.Module):
@@ -45,10 +46,9 @@ class Segmenter(nnx.Module):
         norm: NormName = NORM,
         rngs: nnx.Rngs,
     ) -> None:
+        check_numbers({"num_classes": num_classes})
         if num_classes < 2:
-            raise InputError(
-                f"num_classes: expected at least 2, the background among them, got {num_classes}"
-            )
+            raise InputError("num_classes: expected at least 2, the background among them, got 1")
         self.unet = UNet(in_channels=in_channels, filters=filters, norm=norm, rngs=rngs)
         self.head = dense(self.unet.out_channels, num_classes, last=True, rngs=rngs)
 

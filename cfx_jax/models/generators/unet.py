@@ -27,10 +27,14 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from cfx_jax.checks import check_choice
-from cfx_jax.errors import InputError
 from cfx_jax.models.generators.layers import Affine, dense, double, halve, same_convolution, units
 from cfx_jax.models.layers import Activation, Norm, batch_norm
-from cfx_jax.models.layers.checks import check_images, check_sides
+from cfx_jax.models.layers.checks import (
+    check_filters,
+    check_images,
+    check_numbers,
+    check_sides,
+)
 from cfx_jax.models.views import unit_clip
 
 NormName = Literal["affine", "batch"]
@@ -84,7 +88,8 @@ class UNet(nnx.Module):
         rngs: nnx.Rngs,
     ) -> None:
         check_choice(norm, tuple(_NORMS), name="norm")
-        _check_filters(filters, in_channels)
+        check_filters(filters, at_least=2)
+        check_numbers({"in_channels": in_channels})
         make = partial(units, norm=_NORMS[norm], act=act, rngs=rngs)
         pairs = list(pairwise(filters))
         self.in_channels, self.out_channels, self.num_halvings = (
@@ -157,8 +162,7 @@ class LinearHead(nnx.Module):
     def __init__(
         self, in_channels: int, filters: Sequence[int], out_channels: int, *, rngs: nnx.Rngs
     ) -> None:
-        if min(filters, default=1) < 1:
-            raise InputError(f"head_filters: expected numbers of at least 1, got {tuple(filters)}")
+        check_filters(filters, at_least=0, name="head_filters")
         channels = (in_channels, *filters)
         pairs = pairwise(channels)
         self.layers = nnx.Sequential(
@@ -247,12 +251,3 @@ def decode(
     return tuple(
         latent[0] + _RESIDUAL_SCALE * head(maps) if residual else head(maps) for head in heads
     )
-
-
-def _check_filters(filters: Sequence[int], in_channels: int) -> None:
-    if len(filters) < 2 or min(filters) < 1:
-        raise InputError(
-            f"filters: expected at least two numbers of at least 1, got {tuple(filters)}"
-        )
-    if in_channels < 1:
-        raise InputError(f"in_channels: expected at least 1, got {in_channels}")

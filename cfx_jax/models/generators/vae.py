@@ -19,7 +19,13 @@ from jaxtyping import Array, Float
 from cfx_jax.errors import InputError
 from cfx_jax.models.generators.layers import TransposedConvolution, dense, glorot_uniform
 from cfx_jax.models.layers import Block, batch_norm
-from cfx_jax.models.layers.checks import check_images, check_numbers, check_size
+from cfx_jax.models.layers.checks import (
+    check_all_numbers,
+    check_height_and_width,
+    check_images,
+    check_numbers,
+    check_size,
+)
 
 _EPSILON = 1e-3
 
@@ -54,9 +60,9 @@ class VAE(nnx.Module):
         latent: int = 32,
         rngs: nnx.Rngs,
     ) -> None:
-        check_numbers(
-            {"filters": min(filters, default=0), "in_channels": in_channels, "latent": latent}
-        )
+        check_height_and_width(size)
+        check_numbers({"in_channels": in_channels, "latent": latent})
+        check_all_numbers({"filters": filters})
         divisor = 2 ** len(filters)
         if any(side < 1 or side % divisor for side in size):
             raise InputError(

@@ -1,5 +1,6 @@
 """Networks of images, classifiers with torchvision's shapes."""
 
+from cfx_jax.models.images.build import NETWORKS as NETWORKS
 from cfx_jax.models.images.build import build as build
 from cfx_jax.models.images.densenet import DenseNet as DenseNet
 from cfx_jax.models.images.densenet import densenet121 as densenet121

@@ -32,6 +32,10 @@ _FACTORIES: dict[str, Callable[..., ResNet | EfficientNet | InceptionV3 | DenseN
 }
 
 
+NETWORKS = tuple(_FACTORIES)
+"""The names that ``build`` knows."""
+
+
 def build(
     name: str,
     *,
@@ -63,7 +67,7 @@ def build(
     >>> type(model).__name__, model.head.kernel.shape
     ('ResNet', (192, 2))
     """
-    check_choice(name, tuple(_FACTORIES), name="model")
+    check_choice(name, NETWORKS, name="model")
     return _FACTORIES[name](
         num_classes=num_classes, in_channels=in_channels, mean=mean, std=std, rngs=rngs
     )

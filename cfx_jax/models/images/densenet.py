@@ -34,7 +34,7 @@ from cfx_jax.models.layers import (
     normalise,
     pointwise,
 )
-from cfx_jax.models.layers.checks import check_numbers
+from cfx_jax.models.layers.checks import check_all_numbers, check_numbers
 
 _IN_CHANNELS = 3
 
@@ -83,7 +83,8 @@ class DenseNet(nnx.Module):
         check_choice(stem, tuple(_STEMS), name="stem")
         if not block_sizes:
             raise InputError("block_sizes: expected at least one dense block, got none")
-        sizes = {"block_sizes": min(block_sizes), "growth": growth, "stem_width": stem_width}
+        check_all_numbers({"block_sizes": block_sizes})
+        sizes = {"growth": growth, "stem_width": stem_width}
         check_numbers(sizes | {"num_classes": num_classes, "in_channels": in_channels})
         self.mean, self.std = channel_statistics(mean, std, in_channels)
         self.act = act

@@ -20,6 +20,7 @@ from jaxtyping import Array, Float
 
 from cfx_jax.errors import InputError
 from cfx_jax.models.layers import widest
+from cfx_jax.models.layers.checks import check_numbers, check_shares
 from cfx_jax.models.views import leaky_relu
 
 _HE_UNIFORM = jax.nn.initializers.he_uniform()
@@ -54,11 +55,8 @@ class FindingClassifier(nnx.Module):
                 "backbone: expected a network with `features` and a linear `head`, as models.build"
                 f" gives, got {type(backbone).__name__}"
             )
-        if width < 1 or not 0 <= dropout < 1:
-            raise InputError(
-                f"head: expected a width of at least 1 and dropout in [0, 1), got width {width} and"
-                f" dropout {dropout}"
-            )
+        check_numbers({"width": width})
+        check_shares({"dropout": dropout})
         self.backbone = _without_head(backbone)
         self.dropout = nnx.Dropout(dropout, rngs=rngs)
         self.hidden = nnx.Linear(channels, width, kernel_init=_HE_UNIFORM, rngs=rngs)

@@ -1,13 +1,17 @@
 """Checks of the numbers that a model is built from, and of the batches that it is given."""
 
 from collections.abc import Mapping, Sequence
+from numbers import Integral
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from cfx_jax.checks import check_integer, check_number
 from cfx_jax.errors import InputError
 
+_MOST = 2**31 - 1  # the largest size that an array can have
 SMALLEST_SIDE = 4
 """Stems divide by up to four, so fewer pixels would leave empty maps, whose mean is not a number.
 """
@@ -32,12 +36,12 @@ def check_sizes(
             f"widths: expected one for each of at least one stage, got {len(widths)} for"
             f" {len(stage_sizes)} stages"
         )
-    numbers = {"stage_sizes": min(stage_sizes), "widths": min(widths), "in_channels": in_channels}
-    check_numbers({**numbers, "num_classes": num_classes})
+    check_numbers({"in_channels": in_channels, "num_classes": num_classes})
+    check_all_numbers({"stage_sizes": stage_sizes, "widths": widths})
 
 
 def check_numbers(numbers: Mapping[str, int]) -> None:
-    """Checks that numbers of channels, classes or blocks are at least 1.
+    """Checks that numbers of channels, classes or blocks are whole and at least 1.
 
     Args:
         numbers: each by the argument's name.
@@ -46,8 +50,62 @@ def check_numbers(numbers: Mapping[str, int]) -> None:
         InputError: naming the first that is not.
     """
     for name, number in numbers.items():
+        check_integer(number, name=name, at_least=-_MOST)
         if number < 1:
             raise InputError(f"{name}: expected at least 1, got {number}")
+
+
+def check_all_numbers(numbers: Mapping[str, Sequence[int]]) -> None:
+    """Checks that all numbers of sequences are whole and at least 1.
+
+    Args:
+        numbers: each sequence by the argument's name; an empty one counts as 0.
+
+    Raises:
+        InputError: naming the first that is not.
+    """
+    for name, sequence in numbers.items():
+        if not _are_several(sequence):
+            raise InputError(f"{name}: expected several numbers, got {sequence!r}")
+        for number in sequence or (0,):
+            check_numbers({name: number})
+
+
+def check_filters(filters: Sequence[int], *, at_least: int, name: str = "filters") -> None:
+    """Checks the numbers of channels of layers that follow each other.
+
+    Args:
+        filters: the numbers.
+        at_least: how many there must be.
+        name: the argument's name, for the message.
+
+    Raises:
+        InputError: there are fewer, or one is no integer of at least 1.
+    """
+    if _are_several(filters) and len(filters) >= at_least and all(map(_is_number, filters)):
+        return
+    least = f"at least {at_least} " if at_least else ""
+    given = tuple(filters) if _are_several(filters) else filters
+    raise InputError(f"{name}: expected {least}numbers of at least 1, got {given!r}")
+
+
+def check_height_and_width(size: Sequence[int]) -> None:
+    """Checks the size of the images that a network is made for.
+
+    Raises:
+        InputError: it is no pair of integers of at least 1.
+    """
+    if not (_are_several(size) and len(size) == 2 and all(map(_is_number, size))):
+        raise InputError(f"size: expected (height, width), two numbers of at least 1, got {size!r}")
+
+
+def _are_several(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value is an integer of at least 1."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and 1 <= int(value) <= _MOST
 
 
 def check_shares(shares: Mapping[str, float]) -> None:
@@ -60,6 +118,7 @@ def check_shares(shares: Mapping[str, float]) -> None:
         InputError: naming the first that is not.
     """
     for name, share in shares.items():
+        check_number(share, name=name)
         if not 0 <= share < 1:
             raise InputError(f"{name}: expected a share in [0, 1), got {share}")
 
@@ -78,7 +137,10 @@ def per_channel(name: str, value: float | Sequence[float], channels: int) -> tup
     Raises:
         InputError: a sequence of another length, or a number that is not finite.
     """
-    values = np.asarray(value, np.float64)
+    try:
+        values = np.asarray(value, np.float64)
+    except (TypeError, ValueError):  # text, or lists of different lengths
+        values = np.array(np.nan)
     if values.shape not in ((), (channels,)) or not np.isfinite(values).all():
         raise InputError(
             f"{name}: expected one finite number, or one for each of {channels} channels, got"

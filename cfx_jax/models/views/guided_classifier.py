@@ -4,16 +4,17 @@ The classifier is traced, and its ReLUs are exchanged in the trace. They are kno
 ``jax.nn.relu`` and ``jax.nn.relu6``, which Flax, Equinox and Keras call too.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import ClosedJaxpr, Jaxpr
 from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
-from cfx_jax.backend import evaluate
+from cfx_jax.backend import equations_of, evaluate, inner_jaxprs
+from cfx_jax.checks import check_callable
 from cfx_jax.compilation import as_pytree
 from cfx_jax.errors import InputError
 from cfx_jax.models.views.activations import guided_relu
@@ -47,6 +48,7 @@ def guided_classifier(classifier: Callable[[Float[Array, "*s h w c"]], Any]) -> 
     >>> view(image).tolist(), jax.grad(lambda x: view(x).sum())(image).ravel().tolist()
     ([1.0, -1.0], [1.0, 0.0])
     """
+    check_callable(classifier, name="classifier", gives="one image -> logits (k,)")
     return Partial(_guided_call, as_pytree(classifier))
 
 
@@ -61,7 +63,8 @@ def _guided_call(classifier: Callable[[Array], Any], image: Float[Array, "*s h w
             return [_GUIDED[name](*operands)]
         if equation.primitive.name == "remat2":  # jax.checkpoint
             return evaluate(equation.params["jaxpr"], (), operands, exchange)
-        if any(_relu_of(inner) for inner in _inner_equations(equation)):
+        called = map(equations_of, inner_jaxprs(equation))
+        if any(map(_relu_of, chain.from_iterable(called))):
             raise InputError(
                 f"classifier: expected ReLUs outside of loops and branches, got one in"
                 f" {equation.primitive.name}: guided backpropagation cannot exchange it there"
@@ -84,24 +87,3 @@ def _relu_of(equation: Any) -> str | None:
     inner = equation.params["call_jaxpr"].eqns
     name = inner[0].params.get("name") if len(inner) == 1 else None
     return name if name in _GUIDED else None
-
-
-def _inner_equations(equation: Any) -> Iterator[Any]:
-    """The equations of what an equation calls, but for functions jitted by themselves."""
-    if equation.primitive.name == "jit":
-        return
-    for value in jax.tree.leaves(
-        equation.params, is_leaf=lambda leaf: isinstance(leaf, (Jaxpr, ClosedJaxpr))
-    ):
-        jaxpr = value.jaxpr if isinstance(value, ClosedJaxpr) else value
-        for inner in jaxpr.eqns if isinstance(jaxpr, Jaxpr) else ():
-            yield inner
-            yield from _all_inner(inner)
-
-
-def _all_inner(equation: Any) -> Iterator[Any]:
-    nested = equation.params.get("jaxpr") if equation.primitive.name == "jit" else None
-    for inner in nested.jaxpr.eqns if nested is not None else ():
-        yield inner
-        yield from _all_inner(inner)
-    yield from _inner_equations(equation)

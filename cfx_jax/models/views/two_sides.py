@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from cfx_jax.array_types import at_least_float32
-from cfx_jax.checks import check_integer
+from cfx_jax.checks import check_callable, check_integer
 from cfx_jax.compilation import as_pytree
 from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier
@@ -69,7 +70,11 @@ def two_sides(classifier: Classifier, side_0: Sequence[int], side_1: Sequence[in
     >>> [round(float(p), 3) for p in jnp.exp(one_against_the_rest(jnp.zeros((4, 4, 1))))]
     [0.7, 0.3]
     """
-    sides = (tuple(map(int, side_0)), tuple(map(int, side_1)))
+    check_callable(classifier, name="classifier", gives="one image -> logits (k,)")
+    for side in (side_0, side_1):
+        if isinstance(side, str) or np.ndim(side) != 1:
+            raise InputError(f"sides: expected the classes of each side in a list, got {side!r}")
+    sides = (tuple(side_0), tuple(side_1))
     for side in sides:
         if not side:
             raise InputError("sides: expected one class or more on each side, got none")

@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, Int
 
 from cfx_jax.errors import InputError
 from cfx_jax.models.layers import Activation, Block, batch_norm, convolution, last_layer
-from cfx_jax.models.layers.checks import check_numbers
+from cfx_jax.models.layers.checks import check_all_numbers, check_numbers
 from cfx_jax.models.volumes.slice_trunks import NUM_STAGES, Trunk, check_num_stages
 from cfx_jax.objectives import decision
 
@@ -81,7 +81,8 @@ def half_brain_stages(
         raise InputError(
             f"filters, strides: expected seven of each, got {len(filters)} and {len(strides)}"
         )
-    check_numbers({"in_channels": in_channels, "filters": min(filters), "strides": min(strides)})
+    check_numbers({"in_channels": in_channels})
+    check_all_numbers({"filters": filters, "strides": strides})
     channels = iter(pairwise((in_channels, *filters)))
     steps = iter(strides)
     stages = [

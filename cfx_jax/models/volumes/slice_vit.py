@@ -15,7 +15,12 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from cfx_jax.errors import InputError
-from cfx_jax.models.layers.checks import check_numbers, check_shares, check_size
+from cfx_jax.models.layers.checks import (
+    check_height_and_width,
+    check_numbers,
+    check_shares,
+    check_size,
+)
 from cfx_jax.models.volumes.layers import TransformerBlock
 from cfx_jax.models.volumes.slice_trunks import Trunk
 
@@ -55,7 +60,8 @@ class VisionTransformer(nnx.Module):
         in_channels: int,
         rngs: nnx.Rngs,
     ) -> None:
-        check_numbers({"size": min(size), "patch": patch, "width": width, "num_blocks": num_blocks})
+        check_height_and_width(size)
+        check_numbers({"patch": patch, "width": width, "num_blocks": num_blocks})
         check_numbers({"num_heads": num_heads, "hidden": hidden, "in_channels": in_channels})
         check_shares({"dropout": dropout})
         _check_divisors(size, patch, width, num_heads)

@@ -1,6 +1,7 @@
 """Weights from files and from other models."""
 
 from cfx_jax.models.weights.alternative_names import by_torchvision_names as by_torchvision_names
+from cfx_jax.models.weights.build_with_weights import build_with_weights as build_with_weights
 from cfx_jax.models.weights.import_weights import import_weights as import_weights
 from cfx_jax.models.weights.tensor_files import read_tensors as read_tensors
 from cfx_jax.models.weights.torchvision_names import torchvision_name as torchvision_name

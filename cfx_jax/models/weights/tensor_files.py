@@ -52,8 +52,8 @@ def read_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     """Reads the tensors of a file.
 
     Args:
-        path: a ``.safetensors`` file, or a ``.pt`` or ``.pth`` file with a state dict, or with a
-            dict that has one under ``"state_dict"`` or ``"model"``.
+        path: a ``.safetensors`` file, or a ``.pt``, ``.pth``, ``.ckpt`` or ``.bin`` file of PyTorch
+            with a state dict, or with a dict that has one under ``"state_dict"`` or ``"model"``.
 
     Returns:
         Arrays by name, those with a fraction as float32 whatever the file has. The ``module.`` that
@@ -125,7 +125,7 @@ def _with_float32(array: np.ndarray) -> np.ndarray:
 
 
 def _read_pytorch(file: Path) -> dict[str, np.ndarray]:
-    torch = import_extra("torch", "reading .pt and .pth files")
+    torch = import_extra("torch", "reading files of PyTorch")
     _check_version(torch.__version__)
     try:
         loaded = torch.load(file, map_location="cpu", weights_only=True)
@@ -201,4 +201,6 @@ _READERS: dict[str, Callable[[Path], dict[str, np.ndarray]]] = {
     ".safetensors": _read_safetensors,
     ".pt": _read_pytorch,
     ".pth": _read_pytorch,
+    ".ckpt": _read_pytorch,
+    ".bin": _read_pytorch,
 }

@@ -10,6 +10,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
+from cfx_jax.backend import loop_body
 from cfx_jax.compilation import shape_of
 from cfx_jax.counterfactuals import (
     LatentCounterfactual,
@@ -187,7 +188,10 @@ class _WalkOfOne:
 
         start = shared.encode(volume)
         (last, best, lowest), trace = jax.lax.scan(
-            step, (start, start, jnp.ones_like(probability(start))), None, length=self.num_steps
+            loop_body(step),
+            (start, start, jnp.ones_like(probability(start))),
+            None,
+            length=self.num_steps,
         )
         value = probability(last)
         image = shared.decode(jnp.where(value < lowest, last, best))

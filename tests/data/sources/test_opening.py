@@ -1,12 +1,14 @@
 import pickle
 import shutil
+import struct
 import tracemalloc
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from picture_files import tiff
+from PIL import Image, TiffImagePlugin
 
 from cfx_jax.data import labels_of, open_images, split, training_batches
 from cfx_jax.errors import InputError
@@ -228,6 +230,57 @@ def test_a_camera_that_was_turned_swaps_height_and_width(make_folder, kind):
     assert source.shape == (6, 8, 3) and source[1]["image"].shape == (6, 8, 3)
 
 
+SEVERAL = "Files that hold several pictures: 1 "
+
+
+@pytest.mark.parametrize("side", [6, 300])
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("tif", {}),
+        ("tif", {"compression": "tiff_lzw", "big_tiff": True}),
+        ("png", {}),
+        ("webp", {"lossless": True}),
+    ],
+)
+def test_of_a_file_of_several_pictures_the_first_is_read_and_that_is_said(
+    make_folder, kind, options, side
+):
+    first, second = RNG.integers(0, 256, (2, side, side, 3), np.uint8)
+    folder = make_folder({"one.png": first})
+    Image.fromarray(first).save(folder / f"single.{kind}", **options)
+    assert not any(SEVERAL in note for note in open_images(folder).notes)
+    pages = {"save_all": True, "append_images": [Image.fromarray(second)]}
+    Image.fromarray(first).save(folder / f"several.{kind}", **pages, **options)
+    source = open_images(folder)
+    assert [f"such as several.{kind};" in note for note in source.notes if SEVERAL in note] == [
+        True
+    ]
+    for item in source:
+        np.testing.assert_allclose(item["image"], first / 255, rtol=1e-6)
+
+
+def test_smaller_copies_in_a_tiff_file_are_no_further_pictures(tmp_path):
+    with TiffImagePlugin.AppendingTiffWriter(str(tmp_path / "slide.tif"), new=True) as writer:
+        for pixels, subfile in ((COLOUR, 0), (COLOUR[::2, ::2], 1)):
+            Image.fromarray(pixels).save(writer, format="TIFF", tiffinfo={254: subfile})
+            writer.newFrame()
+    assert Image.open(tmp_path / "slide.tif").n_frames == 2
+    assert not open_images(tmp_path).notes
+
+
+@pytest.mark.parametrize("next_page", [0xFFFFFFF0, 8])
+def test_a_tiff_file_whose_next_page_is_nowhere_or_itself_is_read(tmp_path, next_page):
+    content = bytearray(tiff([GREY.tobytes()], 8, 6, bits=8, colour=1))
+    (directory,) = struct.unpack_from("<I", content, 4)
+    (entries,) = struct.unpack_from("<H", content, directory)
+    if next_page == 8:
+        next_page = directory
+    struct.pack_into("<I", content, directory + 2 + 12 * entries, next_page)
+    (tmp_path / "1.tif").write_bytes(content)
+    np.testing.assert_allclose(open_images(tmp_path)[0]["image"][..., 0], GREY / 255, rtol=1e-6)
+
+
 def test_an_image_damaged_behind_its_header_is_named_when_it_is_read(make_folder):
     folder = make_folder({"1.png": GREY, "2.png": RNG.integers(0, 256, (400, 400), np.uint8)})
     content = (folder / "2.png").read_bytes()
@@ -269,7 +322,9 @@ def test_missing_classes_are_explained_where_they_are_needed(make_folder, names,
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"channels": 2}, r"channels: expected 1 \(grey\) or 3 \(colour\), got 2"),
+        ({"channels": 2}, "channels: expected one of None, 1, 3, got 2"),
+        ({"size": 2.5}, "size: expected a side or .*, got 2.5"),
+        ({"size": "ab"}, "size: expected a side or .*, got 'ab'"),
         ({"size": 0}, "size: expected a side or .height, width. of 1 to 16384 pixels, got 0"),
         ({"size": (4, 5, 3)}, r"size: expected a side or .*, got \(4, 5, 3\)"),
         ({"window": "bright"}, "window: expected 'file', 'full', 'values' or"),

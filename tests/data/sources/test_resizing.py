@@ -61,3 +61,13 @@ def test_a_thin_line_keeps_its_weight_and_its_place():
         np.testing.assert_allclose(
             (column * (np.arange(22) + 0.5)).sum() / column.sum(), (row + 1.5) / 10, atol=0.41
         )
+
+
+@pytest.mark.parametrize("size", [(64, 64), (37, 53), (300, 411), (7, 300)])
+def test_no_value_leads_out_of_the_picture_s_own(size):
+    """Not by rounding either: an image in [0, 1] stays there."""
+    image = RNG.choice([0.0, 1.0, 0.1, 0.7], size=(224, 224, 1), p=[0.3, 0.6, 0.05, 0.05])
+    resized = resize(image.astype(np.float32), size)
+    assert resized.min() >= 0 and resized.max() <= 1
+    white = np.ones((50, 40, 3), np.float32)
+    np.testing.assert_array_equal(resize(white, (33, 70)), 1)

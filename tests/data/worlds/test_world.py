@@ -71,6 +71,12 @@ def test_source_draws_when_asked_and_knows_the_labels():
             "severity: expected above 0, got 0.0: give e.g. 1.0, the standard world",
         ),
         ({"severity": float("nan")}, "severity: expected above 0, got nan"),
+        ({"severity": float("inf")}, "severity: expected above 0, got inf"),
+        ({"severity": None}, "severity: expected a real number, got None"),
+        ({"seed": "a"}, "seed and index: expected 0 or more, got 'a' and 0"),
+        ({"size": 64.5}, "size: expected at least 32 pixels, got 64.5"),
+        ({"prevalence": (0.5, 0.5)}, r"prevalence: expected one number, got shape \(2,\)"),
+        ({"confounder": "x"}, "confounder: expected a real number, got 'x'"),
         (
             {"confounder": 1.5},
             r"confounder: expected None or a strength in \[0, 1\], got 1.5: give e.g. 0.9, or None"

@@ -102,6 +102,14 @@ def test_a_run_writes_its_report_once_and_prints_tables_claims_and_the_reports_p
     assert positions == sorted(positions)
 
 
+def test_a_number_that_no_study_can_have_is_refused_before_the_study(tmp_path):
+    places = {"results": str(tmp_path / "r"), "work": str(tmp_path / "w")}
+    config = Settings(radius=float("nan"), **places)
+    with pytest.raises(InputError, match="radius: expected a finite number of at least 0, got nan"):
+        run(config, lambda *_: pytest.fail("the study ran"))
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_experiment_runs_once_at_a_time_with_the_same_settings(tmp_path):
     config = Settings(results=str(tmp_path / "r"), work=str(tmp_path / "w"))
     errors, ran = [], []

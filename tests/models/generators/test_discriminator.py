@@ -72,13 +72,13 @@ def test_size_of_the_released_network_at_28_pixels():
     [
         (
             {"size": (8, 8), "filters": ()},
-            r"discriminator: expected at least one filter .*, got filters \(\)",
+            r"filters: expected at least 1 numbers of at least 1, got \(\)",
         ),
         (
             {"size": (8, 0)},
-            r"discriminator: .* numbers of at least 1, got filters \(32, 64, 96\), size \(8, 0\)",
+            r"size: expected \(height, width\), two numbers of at least 1, got \(8, 0\)",
         ),
-        ({"size": (8, 8), "in_channels": 0}, "in_channels 0"),
+        ({"size": (8, 8), "in_channels": 0}, "in_channels: expected at least 1, got 0"),
     ],
 )
 def test_impossible_sizes_are_refused(options, message):

@@ -186,10 +186,10 @@ def test_batch_norm_keeps_its_statistics_as_keras_does():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"filters": (16,)}, r"filters: expected at least two numbers of at least 1, got \(16,\)"),
+        ({"filters": (16,)}, r"filters: expected at least 2 numbers of at least 1, got \(16,\)"),
         (
             {"filters": (16, 0)},
-            r"filters: expected at least two numbers of at least 1, got \(16, 0\)",
+            r"filters: expected at least 2 numbers of at least 1, got \(16, 0\)",
         ),
         ({"in_channels": 0}, "in_channels: expected at least 1, got 0"),
         ({"norm": "layer"}, "norm: expected one of 'affine', 'batch', got 'layer'"),

@@ -52,9 +52,8 @@ def test_gradients_and_moved_variables_are_the_same(make):
     for module in (make(), with_remat(make())):
         loss, params = loss_and_state(module)
         before = numbers(jax.tree.leaves(nnx.state(module, nnx.Not(nnx.Param))))
-        (value, moved), slopes = jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)(
-            params, IMAGES
-        )
+        slopes_of = jax.jit(jax.value_and_grad(loss, argnums=(0, 1), has_aux=True))
+        (value, moved), slopes = slopes_of(params, IMAGES)
         answers.append([value, *numbers(moved), *jax.tree.leaves(slopes)])
         assert any(not np.array_equal(a, b) for a, b in zip(before, numbers(moved), strict=True))
     for plain, remat in zip(*answers, strict=True):
@@ -76,7 +75,7 @@ def test_a_block_runs_inside_of_vmap_with_weights_from_outside():
     module = nnx.view(block(), use_running_average=True)
     remat = nnx.view(with_remat(block()), use_running_average=True)
     slopes = [
-        jax.vmap(jax.grad(lambda image, of=of: of(image[None]).sum()))(IMAGES)
+        jax.jit(jax.vmap(jax.grad(lambda image, of=of: of(image[None]).sum())))(IMAGES)
         for of in (module, remat)
     ]
     np.testing.assert_allclose(*slopes, atol=1e-5)

@@ -1,5 +1,7 @@
 """Trainings come back from their folders; what a trainer is not to be given is refused."""
 
+import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,9 @@ from flax import nnx
 from toy_training import OPTIONS, Net, bits, net, source, validation, with_options
 
 from cfx_jax.errors import InputError
+from cfx_jax.losses import SYCE
 from cfx_jax.training import CheckpointStore, load_config
-from trainers import classifier, cycle, load, trades, train, vae
+from trainers import RunSettings, classifier, cycle, load, trades, train, vae
 from trainers.shared import restore_config, variables_of
 
 DATA = (source(), np.arange(256), validation())
@@ -85,6 +88,34 @@ def test_a_trainer_is_given_what_it_needs_and_nothing_that_it_ignores(tmp_path: 
     with pytest.raises(InputError, match="skip: expected none, since classifier makes no use of"):
         train(classifier.TRAINER, classifier.Config(), *data, skip=("head",))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (classifier.Config(run=RunSettings(num_steps=-3)), r"run\.num_steps: .*, got -3"),
+        (with_options(classifier.Config(), num_steps=2.5), "num_steps: expected an integer"),
+        (with_options(classifier.Config(), eval_batch_size=0), "eval_batch_size: .*, got 0"),
+        (with_options(classifier.Config(), log_every=0), "log_every: .*, got 0"),
+        (with_options(classifier.Config(), seed=2**63), "seed: expected an integer from 0 to"),
+        (
+            cycle.Config(weights=replace(SYCE, cyclic=math.nan)),
+            r"weights\.cyclic: expected a finite number of at least 0, got nan",
+        ),
+        (
+            trades.Config(attack=trades.AttackConfig(step_size=-0.1)),
+            r"attack\.step_size: expected a finite number of at least 0, got -0.1",
+        ),
+    ],
+)
+def test_numbers_that_no_training_can_have_are_refused_before_anything_is_read(
+    tmp_path: Path, config: Any, message: str
+) -> None:
+    of = {classifier.Config: classifier, cycle.Config: cycle, trades.Config: trades}[type(config)]
+    given = {"classifier": lambda image: image} if of is cycle else {}
+    with pytest.raises(InputError, match=message):
+        train(of.TRAINER, config, None, np.arange(2), {}, tmp_path / "w", **given)
+    assert not (tmp_path / "w").exists()
 
 
 def test_what_a_training_depends_on_is_written_in_short_plain_text(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ performance: say "synthetic" beside them.
 
 import functools
 from collections.abc import Callable, Sequence
+from numbers import Real
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -269,7 +270,9 @@ def _choose_world(kind: str, prevalence: float | None, shares: Sequence[float] |
 
 def _check_shares(shares: Sequence[float], world: _World) -> None:
     """Checks how the findings share out."""
-    weights: Float[np.ndarray, " k"] = np.asarray(shares, float)
+    is_list = isinstance(shares, Sequence | np.ndarray) and not isinstance(shares, str | bytes)
+    are_numbers = is_list and all(isinstance(share, Real) for share in shares)
+    weights: Float[np.ndarray, " k"] = np.asarray(shares if are_numbers else (), float)
     names = world.findings[1:]
     if (
         weights.shape != (len(names),)
@@ -279,5 +282,5 @@ def _check_shares(shares: Sequence[float], world: _World) -> None:
     ):
         raise InputError(
             f"finding_shares: expected {len(names)} numbers of 0 or more, not all 0, for"
-            f" {', '.join(names)}, got {tuple(shares)}: give e.g. {world.shares}"
+            f" {', '.join(names)}, got {shares!r}: give e.g. {world.shares}"
         )

@@ -194,7 +194,7 @@ def _check(
     confounder: float | None,
 ) -> None:
     check_picture(seed, index, size)
-    if attribute not in ATTRIBUTES:
+    if not isinstance(attribute, str) or attribute not in ATTRIBUTES:
         raise InputError(
             f"attribute: expected one of {', '.join(ATTRIBUTES)}, got {attribute!r}: choose one of"
             " them"

@@ -7,7 +7,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from cfx_jax.models.layers import Activation, batch_norm, convolution, he_fan_out
-from cfx_jax.models.layers.checks import check_numbers
+from cfx_jax.models.layers.checks import check_all_numbers, check_numbers
 
 
 def run_stages(
@@ -52,7 +52,8 @@ class ConvolutionGate(nnx.Module):
     def __init__(
         self, in_channels: int, widths: Sequence[int], *, act: Activation = nnx.relu, rngs: nnx.Rngs
     ) -> None:
-        check_numbers({"in_channels": in_channels, "widths": min(widths, default=0)})
+        check_numbers({"in_channels": in_channels})
+        check_all_numbers({"widths": widths})
         self.act = act
         inputs = (in_channels, *widths[:-1])
         layers = [

@@ -23,17 +23,17 @@ def linear(kernel):
     return layer
 
 
+@jax.jit
+def updated_vector(layer):
+    view = nnx.view(layer, update_spectral=True)
+    view.normalised()
+    return view.vector[...]
+
+
 def iterate(layer, number):
     """The layer after a number of calls that update it."""
-
-    @jax.jit
-    def run(layer):
-        view = nnx.view(layer, update_spectral=True)
-        for _ in range(number):
-            view.normalised()
-        return view.vector[...]
-
-    layer.vector[...] = run(layer)
+    for _ in range(number):
+        layer.vector[...] = updated_vector(layer)
     return layer
 
 
