@@ -285,7 +285,8 @@ def _decode(path: Path, dataset: Any, frame: int | None) -> Shaped[np.ndarray, "
         return InputError(f"'{path}' has pixels that cannot be decoded ({reason}): {advice}")
 
     with damage(refusal), quiet("pydicom.pixels.decoders.base"):
-        return pixels.pixel_array(dataset, index=frame)
+        # What lies behind the frames that the header counts is none of the image.
+        return pixels.pixel_array(dataset, index=frame, allow_excess_frames=False)
 
 
 def _check_decoder(path: Path, syntax: Any) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from cfx_jax.array_types import AnyArray
+from cfx_jax.checks import check_array, check_integer
 from cfx_jax.data.image_source import ImageSource, check_indices
 from cfx_jax.data.volumes_with_saliency import VolumesWithSaliency
 from cfx_jax.errors import InputError, import_extra
@@ -49,6 +50,9 @@ def write_saliency(
         InputError: a map of another shape than the volume's slices, or values that are not finite;
             or it cannot be written.
     """
+    check_integer(index, name="index", at_least=0)
+    check_array(volume, name="volume")
+    check_array(saliency, name="saliency")
     values = np.asarray(saliency, np.float32)
     if values.shape != volume.shape[:-1] or volume.ndim != 4:
         raise InputError(

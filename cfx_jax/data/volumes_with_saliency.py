@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from jaxtyping import Float
 
+from cfx_jax.checks import check_array
 from cfx_jax.data.image_source import ImageSource, labels_of
 from cfx_jax.errors import InputError
 
@@ -97,6 +98,7 @@ def check_saliency(maps: Float[np.ndarray, "..."], shape: tuple[int, ...], *, na
     Raises:
         InputError: naming what is wrong.
     """
+    check_array(maps, name=name)
     expected = (*shape[:-1], 1)
     if maps.shape != expected or maps.dtype != np.float32:
         raise InputError(

@@ -37,6 +37,8 @@ _NO_LAYERS = (
     " model itself to from_torch, from_keras, from_nnx, from_linen or from_equinox, or leave such"
     " methods out"
 )
+_FOR_ALONE = "red speaks for {prediction}"
+"""The caption of maps that are at least 0."""
 _VISIBLE = 1 / 255
 """The least change of a pixel that an 8-bit picture can show."""
 _AT_ONCE = 5
@@ -294,6 +296,7 @@ METHODS: dict[str, Method] = {
             " 2017): that of the predicted class's logit, of two classes that of the log-odds.",
             partial(_activation_map, grad_cam),
             lambda settings: 1,
+            reading=_FOR_ALONE,
             needs_layer=True,
         ),
         Method(
@@ -304,6 +307,7 @@ METHODS: dict[str, Method] = {
             " 2018).",
             partial(_activation_map, grad_cam_plus_plus),
             lambda settings: 1,
+            reading=_FOR_ALONE,
             needs_layer=True,
         ),
         Method(
@@ -314,6 +318,7 @@ METHODS: dict[str, Method] = {
             " 2021): also for early layers.",
             partial(_activation_map, layer_cam),
             lambda settings: 1,
+            reading=_FOR_ALONE,
             needs_layer=True,
         ),
         Method(
@@ -324,6 +329,7 @@ METHODS: dict[str, Method] = {
             " (Wang et al. 2020): a forward pass for each map.",
             partial(_activation_map, partial(score_cam, channels_per_batch=_AT_ONCE)),
             lambda settings: None,
+            reading=_FOR_ALONE,
             needs_layer=True,
         ),
         Method(

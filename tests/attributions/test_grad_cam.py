@@ -7,12 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from feature_maps import WEIGHTS, enlarged, features, head, weighted
-from flax import nnx
 from small_classifiers import images
+from small_resnet import small_resnet
 
 from cfx_jax.attributions import grad_cam, grad_cam_plus_plus
 from cfx_jax.errors import InputError
-from cfx_jax.models import Parts, parts, resnet_small
+from cfx_jax.models import Parts, parts
 
 IMAGE = jnp.asarray(images(1)[0][:, :6])
 MAPS = np.asarray(features(IMAGE), np.float64)
@@ -112,7 +112,7 @@ def test_it_passes_through_jit_and_vmap_with_traced_targets(method):
 
 def test_a_model_of_this_library_is_explained_by_its_two_parts():
     """Its head is pooled and linear, so the map is the class activation map here too."""
-    model = resnet_small(num_classes=2, rngs=nnx.Rngs(0))
+    model = small_resnet()
     cut = parts(model)
     image = jnp.asarray(images(1, size=32, channels=3)[0])
     found = jax.jit(lambda x: grad_cam(cut, x, 1))(image)

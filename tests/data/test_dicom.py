@@ -563,6 +563,17 @@ def test_number_of_frames_that_is_none_is_damage(tmp_path, number):
             read(path)
 
 
+@pytest.mark.parametrize("number", [1, 2])
+def test_frames_beyond_those_that_the_header_counts_are_none(tmp_path, number):
+    frames = np.stack([STORED, STORED[::-1], STORED[:, ::-1]])
+    path = saved(grey(STORED, NumberOfFrames=number), frames, tmp_path / "a.dcm")
+    read = read_dicom_frames(path, window="full")
+    assert read.shape == (number, *STORED.shape, 1)
+    for index in range(number):
+        alone = saved(grey(STORED), frames[index], tmp_path / "b.dcm")
+        np.testing.assert_array_equal(read[index], read_dicom(alone, window="full"))
+
+
 def test_sizes_larger_than_allowed_are_refused_before_pixels_are_decoded(tmp_path, monkeypatch):
     monkeypatch.setattr("pydicom.pixels.pixel_array", lambda *_, **__: pytest.fail("decoded"))
     for name in ("MR_small", "MR_small_RLE", "SC_rgb_jpeg_dcmtk"):

@@ -30,8 +30,9 @@ def needs(argument):
 
 def network():
     from flax import nnx
-    from cfx_jax.models import resnet_small
-    return resnet_small(num_classes=2, rngs=nnx.Rngs(0))
+    from cfx_jax.models import ResNet
+    sizes = dict(stage_sizes=(1, 1), widths=(4, 6), stem="patch", block="basic")
+    return ResNet(**sizes, num_classes=2, rngs=nnx.Rngs(0))
 
 def adapted():
     from cfx_jax.adapters import from_nnx
@@ -285,11 +286,11 @@ def test_layers_are_listed_and_one_is_shown(folder, capsys):
     options = ("--model", "own_model:network", "--images", "images", "--size", 32, 32)
     assert run("layers", *options) == 0
     printed = capsys.readouterr().out.splitlines()
-    assert "stages.0.1: 8x8x24 (feature maps)" in printed and "head: 2" in printed
+    assert "stages.0.0: 8x8x4 (feature maps)" in printed and "head: 2" in printed
     default = "(feature maps; class activation maps read these by default)"
-    assert f"stages.2.0: 2x2x192 {default}" in printed
-    assert run("explain", *options, "--methods", "grad_cam", "--layer", "stages.0.1") == 0
-    assert load_explanations("explanations").settings.layer == "stages.0.1"
+    assert f"stages.1.0: 4x4x6 {default}" in printed
+    assert run("explain", *options, "--methods", "grad_cam", "--layer", "stages.0.0") == 0
+    assert load_explanations("explanations").settings.layer == "stages.0.0"
     assert run("layers", "--model", "own_model:classifier", "--images", "images") == 2
     assert "whose layers have names, got function" in capsys.readouterr().err
 

@@ -268,6 +268,7 @@ print("same")
 """
 
 
+@pytest.mark.slow
 def test_a_step_over_four_devices_equals_one_device() -> None:
     here, root = Path(toy_training.__file__).parent, Path(__file__).parents[2]
     paths = {"PYTHONPATH": f"{here}{os.pathsep}{root}"}

@@ -56,6 +56,7 @@ from .run_settings import (
     RunSettings,
     as_stored,
     check_run,
+    check_types,
     count_steps,
     restore_config,
 )
@@ -264,6 +265,7 @@ def train(
     check_configuration(config)
     check_choice(config.select, tuple(trainer.selections), name="select")
     check_run(config.run)
+    check_types(config)
     mesh = data_mesh() if mesh is None else mesh
     _check_batch_size(trainer, config.run, mesh)
     resumed = first_decides("the training goes on", has_checkpoint(workdir))

@@ -2,6 +2,8 @@
 once.
 """
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 
@@ -60,24 +62,18 @@ def test_a_world_is_kept_with_the_fields_that_were_asked_for(tmp_path):
     )
 
 
-def test_many_images_are_drawn_by_several_processes_alike():
-    options = {"num_images": 501, "size": 32, "seed": 3}
-    found = draw_fields(SyntheticBrain, options, ("image", "factors"))
-    for index in (0, 250, 251, 500):
-        expected = SyntheticBrain(**options)[index]
-        np.testing.assert_array_equal(found["image"][index], expected["image"])
-        assert {name: values[index] for name, values in found["factors"].items()} == pytest.approx(
-            expected["factors"]
-        )
-
-
-def test_several_worlds_are_drawn_by_the_same_processes():
+def test_many_images_of_several_worlds_are_drawn_by_the_same_processes_alike(monkeypatch):
     with drawing_processes() as processes:
-        for seed in (3, 4):
-            options = {"num_images": 500, "size": 32, "seed": seed}
-            found = draw_fields(SyntheticBrain, options, ("image",), processes=processes)
-            expected = SyntheticBrain(**options)[499]["image"]
-            np.testing.assert_array_equal(found["image"][499], expected)
+        own = "experiments.shared.synthetic_images.drawing_processes"
+        monkeypatch.setattr(own, lambda: nullcontext(processes))
+        for seed, given in ((3, processes), (4, None)):
+            options = {"num_images": 501, "size": 32, "seed": seed}
+            found = draw_fields(SyntheticBrain, options, ("image", "factors"), processes=given)
+            for index in (0, 250, 251, 500):
+                expected = SyntheticBrain(**options)[index]
+                np.testing.assert_array_equal(found["image"][index], expected["image"])
+                factors = {name: values[index] for name, values in found["factors"].items()}
+                assert factors == pytest.approx(expected["factors"])
         few = {"num_images": 3, "size": 32, "seed": 5}
         assert len(draw_fields(SyntheticBrain, few, ("image",), processes=processes)["image"]) == 3
 

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from small_resnet import small_resnet
 
 from cfx_jax.attributions import grad_cam, gradient, integrated_gradients
 from cfx_jax.errors import InputError
@@ -29,7 +30,7 @@ def small(name):
 
 
 def resnet():
-    return small("resnet_small")
+    return small_resnet(mean=0.5, std=0.3, widths=(8, 12))
 
 
 def shapes_of(network, *inputs):

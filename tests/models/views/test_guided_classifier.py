@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
+from small_resnet import small_resnet
 
 from cfx_jax.errors import InputError
-from cfx_jax.models import guided, guided_classifier, guided_relu, per_image, resnet_small
+from cfx_jax.models import guided, guided_classifier, guided_relu, per_image
 
 IMAGE = jnp.asarray(np.random.default_rng(0).normal(size=(5, 4, 3)), jnp.float32)
 WEIGHTS = jnp.asarray(np.random.default_rng(1).normal(size=(3, 6)), jnp.float32)
@@ -40,7 +40,7 @@ def test_a_relu_that_clips_passes_nothing_back_above_6():
 
 
 def test_it_is_the_view_of_a_model_of_this_library():
-    model = resnet_small(num_classes=2, rngs=nnx.Rngs(0))
+    model = small_resnet()
     image = jnp.asarray(np.random.default_rng(0).uniform(size=(32, 32, 3)), jnp.float32)
     found = jax.jit(jax.grad(lambda x: guided_classifier(per_image(model))(x)[1]))(image)
     expected = jax.jit(jax.grad(lambda x: per_image(guided(model))(x)[1]))(image)

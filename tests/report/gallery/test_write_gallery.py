@@ -203,7 +203,7 @@ def test_a_knob_turns_its_own_strip_and_the_common_one_turns_all(browser, tmp_pa
         assert readings.all_inner_texts() == ["radius 2", "radius 3"]
         assert page.get_by_role("img", name="changed 1").count() == 1
         assert first.get_attribute("aria-valuetext") == "radius 2"
-        page.get_by_label("Turn all").fill("0")
+        page.get_by_label("All knobs").fill("0")
         assert readings.all_inner_texts() == ["radius 1", "radius 1"]
 
 

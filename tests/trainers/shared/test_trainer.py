@@ -15,7 +15,7 @@ from toy_training import OPTIONS, Net, bits, net, source, validation, with_optio
 from cfx_jax.errors import InputError
 from cfx_jax.losses import SYCE
 from cfx_jax.training import CheckpointStore, load_config
-from trainers import RunSettings, classifier, cycle, load, trades, train, vae
+from trainers import OptimiserSettings, RunSettings, classifier, cycle, load, trades, train, vae
 from trainers.shared import restore_config, variables_of
 
 DATA = (source(), np.arange(256), validation())
@@ -97,6 +97,13 @@ def test_a_trainer_is_given_what_it_needs_and_nothing_that_it_ignores(tmp_path: 
         (with_options(classifier.Config(), num_steps=2.5), "num_steps: expected an integer"),
         (with_options(classifier.Config(), eval_batch_size=0), "eval_batch_size: .*, got 0"),
         (with_options(classifier.Config(), log_every=0), "log_every: .*, got 0"),
+        (with_options(classifier.Config(), weights=2.5), "weights: expected str, got 2.5"),
+        (with_options(classifier.Config(), weighted=None), "weighted: expected bool, got None"),
+        (with_options(classifier.Config(), mean=0.5), r"mean: expected tuple.*, got 0.5"),
+        (
+            classifier.Config(optimiser=OptimiserSettings(momentum="x")),  # type: ignore[arg-type]
+            r"optimiser\.momentum: expected float, got 'x'",
+        ),
         (with_options(classifier.Config(), seed=2**63), "seed: expected an integer from 0 to"),
         (
             cycle.Config(weights=replace(SYCE, cyclic=math.nan)),
