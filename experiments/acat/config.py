@@ -3,8 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from cfx_jax.checks import limits
-from experiments.shared import AT_LEAST_1, SHARE, ExperimentConfig
+from experiments.shared import AT_LEAST_1, SHARE, ExperimentConfig, limits
 from trainers import autoencoder as autoencoder_trainer
 from trainers import volume_classifier
 

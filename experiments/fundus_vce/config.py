@@ -3,8 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from cfx_jax.checks import InputError, limits
-from experiments.shared import AT_LEAST_1, SHARE, ImagesConfig
+from experiments.shared import AT_LEAST_1, SHARE, ImagesConfig, InputError, limits
 from trainers import classifier, trades
 
 

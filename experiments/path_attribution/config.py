@@ -3,9 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from cfx_jax.checks import limits
 from experiments.charachon_shared import CharachonConfig
-from experiments.shared import AT_LEAST_1, SHARE
+from experiments.shared import AT_LEAST_1, SHARE, limits
 from trainers import autoencoder as autoencoder_trainer
 from trainers import cycle, fixed_point
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from cfx_jax.losses import CYCE, SYCE, CycleWeights, FixedPointWeights
 from experiments.charachon_shared import presets
-from experiments.charachon_shared.presets import extend
 from experiments.path_attribution.config import Config, FaithfulnessConfig, LatentConfig
 from experiments.shared import short_autoencoder, short_training
 from trainers import OptimiserSettings, PlateauSettings, RunSettings, cycle, fixed_point, with_run
@@ -98,7 +97,7 @@ def _latent(num_steps: int, batch_size: int, evaluate_every: int, **options: Any
 
 _TINY: dict[str, Any] = {"filters": (4, 8), "discriminator_filters": (4,)}
 
-SMOKE = extend(
+SMOKE = presets.extend(
     Config,
     presets.SMOKE,
     # "together" compiles in half the time.
@@ -137,9 +136,9 @@ _DEMO: dict[str, Any] = {
     "batch_size": 32,
 }
 
-DEMO = extend(Config, presets.DEMO, **_DEMO)
+DEMO = presets.extend(Config, presets.DEMO, **_DEMO)
 
-IMAGES = extend(Config, presets.IMAGES, **_DEMO)
+IMAGES = presets.extend(Config, presets.IMAGES, **_DEMO)
 
 _CYCLE_PAPER: dict[str, Any] = {
     "filters": (16, 32, 64, 128, 256),  # ours, for 224 pixels
@@ -160,7 +159,7 @@ _CYCLE_PAPER: dict[str, Any] = {
     ),
 }
 
-PAPER = extend(
+PAPER = presets.extend(
     Config,
     presets.PAPER,
     # II, 4.1: weighted binary cross-entropy; by inverse frequency, ours

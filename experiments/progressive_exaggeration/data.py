@@ -7,13 +7,14 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from cfx_jax.checks import InputError, check_choice
 from cfx_jax.data import split
 from experiments.progressive_exaggeration.config import Config
 from experiments.shared import (
     COPIES,
     ImageSet,
+    InputError,
     Workspace,
+    check_choice,
     open_data,
     remaining_share,
     split_images,

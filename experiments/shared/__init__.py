@@ -1,6 +1,8 @@
 """Parts that experiments share: images, stages and their results, claims, report, one run."""
 
-from cfx_jax.errors import InputError as InputError
+from cfx_jax.checks import InputError as InputError
+from cfx_jax.checks import check_choice as check_choice
+from cfx_jax.checks import limits as limits
 from cfx_jax.objectives import Classifier as Classifier
 from cfx_jax.report import Claim as Claim
 from experiments.shared.array_store import Rows as Rows

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from cfx_jax.checks import limits
 from experiments.charachon_shared import CharachonConfig
-from experiments.shared import AT_LEAST_1
+from experiments.shared import AT_LEAST_1, limits
 from experiments.similar_adversarial.compared_generators import NAMES
 
 

@@ -4,11 +4,10 @@ Places of published numbers are as in ``experiments.charachon_shared.presets``.
 """
 
 from experiments.charachon_shared import presets
-from experiments.charachon_shared.presets import extend
 from experiments.similar_adversarial.compared_generators import AE1, DUO, NAIVE, NAMES, OURS
 from experiments.similar_adversarial.config import Config
 
-SMOKE = extend(
+SMOKE = presets.extend(
     Config,
     presets.SMOKE,
     generators=(NAIVE, DUO, AE1, OURS),
@@ -29,11 +28,11 @@ _DEMO = {
     "batch_size": 16,
 }
 
-DEMO = extend(Config, presets.DEMO, **_DEMO)
+DEMO = presets.extend(Config, presets.DEMO, **_DEMO)
 
-IMAGES = extend(Config, presets.IMAGES, **_DEMO, generators=(NAIVE, OURS))
+IMAGES = presets.extend(Config, presets.IMAGES, **_DEMO, generators=(NAIVE, OURS))
 
-PAPER = extend(
+PAPER = presets.extend(
     Config,
     presets.PAPER,
     head="linear",  # I, IV-B: 'adapt the last layers'

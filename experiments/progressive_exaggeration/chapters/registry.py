@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
-from cfx_jax.checks import InputError, check_choice
 from experiments.progressive_exaggeration.chapters.ablation import ablate_terms
 from experiments.progressive_exaggeration.chapters.attributes import explain_attributes
 from experiments.progressive_exaggeration.chapters.confounder import study_bias
@@ -12,7 +11,7 @@ from experiments.progressive_exaggeration.chapters.heart import measure_hearts
 from experiments.progressive_exaggeration.chapters.saliency import map_saliency
 from experiments.progressive_exaggeration.label_study import LabelStudy
 from experiments.progressive_exaggeration.setup import Setup
-from experiments.shared import Claim, PaperReport
+from experiments.shared import Claim, InputError, PaperReport, check_choice
 
 
 class Chapter(Protocol):

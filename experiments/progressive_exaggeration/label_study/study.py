@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from cfx_jax.checks import check_count
 from experiments.progressive_exaggeration.data import Data
 from experiments.progressive_exaggeration.label_study.classifiers import (
     EXPLAINED,
@@ -104,7 +103,6 @@ def study_label(setup: Setup) -> LabelStudy:
         InputError: as the trainers; classifiers that nothing can be explained of.
     """
     config = setup.config
-    check_count(config.trainings, name="--trainings")
     recogniser = recognised_by(setup)  # first: it is the user's, and may be mistaken
     known = setup.labelled(setup.data.label)
     network, judge = (train_network(name, known) for name in (EXPLAINED, JUDGE))
