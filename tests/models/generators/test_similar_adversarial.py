@@ -95,7 +95,7 @@ def test_the_heads_of_a_single_have_no_activation():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_mistakes_are_named(kind):
-    with pytest.raises(InputError, match="filters: expected at least two numbers"):
+    with pytest.raises(InputError, match="filters: expected at least 2 numbers"):
         kind(filters=(2,), rngs=nnx.Rngs(0))
     with pytest.raises(InputError, match="head_filters: expected numbers of at least 1"):
         nnx.eval_shape(lambda: kind(head_filters=(0,), rngs=nnx.Rngs(0)))
