@@ -59,7 +59,7 @@ class RunSettings:
 
 
 _LEAST = {"num_steps": 0, "steps_per_epoch": 0, "evaluate_every": 0, "checkpoint_every": 0}
-_LEAST |= {"batch_size": 1, "eval_batch_size": 1, "log_every": 1, "accumulate": 1}
+_LEAST |= {"eval_batch_size": 1, "log_every": 1}
 """The least number of each setting that counts something."""
 
 _ADDED_LATER = {"compute_dtype": "float32", "accumulate": 1, "remat": False}
