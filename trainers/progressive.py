@@ -52,13 +52,11 @@ from jaxtyping import Float, Int, PRNGKeyArray
 from cfx_jax.backend import loop_body
 from cfx_jax.checks import InputError, check_choice, check_count
 from cfx_jax.counterfactuals import Exaggerator, progressive
+from cfx_jax.losses import ProgressiveWeights, compatibility, desired_probability
 from cfx_jax.losses.progressive import (
     Exaggerations,
-    ProgressiveWeights,
     ReconstructionName,
     TargetName,
-    compatibility,
-    desired_probability,
     discriminator_terms,
     generator_terms,
 )
