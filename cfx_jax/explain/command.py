@@ -11,7 +11,6 @@ from importlib.metadata import EntryPoint, entry_points
 from itertools import islice
 from pathlib import Path
 from typing import TextIO
-from warnings import catch_warnings, formatwarning
 
 import jax
 import numpy as np
@@ -81,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def run(rest: Sequence[str]) -> None:
         options = _parser(further).parse_args(rest)
-        with catch_warnings():
+        with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             options.run(options)
 
@@ -104,7 +103,7 @@ def _show_warning(
     """Prints a warning for users in a line; one for programmers as Python does, with its place."""
     text = f"warning: {in_options(str(message))}"
     if not issubclass(category, UserWarning):
-        text = formatwarning(message, category, filename, lineno, line).rstrip()
+        text = warnings.formatwarning(message, category, filename, lineno, line).rstrip()
     print_note(text)
 
 

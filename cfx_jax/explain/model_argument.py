@@ -53,6 +53,7 @@ _FILES: dict[str, Callable[..., Classifier]] = {
 }
 _FUNCTION = "and name that function as module:function"
 _WEIGHTS_ALONE = f"it holds weights alone: write a function that returns their network, {_FUNCTION}"
+_AS_KERAS = "save the model as .keras: keras.models.load_model(...).save(...)"
 _OTHER_FILES = {
     ".onnx": f"write a function that returns onnx2torch.convert(...) of it, {_FUNCTION}",
     ".ckpt": (
@@ -63,8 +64,8 @@ _OTHER_FILES = {
     ".msgpack": _WEIGHTS_ALONE,
     ".eqx": _WEIGHTS_ALONE,
     ".npz": _WEIGHTS_ALONE,
-    ".h5": "save the model as .keras: keras.models.load_model(...).save(...)",
-    ".hdf5": "save the model as .keras: keras.models.load_model(...).save(...)",
+    ".h5": _AS_KERAS,
+    ".hdf5": _AS_KERAS,
 }
 """What is done about files of other kinds."""
 

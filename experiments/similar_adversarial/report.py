@@ -15,8 +15,6 @@ from experiments.similar_adversarial.compared_generators import NAIVE, OURS
 from experiments.similar_adversarial.figures import draw_maps, draw_pairs
 from experiments.similar_adversarial.study import Marked, Study, nearest, with_averages
 
-_TABULATED = 90.0  # percentile of what is tabulated at one threshold alone
-
 _TITLE = "Explanations by similar and adversarial images"
 _AFTER_THE_PAPER = (
     "After Charachon et al., Combining Similarity and Adversarial Learning to Generate Visual"

@@ -18,7 +18,7 @@ from jaxtyping import Float, Shaped
 from cfx_jax.data.display_window import Window, scale_values
 from cfx_jax.data.sources.picture_headers import DECODED, READERS, START, kind_of, read_header
 from cfx_jax.data.sources.picture_headers import SUFFIXES as SUFFIXES
-from cfx_jax.data.sources.resizing import resize
+from cfx_jax.data.sources.resizing import between_values, resize
 from cfx_jax.data.sources.tiff_layout import (
     BLACK_IS_ZERO,
     RGB,
@@ -194,5 +194,4 @@ def _with_channels(image: np.ndarray, channels: int) -> np.ndarray:
         return image if channels == 1 else cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
     if channels == 3:
         return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-    # The luminance of white is white, but by rounding.
-    return np.clip(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), image.min(), image.max())
+    return between_values(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), image)

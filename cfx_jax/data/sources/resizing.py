@@ -27,13 +27,30 @@ def resize(
         The picture in its dtype, between the picture's smallest and largest value; whole numbers
         are rounded once for each axis that is treated by itself.
     """
+    before, after, channels = image.shape[:2], tuple(size), image.shape[2:]
+    if before == after:
+        return image
     cv2 = import_extra("cv2", "resizing pictures")
-    channels = image.shape[2:]
-    before, after, extremes = image.shape[:2], size, (image.min(), image.max())
+    picture = image
     # OpenCV averages over areas only if no axis grows: those that shrink go first.
     smaller = (min(before[0], after[0]), min(before[1], after[1]))
     for (height, width), method in ((smaller, cv2.INTER_AREA), (after, cv2.INTER_LINEAR)):
-        if (height, width) != image.shape[:2]:
-            image = cv2.resize(image, (width, height), interpolation=method)
-    # Means do not lead out of their values, but by rounding they do.
-    return np.clip(image.reshape(*after, *channels), *extremes)
+        if (height, width) != picture.shape[:2]:
+            picture = cv2.resize(picture, (width, height), interpolation=method)
+    return between_values(picture.reshape(*after, *channels), image)
+
+
+def between_values(
+    means: Shaped[np.ndarray, "..."], image: Shaped[np.ndarray, "..."]
+) -> Shaped[np.ndarray, "..."]:
+    """Weighted means of an image's pixels, between its smallest and its largest value.
+
+    Means do not lead out of the values, but by the rounding of floats they do; means in whole
+    numbers stay as they are.
+
+    Args:
+        means: the means, in the dtype of the image.
+        image: the image.
+    """
+    is_float = np.issubdtype(means.dtype, np.floating)
+    return np.clip(means, image.min(), image.max()) if is_float else means
