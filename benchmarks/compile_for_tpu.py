@@ -3,6 +3,7 @@
 Each training step and each explanation is compiled for a slice of chips, its batch divided among
 them. A row says how much memory a chip needs, how much arithmetic a call takes, and what the chips
 tell one another. It needs the extra ``tpu``, whose version of libtpu fits the installed JAX.
+Programs take minutes each; with an output file the command goes on where it was stopped.
 
     python -m benchmarks.compile_for_tpu
     python -m benchmarks.compile_for_tpu --programs "train trades" --topology v5e:4x4
@@ -13,6 +14,7 @@ import re
 import time
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -25,7 +27,7 @@ from benchmarks.tpu_programs import PROGRAMS, Program
 from cfx_jax.backend import compiling_for
 from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
-from cfx_jax.report import format_table
+from cfx_jax.files import read_json
 from experiments.shared import command_line
 
 
@@ -40,7 +42,9 @@ class Config:
     memory: float = 16.0
     """GiB of a chip (v5e: 16); a program that needs more is marked."""
     output: str = ""
-    """A JSON file for the figures, in benchmarks/results by custom; empty writes none."""
+    """A JSON file for the figures, in benchmarks/results by custom; empty writes none. What it holds
+    of the same topology and JAX is not compiled again.
+    """
 
 
 _COLUMNS = [
@@ -67,12 +71,22 @@ def main(config: Config) -> None:
     # A program of the cache would hide how long compiling takes.
     jax.config.update("jax_enable_compilation_cache", False)
     mesh = _mesh(config.topology)
-    rows = []
+    rows = _held_rows(config)
     for name in config.programs:
+        if name in rows:
+            continue
         with compiling_for("tpu"):
-            rows.append([name, *_compile(PROGRAMS[name](), mesh, config.memory)])
-        print(format_table(_COLUMNS, rows[-1:]), flush=True)
-    report(config, _COLUMNS, rows, config.output)
+            rows[name] = [name, *_compile(PROGRAMS[name](), mesh, config.memory)]
+        report(config, _COLUMNS, [*rows.values()], config.output)
+
+
+def _held_rows(config: Config) -> dict[str, list[Any]]:
+    """The rows of the output file by program, if they are of this topology and JAX."""
+    if not config.output or not Path(config.output).exists():
+        return {}
+    held = read_json(config.output, advice="delete it")
+    is_alike = (held["config"]["topology"], held["jax"]) == (config.topology, jax.__version__)
+    return {row[0]: row for row in held["rows"]} if is_alike else {}
 
 
 def _mesh(topology: str) -> Mesh:
