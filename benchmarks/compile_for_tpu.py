@@ -42,8 +42,8 @@ class Config:
     memory: float = 16.0
     """GiB of a chip (v5e: 16); a program that needs more is marked."""
     output: str = ""
-    """A JSON file for the figures, in benchmarks/results by custom; empty writes none. What it holds
-    of the same topology and JAX is not compiled again.
+    """A JSON file for the figures, in benchmarks/results by custom; empty writes none. Programs in
+    it, of the same topology and JAX, are not compiled again.
     """
 
 
