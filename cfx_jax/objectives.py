@@ -167,6 +167,7 @@ def negative_log_probability(
         >>> round(float(objective(jnp.ones((2, 2, 1)))), 3)  # -log(1/2)
         0.693
     """
+    check_callable(classifier, name="classifier", gives="one image -> logits (k,)")
     return lambda image: jax.nn.softplus(-log_odds(classifier(image), target))
 
 
@@ -192,6 +193,7 @@ def negative_margin(
         >>> float(margin(jnp.full((2, 2, 1), 0.5)))
         -2.0
     """
+    check_callable(classifier, name="classifier", gives="one image -> logits (k,)")
 
     def margin(image: Float[Array, "h w c"]) -> Float[Array, ""]:
         logits = classifier(image)

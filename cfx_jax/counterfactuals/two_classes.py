@@ -6,7 +6,14 @@ from jax import Array
 from jaxtyping import Float, Int
 
 from cfx_jax.array_types import AnyArray
-from cfx_jax.checks import check_integer, check_real, is_concrete, num_classes
+from cfx_jax.checks import (
+    check_array,
+    check_callable,
+    check_integer,
+    check_real,
+    is_concrete,
+    num_classes,
+)
 from cfx_jax.compilation import compiled
 from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier, decision, log_odds
@@ -45,11 +52,16 @@ def class_1_probability(classifier: Classifier, image: Float[Array, "h w c"]) ->
         classifier: one image -> two logits.
         image: values in [0, 1].
 
+    Raises:
+        InputError: the classifier is no function, or the image no array.
+
     Example:
         >>> classifier = lambda image: jnp.stack([0.5, image.mean()])
         >>> float(class_1_probability(classifier, jnp.full((2, 2, 1), 0.5)))
         0.5
     """
+    check_callable(classifier, name="classifier", gives="one image -> logits (2,)")
+    check_array(image, name="image")
     return jax.nn.sigmoid(log_odds(classifier(image), 1))
 
 

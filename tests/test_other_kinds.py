@@ -1,0 +1,99 @@
+"""What is no set, generator, source, text or flag is refused by the argument's name."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from cfx_jax.counterfactuals import (
+    check_reconstruction,
+    class_1_probability,
+    decided_class,
+    progressive,
+    syce_latent_path,
+)
+from cfx_jax.data import (
+    labels_of,
+    merge_groups,
+    open_images,
+    random_volume_flip,
+    read_nifti,
+    resample_volume,
+    shared_copies,
+)
+from cfx_jax.errors import InputError
+from cfx_jax.geometry import lp_ball_in_box
+from cfx_jax.metrics import (
+    gaussian_distance,
+    macro_average,
+    psnr_of_mse,
+    score_exaggerations,
+    temperature_at_edge,
+)
+from cfx_jax.objectives import negative_log_probability, negative_margin
+from cfx_jax.optimise import (
+    auto_frank_wolfe,
+    best_so_far,
+    from_optax,
+    gradient_descent,
+    proximal_gradient,
+)
+
+IMAGE = np.full((4, 4, 1), 0.5, np.float32)
+SET = lp_ball_in_box(jnp.asarray(IMAGE), 0.1, 2)
+MASKS = np.ones((1, 2, 2), bool)
+
+
+def classifier(image):
+    return jnp.stack([0.5, image.mean()])
+
+
+REFUSED = {
+    "image: expected an array": lambda: decided_class(classifier, None),
+    "image: expected an array of NumPy or JAX, got list": lambda: class_1_probability(
+        classifier, [1.0]
+    ),
+    "classifier: expected a function": lambda: class_1_probability(None, IMAGE),
+    "classifier: expected a function of one image": lambda: negative_log_probability(None, 1),
+    "classifier: expected a function of one image -> logits": lambda: negative_margin(None, 1),
+    "coders: expected one for each class": lambda: syce_latent_path(None, classifier, IMAGE),
+    "explainer.encode: expected a function": lambda: progressive(None, classifier, IMAGE),
+    "reconstruction: expected real numbers, got dtype complex64": lambda: check_reconstruction(
+        IMAGE, IMAGE + 0j, minimum_psnr=3
+    ),
+    "first: expected what gaussian_of gives": lambda: gaussian_distance(IMAGE, IMAGE),
+    "mse: expected a real number, got 'a'": lambda: psnr_of_mse("a"),
+    "temperature: expected a real number": lambda: temperature_at_edge(None),
+    "overlap: expected a function of two masks": lambda: macro_average("dice", MASKS, MASKS),
+    "explained: expected arrays by name": lambda: score_exaggerations(None, np.array([0, 1])),
+    "constraint: expected a set": lambda: auto_frank_wolfe(IMAGE, num_steps=1),
+    "update_mask: expected an array": lambda: auto_frank_wolfe(SET, num_steps=1, update_mask="a"),
+    "project: expected a function": lambda: gradient_descent(
+        num_steps=1, step_size=0.1, project=SET
+    ),
+    "proximal: expected a function": lambda: proximal_gradient(
+        None, jnp.abs, num_steps=1, step_size=0.1
+    ),
+    "transformation.init: expected a function of optax": lambda: from_optax(0.1, num_steps=1),
+    "algorithm: expected an algorithm": lambda: best_so_far(None),
+    "paths: expected a path, or paths in a list, got None": lambda: open_images(None),
+    "groups: expected a text or None, got []": lambda: open_images("a", groups=[]),
+    "classes: expected texts in a list, got 'ab'": lambda: open_images("a", classes="ab"),
+    "labelled: expected True or False, got 'no'": lambda: open_images("a", labelled="no"),
+    "channels: expected one of None, 1, 3, got True": lambda: open_images("a", channels=True),
+    "copies: expected places in 0..0, got 3": lambda: merge_groups(np.array(["a"]), [3]),
+    "groups: expected one for each of 2 images": lambda: merge_groups(np.array(["a"]), [0, 0]),
+    "parts: expected positions by name": lambda: shared_copies(np.array([0]), None),
+    "parts: test: expected places in 0..0, got 1": lambda: shared_copies([0], {"test": [1]}),
+    "source: expected a source of cfx_jax.data, got NoneType": lambda: labels_of(None),
+    "horizontal: expected True or False": lambda: random_volume_flip(horizontal=1, vertical=False),
+    "volume: expected a volume, as of read_nifti": lambda: resample_volume(IMAGE, shape=(1, 1, 1)),
+    "labels: expected True or False": lambda: read_nifti("a.nii", labels="no"),
+}
+
+
+@pytest.mark.parametrize("message", REFUSED)
+def test_an_argument_of_another_kind_is_refused_by_its_name(message):
+    with pytest.raises(InputError) as caught:
+        REFUSED[message]()
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
