@@ -20,8 +20,11 @@ from cfx_jax.data import (
     resample_volume,
     shared_copies,
 )
+from cfx_jax.diagnosis import diagnose, generator_answers
 from cfx_jax.errors import InputError
+from cfx_jax.explain import explain
 from cfx_jax.geometry import lp_ball_in_box
+from cfx_jax.image_registration import warp
 from cfx_jax.metrics import (
     gaussian_distance,
     macro_average,
@@ -29,6 +32,7 @@ from cfx_jax.metrics import (
     score_exaggerations,
     temperature_at_edge,
 )
+from cfx_jax.models import extract_features
 from cfx_jax.objectives import negative_log_probability, negative_margin
 from cfx_jax.optimise import (
     auto_frank_wolfe,
@@ -37,10 +41,12 @@ from cfx_jax.optimise import (
     gradient_descent,
     proximal_gradient,
 )
+from cfx_jax.report import AnimationPanel, animate, format_table
 
 IMAGE = np.full((4, 4, 1), 0.5, np.float32)
 SET = lp_ball_in_box(jnp.asarray(IMAGE), 0.1, 2)
 MASKS = np.ones((1, 2, 2), bool)
+PANELS = [AnimationPanel(frames=np.zeros((2, 4, 4, 1), np.float32), title="a")]
 
 
 def classifier(image):
@@ -88,6 +94,30 @@ REFUSED = {
     "horizontal: expected True or False": lambda: random_volume_flip(horizontal=1, vertical=False),
     "volume: expected a volume, as of read_nifti": lambda: resample_volume(IMAGE, shape=(1, 1, 1)),
     "labels: expected True or False": lambda: read_nifti("a.nii", labels="no"),
+    "columns: expected several in a list, got str": lambda: format_table("ab", [[1, 2]]),
+    "rows: expected lists of cells in a list, got NoneType": lambda: format_table(["a"], None),
+    "digits: expected a number, or numbers by column, got None": lambda: format_table(
+        ["a"], [[1.0]], digits=None
+    ),
+    "captions: expected texts in a list, got 'a'": lambda: animate("a.gif", PANELS, captions="a"),
+    "height: expected an integer": lambda: animate("a.gif", PANELS, height=40.5),
+    "frame_ms: expected a real number": lambda: animate("a.gif", PANELS, frame_ms=None),
+    "displacement: expected real numbers, got dtype complex64": lambda: warp(
+        IMAGE, np.zeros((4, 4, 2), np.complex64)
+    ),
+    "extractor.extract: expected a function": lambda: extract_features(None, IMAGE[None]),
+    "explain: expected a function of one image": lambda: generator_answers(
+        None, classifier, IMAGE[None]
+    ),
+    "notes: expected texts in a list, got 'a'": lambda: explain(
+        classifier, IMAGE[None], methods=["gradient"], notes="a"
+    ),
+    "radii: expected shares in a list, got None": lambda: explain(
+        classifier, IMAGE[None], methods=["vce"], radii=None
+    ),
+    "folder: expected a path or None, got int": lambda: explain(
+        classifier, IMAGE[None], methods=["gradient"], folder=3
+    ),
 }
 
 
@@ -97,3 +127,11 @@ def test_an_argument_of_another_kind_is_refused_by_its_name(message):
         REFUSED[message]()
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "images", [np.ma.masked_less(IMAGE[None], 0.1), IMAGE[None].astype(">f4"), None]
+)
+def test_a_diagnosis_says_of_other_arrays_that_it_cannot_use_them(images):
+    (finding,) = diagnose(classifier, images)
+    assert (finding.name, finding.severity) == ("images", "error")
