@@ -1,15 +1,25 @@
 """What is no set, generator, source, text or flag is refused by the argument's name."""
 
+from types import SimpleNamespace
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from cfx_jax.attributions import (
+    integrated_gradients,
+    path_attribution_along,
+    perceptual_objective,
+)
 from cfx_jax.counterfactuals import (
     check_reconstruction,
     class_1_probability,
     decided_class,
+    find_unexplainable,
+    latent_counterfactual,
     progressive,
     syce_latent_path,
+    xgem,
 )
 from cfx_jax.data import (
     labels_of,
@@ -23,8 +33,9 @@ from cfx_jax.data import (
 from cfx_jax.diagnosis import diagnose, generator_answers
 from cfx_jax.errors import InputError
 from cfx_jax.explain import explain
-from cfx_jax.geometry import lp_ball_in_box
+from cfx_jax.geometry import box, lp_ball_in_box, lp_norm
 from cfx_jax.image_registration import warp
+from cfx_jax.maps import min_max, quantile_threshold, smooth, upsample
 from cfx_jax.metrics import (
     gaussian_distance,
     macro_average,
@@ -33,18 +44,20 @@ from cfx_jax.metrics import (
     temperature_at_edge,
 )
 from cfx_jax.models import extract_features
-from cfx_jax.objectives import negative_log_probability, negative_margin
+from cfx_jax.objectives import decision, negative_log_probability, negative_margin
 from cfx_jax.optimise import (
     auto_frank_wolfe,
     best_so_far,
     from_optax,
     gradient_descent,
     proximal_gradient,
+    soft_threshold,
 )
 from cfx_jax.report import AnimationPanel, animate, format_table
 
 IMAGE = np.full((4, 4, 1), 0.5, np.float32)
 SET = lp_ball_in_box(jnp.asarray(IMAGE), 0.1, 2)
+CODER = SimpleNamespace(encode=lambda x: 2 * x, decode=lambda z: z / 2)
 MASKS = np.ones((1, 2, 2), bool)
 PANELS = [AnimationPanel(frames=np.zeros((2, 4, 4, 1), np.float32), title="a")]
 
@@ -115,6 +128,39 @@ REFUSED = {
     "radii: expected shares in a list, got None": lambda: explain(
         classifier, IMAGE[None], methods=["vce"], radii=None
     ),
+    "proximal: expected True or False": lambda: latent_counterfactual(
+        CODER, classifier, IMAGE, 1, proximal=np.zeros(0)
+    ),
+    "until: expected a value between 0 and 1, got 1": lambda: xgem(
+        CODER, classifier, IMAGE, gradient_descent(num_steps=1, step_size=0.1), until=1
+    ),
+    "images: expected an array of NumPy or JAX, got NoneType": lambda: find_unexplainable(
+        CODER, None, minimum_psnr=20
+    ),
+    "multiply_by_inputs: expected True or False": lambda: integrated_gradients(
+        jnp.sum, IMAGE, multiply_by_inputs=np.zeros(0)
+    ),
+    "decode: expected a function of one latent": lambda: path_attribution_along(
+        jnp.sum, None, IMAGE, IMAGE
+    ),
+    "latent_end: expected a real number, got 'a'": lambda: path_attribution_along(
+        jnp.sum, CODER.decode, IMAGE, "a"
+    ),
+    "target_margin: expected one number": lambda: perceptual_objective(
+        jnp.sum, CODER.encode, IMAGE, target_margin=[]
+    ),
+    "p: expected": lambda: lp_norm(IMAGE, None),
+    "lower: expected an array": lambda: box(None, IMAGE),
+    "center: expected a real number, got None": lambda: soft_threshold(IMAGE, None, 1.0),
+    "saliency: expected a map with pixels, got shape (0,)": lambda: min_max(np.zeros(0)),
+    "saliency: expected a map with pixels, got shape (0, 4)": lambda: smooth(
+        np.zeros((0, 4), np.float32), sigma=1.0
+    ),
+    "mask: expected booleans, got float32": lambda: quantile_threshold(
+        IMAGE[..., 0], 0.5, mask=IMAGE[..., 0]
+    ),
+    "size: expected (height, width)": lambda: upsample(IMAGE[..., 0], None),
+    "logits: expected an array of NumPy or JAX, got list": lambda: decision([0.0, 1.0]),
     "folder: expected a path or None, got int": lambda: explain(
         classifier, IMAGE[None], methods=["gradient"], folder=3
     ),

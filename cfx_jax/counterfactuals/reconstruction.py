@@ -121,6 +121,8 @@ def find_unexplainable(
         {0: 'image: expected something to see, got the value 0 everywhere: look at the file, ...'}
     """
     check_number(minimum_psnr, name="minimum_psnr")
+    check_array(images, name="images")
+    check_real(images, name="images")
     values = np.asarray(images)
     check_images_or_volumes(np.where(np.isfinite(values), values, 0))
     autoencoder = as_autoencoder(coder, jnp.asarray(values[0]), slices_per_batch=slices_per_batch)

@@ -14,6 +14,7 @@ from cfx_jax.checks import (
     check_choice,
     check_num_steps,
     check_positive,
+    check_real,
 )
 from cfx_jax.geometry.lp_ball import unit_direction
 from cfx_jax.optimise.algorithm import Algorithm, Objective
@@ -138,9 +139,14 @@ def soft_threshold(
         center: an array of the same shape.
         threshold: the threshold, at least 0.
 
+    Raises:
+        InputError: something else than real numbers.
+
     Example:
         >>> soft_threshold(jnp.array([-3.0, 0.5, 2.0]), jnp.zeros(3), 1.0).tolist()
         [-2.0, 0.0, 1.0]
     """
+    for name, value in (("x", x), ("center", center), ("threshold", threshold)):
+        check_real(value, name=name)
     delta = x - center
     return center + jnp.sign(delta) * jnp.maximum(jnp.abs(delta) - threshold, 0)
