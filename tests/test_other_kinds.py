@@ -37,9 +37,13 @@ from cfx_jax.geometry import box, lp_ball_in_box, lp_norm
 from cfx_jax.image_registration import warp
 from cfx_jax.maps import min_max, quantile_threshold, smooth, upsample
 from cfx_jax.metrics import (
+    bootstrap_interval,
+    dice,
     gaussian_distance,
     macro_average,
+    paired_difference_interval,
     psnr_of_mse,
+    relevance_score,
     score_exaggerations,
     temperature_at_edge,
 )
@@ -53,7 +57,7 @@ from cfx_jax.optimise import (
     proximal_gradient,
     soft_threshold,
 )
-from cfx_jax.report import AnimationPanel, animate, format_table
+from cfx_jax.report import AnimationPanel, animate, format_table, verdict
 
 IMAGE = np.full((4, 4, 1), 0.5, np.float32)
 SET = lp_ball_in_box(jnp.asarray(IMAGE), 0.1, 2)
@@ -161,6 +165,17 @@ REFUSED = {
     ),
     "size: expected (height, width)": lambda: upsample(IMAGE[..., 0], None),
     "logits: expected an array of NumPy or JAX, got list": lambda: decision([0.0, 1.0]),
+    "predicted: expected a mask of 0 and 1": lambda: dice(MASKS + 0j, MASKS),
+    "image: expected real numbers, got dtype complex64": lambda: decided_class(
+        classifier, IMAGE + 0j
+    ),
+    "values must be real numbers, got dtype <U3": lambda: paired_difference_interval(
+        np.array(["0.1", "0.2"]), np.zeros(2)
+    ),
+    "seed: expected 0 or more, got 'a'": lambda: bootstrap_interval(np.arange(5.0), seed="a"),
+    "degradation: expected": lambda: relevance_score(["0.1"], ["0.2"]),
+    "strict: expected True or False": lambda: verdict((0.3, 0.2, 0.4), minimum=0, strict="no"),
+    "update_mask: expected booleans": lambda: auto_frank_wolfe(SET, num_steps=1, update_mask=IMAGE),
     "folder: expected a path or None, got int": lambda: explain(
         classifier, IMAGE[None], methods=["gradient"], folder=3
     ),

@@ -9,6 +9,7 @@ from cfx_jax.array_types import AnyArray
 from cfx_jax.checks import (
     check_array,
     check_callable,
+    check_image,
     check_integer,
     check_real,
     is_concrete,
@@ -31,12 +32,13 @@ def decided_class(classifier: Classifier, image: Float[Array, "h w c"]) -> Int[A
         0 or 1, int32.
 
     Raises:
-        InputError: the classifier has not two classes.
+        InputError: no valid image, or a classifier that has not two classes.
 
     Example:
         >>> int(decided_class(lambda image: jnp.stack([0.5, image.mean()]), jnp.ones((2, 2, 1))))
         1
     """
+    check_image(image)
     classes = num_classes(classifier, image)
     if classes != 2:
         raise InputError(

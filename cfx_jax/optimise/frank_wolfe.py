@@ -85,6 +85,8 @@ def auto_frank_wolfe(
     check_at_least(oscillation, 0, name="oscillation")
     if update_mask is not None:
         check_array(update_mask, name="update_mask")
+        if update_mask.dtype != bool:
+            raise InputError(f"update_mask: expected booleans, got {update_mask.dtype}")
     outer_mask = None if update_mask is None else jnp.asarray(update_mask)
 
     def init(objective: Objective, x0: Float[Array, "*shape"]) -> FrankWolfeState:
