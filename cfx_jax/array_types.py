@@ -24,8 +24,8 @@ def check_usable(array: object, *, name: str) -> None:
         name: what the message calls it.
 
     Raises:
-        InputError: a masked array, a tensor of another library, numbers in another byte order, or
-            of a type that JAX has not.
+        InputError: a masked array, a tensor of another library, complex numbers, or numbers in
+            another byte order or of a type that JAX has not.
     """
     dtype = getattr(array, "dtype", None)
     if isinstance(array, np.ma.MaskedArray):
@@ -33,7 +33,11 @@ def check_usable(array: object, *, name: str) -> None:
             f"{name}: expected an array without masked values, got a masked array: fill them with"
             " .filled(value)"
         )
-    if dtype is None or isinstance(array, jax.Array | jax.ShapeDtypeStruct):
+    if dtype is None:
+        return
+    if jnp.issubdtype(dtype, jnp.complexfloating):
+        raise InputError(f"{name}: expected real numbers, got dtype {dtype}: take .real or np.abs")
+    if isinstance(array, jax.Array | jax.ShapeDtypeStruct):
         return
     if not isinstance(dtype, np.dtype):
         raise InputError(

@@ -21,7 +21,14 @@ from jax import Array, lax
 from jax.scipy.ndimage import map_coordinates
 from jaxtyping import Float, Shaped
 
-from cfx_jax.checks import check_count, check_image, check_num_steps, check_positive
+from cfx_jax.checks import (
+    check_array,
+    check_count,
+    check_image,
+    check_num_steps,
+    check_positive,
+    check_real,
+)
 from cfx_jax.compilation import compiled
 from cfx_jax.errors import InputError
 from cfx_jax.maps import smooth
@@ -138,6 +145,9 @@ def warp(
         >>> warp(jnp.array([[0.0, 0.25, 1.0]]), one_to_the_right).tolist()
         [[0.25, 1.0, 1.0]]
     """
+    check_array(picture, name="picture")
+    check_array(displacement, name="displacement")
+    check_real(displacement, name="displacement")
     if jnp.ndim(picture) not in (2, 3) or jnp.shape(displacement) != (*jnp.shape(picture)[:2], 2):
         raise InputError(
             "displacement: expected (h, w, 2) for a picture (h, w) or (h, w, c), got shapes"

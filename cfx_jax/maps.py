@@ -22,6 +22,7 @@ from cfx_jax.checks import (
     check_integer,
     check_number,
     check_positive,
+    check_real,
     is_concrete,
 )
 from cfx_jax.errors import InputError
@@ -56,6 +57,7 @@ def min_max(saliency: Float[Array, "*s h w"]) -> Float[Array, "*s h w"]:
         [[0.0, 0.25, 1.0]]
     """
     check_array(saliency, name="saliency")
+    _check_pixels(saliency)
     low, high = saliency.min(), saliency.max()
     return (saliency - low) / jnp.where(high > low, high - low, 1)
 
@@ -91,6 +93,7 @@ def quantile_threshold(
         [[False, False, True, True]]
     """
     check_array(saliency, name="saliency")
+    check_real(saliency, name="saliency")
     check_number(quantile, name="quantile")
     if not 0 <= quantile <= 1:
         raise InputError(f"quantile: expected a number in [0, 1], got {quantile}")
@@ -101,6 +104,8 @@ def quantile_threshold(
         )
     if mask is not None:
         check_array(mask, name="mask")
+        if mask.dtype != bool:
+            raise InputError(f"mask: expected booleans, got {mask.dtype}: give e.g. mask > 0")
     if mask is not None and mask.shape != saliency.shape:
         raise InputError(f"mask: expected the map's shape {saliency.shape}, got {mask.shape}")
     if is_concrete(saliency) and np.isnan(np.asarray(saliency)).any():
@@ -184,15 +189,21 @@ def upsample(
     """
     _check_map(saliency)
     slices, (height, width), channels = _axes(saliency)
-    if len(size) != 2 or size[0] < height or size[1] < width:
+    if np.shape(size) != (2,) or size[0] < height or size[1] < width:
         raise InputError(
             f"size: expected (height, width) of at least ({height}, {width}), got {size}"
         )
     return jax.image.resize(saliency, (*slices, *size, *channels), "bilinear")
 
 
+def _check_pixels(saliency: AnyArray) -> None:
+    if not saliency.size:
+        raise InputError(f"saliency: expected a map with pixels, got shape {saliency.shape}")
+
+
 def _check_map(saliency: AnyArray) -> None:
     check_array(saliency, name="saliency")
+    _check_pixels(saliency)
     if saliency.ndim not in (2, 3, 4):
         raise InputError(
             "saliency: expected one map (h, w), (h, w, c) or (s, h, w, c), got shape"

@@ -14,7 +14,7 @@ from jax import Array
 from jaxtyping import Float, Int
 
 from cfx_jax.array_types import at_least_float32
-from cfx_jax.checks import check_callable, check_choice, check_target, number_of_logits
+from cfx_jax.checks import check_array, check_callable, check_choice, check_target, number_of_logits
 from cfx_jax.errors import InputError
 
 _A = TypeVar("_A", Array, np.ndarray)
@@ -83,16 +83,17 @@ def decision(logits: Float[_A, "*b k"]) -> Int[_A, "*b"]:
         A class index for each; of equal logits of three and more classes the first.
 
     Raises:
-        InputError: fewer than two logits, between which there is nothing to decide.
+        InputError: no array, or fewer than two logits, between which there is nothing to decide.
 
     Example:
         >>> decision(jnp.array([[1.0, 3.0], [2.0, 2.0], [1.0, 0.0]])).tolist()
         [1, 1, 0]
     """
-    if not jnp.ndim(logits) or logits.shape[-1] < 2:
+    check_array(logits, name="logits")
+    if not logits.ndim or logits.shape[-1] < 2:
         raise InputError(
             "logits: expected two and more classes to decide between, got shape"
-            f" {jnp.shape(logits)}: models.two_logits makes a classifier of two classes of a"
+            f" {logits.shape}: models.two_logits makes a classifier of two classes of a"
             " network with one logit"
         )
     if logits.shape[-1] == 2:
@@ -167,6 +168,7 @@ def negative_log_probability(
         >>> round(float(objective(jnp.ones((2, 2, 1)))), 3)  # -log(1/2)
         0.693
     """
+    check_callable(classifier, name="classifier", gives="one image -> logits (k,)")
     return lambda image: jax.nn.softplus(-log_odds(classifier(image), target))
 
 
@@ -192,6 +194,7 @@ def negative_margin(
         >>> float(margin(jnp.full((2, 2, 1), 0.5)))
         -2.0
     """
+    check_callable(classifier, name="classifier", gives="one image -> logits (k,)")
 
     def margin(image: Float[Array, "h w c"]) -> Float[Array, ""]:
         logits = classifier(image)

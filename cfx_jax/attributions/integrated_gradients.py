@@ -21,6 +21,7 @@ from cfx_jax.attributions.gradient import Score, slope
 from cfx_jax.checks import (
     check_choice,
     check_count,
+    check_flag,
     check_image_or_volume,
     check_num_steps,
     check_real,
@@ -89,6 +90,7 @@ def integrated_gradients(
     check_num_steps(num_steps)
     check_count(nodes_per_batch, name="nodes_per_batch", or_none=True)
     check_choice(rule, tuple(_RULES), name="rule")
+    check_flag(multiply_by_inputs, name="multiply_by_inputs")
     image = jnp.asarray(image)
     starts = _baselines(baseline, image)
     shares, weights = (jnp.asarray(values, image.dtype) for values in _RULES[rule](num_steps))

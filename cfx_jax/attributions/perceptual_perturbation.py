@@ -19,7 +19,13 @@ from jax import Array
 from jaxtyping import Float
 
 from cfx_jax.attributions.gradient import Score, check_score
-from cfx_jax.checks import check_at_least, check_callable, check_image_or_volume, check_real
+from cfx_jax.checks import (
+    check_at_least,
+    check_callable,
+    check_image_or_volume,
+    check_number,
+    check_real,
+)
 from cfx_jax.compilation import compiled
 from cfx_jax.optimise import Algorithm, best_so_far, from_optax, run
 
@@ -126,6 +132,7 @@ def perceptual_objective(
         >>> float(objective(image))  # the margin of the image itself is 2
         1.0
     """
+    check_number(target_margin, name="target_margin")
     image = jnp.asarray(image)
     image_features = features(image)
 

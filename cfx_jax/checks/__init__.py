@@ -27,6 +27,7 @@ from cfx_jax.checks.options import check_between_0_and_1 as check_between_0_and_
 from cfx_jax.checks.options import check_callable as check_callable
 from cfx_jax.checks.options import check_choice as check_choice
 from cfx_jax.checks.options import check_count as check_count
+from cfx_jax.checks.options import check_flag as check_flag
 from cfx_jax.checks.options import check_integer as check_integer
 from cfx_jax.checks.options import check_key as check_key
 from cfx_jax.checks.options import check_norm as check_norm
@@ -36,6 +37,9 @@ from cfx_jax.checks.options import check_number_or_one_each as check_number_or_o
 from cfx_jax.checks.options import check_positive as check_positive
 from cfx_jax.checks.options import check_real as check_real
 from cfx_jax.checks.options import check_seed as check_seed
+from cfx_jax.checks.options import check_text as check_text
+from cfx_jax.checks.options import check_texts as check_texts
+from cfx_jax.checks.options import check_type as check_type
 from cfx_jax.checks.options import is_concrete as is_concrete
 from cfx_jax.errors import InputError as InputError
 from cfx_jax.public_names import public as _public

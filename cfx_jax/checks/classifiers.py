@@ -10,6 +10,7 @@ from jax import Array
 from jaxtyping import Float, Int
 
 from cfx_jax.array_types import AnyArray, check_usable
+from cfx_jax.checks.images import check_array
 from cfx_jax.checks.options import check_callable, is_concrete, shape_and_dtype
 from cfx_jax.compilation import compiled, shape_of
 from cfx_jax.errors import InputError
@@ -101,6 +102,7 @@ def num_classes(classifier: Callable[[Array], Array], image: AnyArray) -> int:
         InputError: the classifier does not return a vector of at least two logits.
     """
     check_callable(classifier, name="classifier", gives="one image -> logits (k,)")
+    check_array(image, name="image")
     return number_of_logits(_logits_of(classifier, jax.ShapeDtypeStruct(image.shape, image.dtype)))
 
 

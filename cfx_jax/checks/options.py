@@ -1,6 +1,7 @@
 """Checks of options: functions, choices, numbers, norms and random keys."""
 
 import math
+import reprlib
 from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
@@ -47,11 +48,69 @@ def check_choice(value: object, choices: Sequence[object], *, name: str) -> None
     Raises:
         InputError: listing the valid choices, of many the first.
     """
-    if np.ndim(value) or value not in choices:  # type: ignore[arg-type]
+    # True == 1, but it is no choice of (1, 3).
+    alike = [choice for choice in choices if isinstance(choice, bool) == isinstance(value, bool)]
+    if np.ndim(value) or value not in alike:  # type: ignore[arg-type]
         shown = ", ".join(map(repr, choices[:_MOST_CHOICES]))
         more = len(choices) - _MOST_CHOICES
         shown += f" and {more} more" if more > 0 else ""
         raise InputError(f"{name}: expected one of {shown}, got {value!r}")
+
+
+def check_flag(value: object, *, name: str) -> None:
+    """Checks for True or False: other values are taken for one of them without a word.
+
+    Raises:
+        InputError: giving the value.
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise InputError(f"{name}: expected True or False, got {reprlib.repr(value)}")
+
+
+def check_texts(texts: object, *, name: str) -> None:
+    """Checks for several texts in a list or tuple.
+
+    Raises:
+        InputError: it is one text, or holds something else.
+    """
+    if (
+        isinstance(texts, str | bytes)
+        or not isinstance(texts, Sequence)
+        or not all(isinstance(text, str) for text in texts)
+    ):
+        raise InputError(f"{name}: expected texts in a list, got {reprlib.repr(texts)}")
+
+
+def check_text(text: object, *, name: str, or_none: bool = False) -> None:
+    """Checks for a text.
+
+    Args:
+        text: the value to check.
+        name: the argument's name in messages.
+        or_none: whether None may be given.
+
+    Raises:
+        InputError: giving the value.
+    """
+    if not (isinstance(text, str) or (or_none and text is None)):
+        wanted = "a text or None" if or_none else "a text"
+        raise InputError(f"{name}: expected {wanted}, got {reprlib.repr(text)}")
+
+
+def check_type(value: object, kind: type, *, name: str, wanted: str) -> None:
+    """Checks for an object of one class.
+
+    Args:
+        value: the object to check.
+        kind: its class.
+        name: the argument's name in messages.
+        wanted: what it is and which function makes it, completing "expected ...".
+
+    Raises:
+        InputError: naming the type that came.
+    """
+    if not isinstance(value, kind):
+        raise InputError(f"{name}: expected {wanted}, got {type(value).__name__}")
 
 
 def check_num_steps(num_steps: int) -> None:
@@ -113,8 +172,10 @@ def check_real(value: object, *, name: str) -> None:
         InputError: giving the value.
     """
     check_usable(value, name=name)
-    _, dtype = shape_and_dtype(value)
+    shape, dtype = shape_and_dtype(value)
     if not (jnp.issubdtype(dtype, jnp.floating) or jnp.issubdtype(dtype, jnp.integer)):
+        if shape:
+            raise InputError(f"{name}: expected real numbers, got dtype {dtype}")
         raise InputError(f"{name}: expected a real number, got {value!r}")
 
 

@@ -133,7 +133,7 @@ def _map_slices(
     return lax.map(of_one_slice, stack, batch_size=slices_per_batch)
 
 
-def check_coder(coder: object) -> None:
+def check_coder(coder: object, *, name: str = "coder") -> None:
     """Checks that a coder has the two functions ``encode`` and ``decode``.
 
     Raises:
@@ -141,5 +141,5 @@ def check_coder(coder: object) -> None:
     """
     for part in ("encode", "decode"):
         check_callable(
-            getattr(coder, part, None), name=f"coder.{part}", gives="one array -> one array"
+            getattr(coder, part, None), name=f"{name}.{part}", gives="one array -> one array"
         )

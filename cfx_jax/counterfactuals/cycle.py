@@ -136,6 +136,7 @@ def syce_latent_path(
         >>> float(path.decode(path.start).mean()), float(path.decode(path.end).mean())
         (0.75, 0.5)
     """
+    _check_two(coders, name="coders", wanted="one for each class")
     for coder in coders:
         check_coder(coder)
     generators = [
@@ -160,14 +161,18 @@ def _chosen(
 ) -> tuple[Int[Array, ""], Partial]:
     """The decided class and its generator."""
     check_image(image)
-    if not isinstance(generators, Sequence) or len(generators) != 2:
-        came = len(generators) if isinstance(generators, Sequence) else type(generators).__name__
-        raise InputError(f"generators: expected g_0 and g_1, got {came}")
+    _check_two(generators, name="generators", wanted="g_0 and g_1")
     for generate in generators:
         check_generated(generate, image, 1)
     predicted = decided_class(classifier, image)
     check_classifier(classifier, jnp.asarray(image)[None])
     return predicted, Partial(_apply_chosen, tuple(map(as_pytree, generators)), predicted)
+
+
+def _check_two(pair: object, *, name: str, wanted: str) -> None:
+    if not isinstance(pair, Sequence) or isinstance(pair, str) or len(pair) != 2:
+        came = len(pair) if isinstance(pair, Sequence) else type(pair).__name__
+        raise InputError(f"{name}: expected {wanted}, got {came}")
 
 
 def _apply_chosen(

@@ -33,6 +33,7 @@ from jaxtyping import Float, Int
 from cfx_jax.array_types import AnyArray
 from cfx_jax.checks import (
     check_at_least,
+    check_flag,
     check_image_or_volume,
     check_images_or_volumes,
     check_num_steps,
@@ -116,6 +117,7 @@ class LatentProblem:
         check_num_steps(self.num_steps)
         check_positive(self.step_size, name="step_size")
         check_at_least(self.penalty, 0, name="penalty")
+        check_flag(self.proximal, name="proximal")
 
     def __call__(self, models: SearchModels, example: LatentExample) -> Problem:
         image_cross_entropy = negative_log_probability(models.classifier, example.target)

@@ -19,6 +19,7 @@ from jaxtyping import Float, Int
 from cfx_jax.array_types import AnyArray
 from cfx_jax.checks import check_classifier, check_count, check_image
 from cfx_jax.compilation import compiled
+from cfx_jax.counterfactuals.autoencoder import check_coder
 from cfx_jax.counterfactuals.two_classes import (
     bin_centres,
     check_two_classes,
@@ -107,6 +108,7 @@ def progressive(
         >>> sweep.images.shape, float(sweep.saliency.mean())
         ((4, 2, 2, 1), 0.75)
     """
+    check_coder(explainer, name="explainer")
     check_image(image)
     check_two_classes(classifier, image)
     check_count(bins_per_batch, name="bins_per_batch", or_none=True)

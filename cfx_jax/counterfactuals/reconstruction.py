@@ -12,7 +12,7 @@ from jax.sharding import Mesh
 from jaxtyping import Float
 
 from cfx_jax.array_types import AnyArray
-from cfx_jax.checks import check_array, check_images_or_volumes, check_number
+from cfx_jax.checks import check_array, check_images_or_volumes, check_number, check_real
 from cfx_jax.counterfactuals.autoencoder import Autoencoder, as_autoencoder
 from cfx_jax.errors import InputError
 from cfx_jax.generator_interfaces import Coder
@@ -45,6 +45,8 @@ def reconstruction_psnr(
     """
     check_array(image, name="image")
     check_array(reconstruction, name="reconstruction")
+    check_real(image, name="image")
+    check_real(reconstruction, name="reconstruction")
     if image.shape != reconstruction.shape:
         raise InputError(
             f"reconstruction: expected the image's shape {image.shape}, got {reconstruction.shape}"
@@ -119,6 +121,8 @@ def find_unexplainable(
         {0: 'image: expected something to see, got the value 0 everywhere: look at the file, ...'}
     """
     check_number(minimum_psnr, name="minimum_psnr")
+    check_array(images, name="images")
+    check_real(images, name="images")
     values = np.asarray(images)
     check_images_or_volumes(np.where(np.isfinite(values), values, 0))
     autoencoder = as_autoencoder(coder, jnp.asarray(values[0]), slices_per_batch=slices_per_batch)

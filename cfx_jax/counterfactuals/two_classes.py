@@ -6,7 +6,15 @@ from jax import Array
 from jaxtyping import Float, Int
 
 from cfx_jax.array_types import AnyArray
-from cfx_jax.checks import check_integer, check_real, is_concrete, num_classes
+from cfx_jax.checks import (
+    check_array,
+    check_callable,
+    check_image,
+    check_integer,
+    check_real,
+    is_concrete,
+    num_classes,
+)
 from cfx_jax.compilation import compiled
 from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier, decision, log_odds
@@ -24,12 +32,13 @@ def decided_class(classifier: Classifier, image: Float[Array, "h w c"]) -> Int[A
         0 or 1, int32.
 
     Raises:
-        InputError: the classifier has not two classes.
+        InputError: no valid image, or a classifier that has not two classes.
 
     Example:
         >>> int(decided_class(lambda image: jnp.stack([0.5, image.mean()]), jnp.ones((2, 2, 1))))
         1
     """
+    check_image(image)
     classes = num_classes(classifier, image)
     if classes != 2:
         raise InputError(
@@ -45,11 +54,16 @@ def class_1_probability(classifier: Classifier, image: Float[Array, "h w c"]) ->
         classifier: one image -> two logits.
         image: values in [0, 1].
 
+    Raises:
+        InputError: the classifier is no function, or the image no array.
+
     Example:
         >>> classifier = lambda image: jnp.stack([0.5, image.mean()])
         >>> float(class_1_probability(classifier, jnp.full((2, 2, 1), 0.5)))
         0.5
     """
+    check_callable(classifier, name="classifier", gives="one image -> logits (2,)")
+    check_array(image, name="image")
     return jax.nn.sigmoid(log_odds(classifier(image), 1))
 
 

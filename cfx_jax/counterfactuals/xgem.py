@@ -24,12 +24,12 @@ from jaxtyping import Bool, Float, Int
 
 from cfx_jax.array_types import AnyArray
 from cfx_jax.checks import (
+    check_between_0_and_1,
     check_classifier,
     check_image,
     check_images,
     check_integer,
     check_positive,
-    check_real,
 )
 from cfx_jax.compilation import as_pytree, compiled, shape_of
 from cfx_jax.counterfactuals.autoencoder import SearchModels, check_coder
@@ -117,11 +117,7 @@ class XGEMProblem:
             )
         check_positive(self.weight, name="weight")
         check_integer(self.num_bins, name="num_bins", at_least=2)
-        check_real(self.until, name="until")
-        if not 0 < self.until < 1:
-            raise InputError(
-                f"until: expected a probability strictly between 0 and 1, got {self.until}"
-            )
+        check_between_0_and_1(self.until, name="until")
 
     def __call__(self, models: SearchModels, example: XGEMExample) -> Problem:
         cross_entropy = negative_log_probability(models.classifier, example.target)

@@ -7,6 +7,9 @@ from itertools import combinations
 import numpy as np
 from jaxtyping import Int, Shaped
 
+from cfx_jax.checks import check_type
+from cfx_jax.errors import InputError
+
 
 def fingerprint(pixels: Shaped[np.ndarray, "*s h w c"]) -> bytes:
     """Sixteen bytes that tell images apart by their shape, type and values."""
@@ -48,10 +51,18 @@ def merge_groups(
     Returns:
         For each image the number of its group.
 
+    Raises:
+        InputError: not one group and one place of an image for each image.
+
     Example:
         >>> merge_groups(np.array(["p", "q", "r", "r"]), np.array([0, 1, 2, 0])).tolist()
         [0, 1, 0, 0]
     """
+    copies = _as_places(copies, "copies", below=np.size(copies))
+    if np.shape(groups) != copies.shape:
+        raise InputError(
+            f"groups: expected one for each of {len(copies)} images, got shape {np.shape(groups)}"
+        )
     names, group_of = np.unique(groups, return_inverse=True)
     joined = np.arange(len(names))
     for one, other in zip(group_of, group_of[copies], strict=True):
@@ -73,13 +84,33 @@ def shared_copies(
         For each two parts that share images, in the order given: how many images of the second are
         in the first.
 
+    Raises:
+        InputError: a place that no image has, or parts that are no mapping.
+
     Example:
         >>> parts = {"train": np.array([0, 3]), "test": np.array([1, 2, 4])}
         >>> shared_copies(np.array([0, 1, 0, 3, 1]), parts)
         {('train', 'test'): 1}
     """
+    check_type(parts, Mapping, name="parts", wanted="positions by name")
+    copies = _as_places(copies, "copies", below=np.size(copies))
+    parts = {
+        name: _as_places(places, f"parts: {name}", below=len(copies))
+        for name, places in parts.items()
+    }
     counts = {
         (one, other): int(np.isin(copies[parts[other]], copies[parts[one]]).sum())
         for one, other in combinations(parts, 2)
     }
     return {pair: count for pair, count in counts.items() if count}
+
+
+def _as_places(places: object, name: str, *, below: int) -> Int[np.ndarray, " n"]:
+    """Positions of images as an array, after a check that each is in 0..below - 1."""
+    given = np.asarray(places)
+    is_empty = given.shape == (0,)
+    if given.ndim != 1 or not (is_empty or np.issubdtype(given.dtype, np.integer)):
+        raise InputError(f"{name}: expected integers, shape (n,), got {places!r}")
+    if ((given < 0) | (given >= below)).any():
+        raise InputError(f"{name}: expected places in 0..{below - 1}, got {given.max()}")
+    return given.astype(np.int64)

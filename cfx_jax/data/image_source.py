@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Int
 from numpy.typing import ArrayLike
 
-from cfx_jax.checks import check_count
+from cfx_jax.checks import check_count, check_texts
 from cfx_jax.errors import InputError, import_extra
 
 
@@ -44,6 +44,8 @@ def labels_of(source: ImageSource) -> Int[np.ndarray, " n"]:
         >>> labels_of(source)
         array([1, 0, 1])
     """
+    if not (hasattr(source, "__getitem__") and hasattr(source, "class_names")):
+        raise InputError(f"source: expected a source of cfx_jax.data, got {type(source).__name__}")
     known = getattr(source, "labels", None)
     labels = check_labels(
         [source[i]["label"] for i in range(len(source))] if known is None else known,
@@ -187,6 +189,13 @@ def load_arrays(
 
 def _choose_fields(item: Mapping[str, Any], fields: Sequence[str] | None) -> Mapping[str, Any]:
     """The wanted fields of an item."""
+    if not isinstance(item, Mapping):
+        raise InputError(
+            f"source: expected items with arrays by name, got {type(item).__name__}: use a source"
+            " of cfx_jax.data"
+        )
+    if fields is not None:
+        check_texts(fields, name="fields")
     missing = [name for name in fields or () if name not in item]
     if missing:
         raise InputError(f"fields: expected some of {', '.join(item)}, got {missing[0]!r}")

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Shaped
 
+from cfx_jax.checks import check_count, check_flag, check_type
 from cfx_jax.data.user_files import (
     DamagedFile,
     bounded_length,
@@ -81,6 +82,8 @@ def read_nifti(
             the image that it belongs to.
     """
     path = Path(path)
+    check_flag(labels, name="labels")
+    check_count(num_sequences, name="num_sequences", or_none=True)
     image = open_nifti(path)
     placed = image if placed_as is None else open_nifti(Path(placed_as))
     if placed.shape[:3] != image.shape[:3]:
@@ -128,6 +131,7 @@ def resample_volume(
         >>> resample_volume(volume, spacing=(4.0, 1.0, 1.0)).array.shape
         (2, 1, 1)
     """
+    check_type(volume, Volume, name="volume", wanted="a volume, as of read_nifti")
     before = volume.array.shape[:3]
     after = _wanted_shape(volume, shape, spacing)
     if np.issubdtype(volume.array.dtype, np.integer):
@@ -332,7 +336,8 @@ def _wanted_shape(
     ):
         name, kind = ("shape", "whole numbers") if spacing is None else ("spacing", "numbers of mm")
         raise InputError(
-            f"{name}: expected three {kind} above 0 (slices, rows, columns), got {shape or spacing}"
+            f"{name}: expected three {kind} above 0 (slices, rows, columns), got"
+            f" {shape if spacing is None else spacing}"
         )
     if spacing is not None:
         wanted = np.rint(np.array(volume.array.shape[:3]) * volume.spacing / wanted).clip(1)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
-from cfx_jax.checks import check_seed
+from cfx_jax.checks import check_flag, check_seed
 from cfx_jax.errors import InputError
 
 _ORDER_STREAM, _AUGMENT_STREAM = 0, 1
@@ -35,6 +35,7 @@ class SampleOrder:
 
     def __init__(self, labels: Int[np.ndarray, " n"], *, seed: int, balanced: bool) -> None:
         check_seed(seed)
+        check_flag(balanced, name="balanced")
         if balanced and len(np.unique(labels)) < 2:
             raise InputError(
                 f"balanced: expected items of two classes or more, got {len(labels)} items of class"

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from cfx_jax.checks import check_flag
 from cfx_jax.data.pipeline import AugmentItem
 
 _HEIGHT, _WIDTH = 1, 2
@@ -32,6 +33,8 @@ def random_volume_flip(
         >>> mirrored["image"].ravel(), mirrored["label"]
         (array([2., 1., 0.]), 2)
     """
+    check_flag(horizontal, name="horizontal")
+    check_flag(vertical, name="vertical")
 
     def flip(item: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Any]:
         across, down = rng.random(2) < 0.5

@@ -8,13 +8,14 @@ depends on the rest of its batch cannot be seen at all: a classifier takes no ba
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from cfx_jax.array_types import AnyArray
-from cfx_jax.diagnosis.finding import Case, Finding
+from cfx_jax.array_types import AnyArray, check_usable
+from cfx_jax.diagnosis.finding import Case, Finding, findings_of
 from cfx_jax.diagnosis.gradients import diagnose_gradients
 from cfx_jax.diagnosis.images import diagnose_images
 from cfx_jax.diagnosis.logits import diagnose_logits
@@ -62,8 +63,11 @@ def diagnose(
     >>> [finding.name for finding in diagnose(classifier, images)]
     ['probabilities']
     """
+    # Before they become arrays of NumPy, which would drop masks.
+    findings = findings_of("images", partial(check_usable, name="images"), images)
+    if findings:
+        return tuple(findings)
     case = Case(classifier, _as_array(images), None if targets is None else _as_array(targets))
-    findings: list[Finding] = []
     for stage in (diagnose_images, diagnose_calls, diagnose_logits, diagnose_gradients):
         findings += stage(case)
         if any(finding.severity == "error" for finding in findings):

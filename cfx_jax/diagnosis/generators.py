@@ -18,7 +18,7 @@ from jax.sharding import Mesh
 from jaxtyping import Float, Int
 
 from cfx_jax.array_types import AnyArray
-from cfx_jax.checks import check_classifier, check_images
+from cfx_jax.checks import check_callable, check_classifier, check_images
 from cfx_jax.compilation import as_pytree
 from cfx_jax.counterfactuals import SimilarAdversarial
 from cfx_jax.diagnosis.finding import Finding
@@ -83,6 +83,7 @@ def generator_answers(
     >>> generator_answers(explain, classifier, images).turned
     array([1., 1.])
     """
+    check_callable(explain, name="explain", gives="one image -> SimilarAdversarial")
     check_images(images)
     check_classifier(classifier, images[:4])
     shared = as_pytree(explain), as_pytree(classifier)

@@ -13,7 +13,7 @@ from jax.sharding import Mesh
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from cfx_jax.array_types import AnyArray
-from cfx_jax.checks import check_count, check_key
+from cfx_jax.checks import check_count, check_key, check_texts
 from cfx_jax.compilation import as_pytree
 from cfx_jax.data import ImageSource
 from cfx_jax.errors import InputError
@@ -140,6 +140,11 @@ def explain(
     """
     check_key(key, or_none=True)
     check_count(batch_size, name="batch_size", or_none=True)
+    check_texts(notes, name="notes")
+    if isinstance(radii, str) or not isinstance(radii, Sequence | np.ndarray):
+        raise InputError(f"radii: expected shares in a list, got {radii!r}")
+    if folder is not None and not isinstance(folder, str | PathLike):
+        raise InputError(f"folder: expected a path or None, got {type(folder).__name__}")
     run_preparation.check_methods(methods, generators)
     _check_shard(shard, folder, mesh)
     place = None if folder is None else Path(folder)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from cfx_jax.checks import check_images
+from cfx_jax.checks import check_images, check_texts
 from cfx_jax.data.sources.decoding import DamagedImage
 from cfx_jax.errors import InputError
 from cfx_jax.explain.printing import printable
@@ -106,21 +106,7 @@ def _labels(source: Any) -> tuple[str, ...]:
 def _names(names: Sequence[str] | None, count: int) -> tuple[str, ...]:
     if names is None:
         return tuple(f"image {number}" for number in range(count))
-    check_texts(names, "names")
+    check_texts(names, name="names")
     if len(names) != count:
         raise InputError(f"names: expected {count}, one for each image, got {len(names)}")
     return tuple(map(printable, names))
-
-
-def check_texts(texts: Sequence[str], name: str) -> None:
-    """Checks that something is a list of texts.
-
-    Args:
-        texts: what was given.
-        name: what the message calls it.
-
-    Raises:
-        InputError: it is one text, or holds something else.
-    """
-    if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
-        raise InputError(f"{name}: expected texts in a list, got {texts!r}")

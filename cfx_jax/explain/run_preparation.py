@@ -9,11 +9,11 @@ from jax.sharding import Mesh
 from jaxtyping import Float
 
 from cfx_jax.adapters import is_called_back
-from cfx_jax.checks import check_choice, check_integer, check_positive, check_targets
+from cfx_jax.checks import check_choice, check_integer, check_positive, check_targets, check_texts
 from cfx_jax.diagnosis import diagnose
 from cfx_jax.errors import InputError
 from cfx_jax.explain.batches import places_for
-from cfx_jax.explain.images import Images, check_texts
+from cfx_jax.explain.images import Images
 from cfx_jax.explain.methods import METHODS
 from cfx_jax.explain.printing import printable
 from cfx_jax.explain.radii import automatic_radius
@@ -201,7 +201,7 @@ def class_names_for(classes: Sequence[str] | None, count: int) -> tuple[str, ...
     """
     if classes is None:
         return tuple(f"class {number}" for number in range(count))
-    check_texts(classes, "classes")
+    check_texts(classes, name="classes")
     if len(classes) != count or len(set(classes)) != count:
         raise InputError(
             f"classes: expected {count} different names, one for each logit, got {len(classes)}:"

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, PRNGKeyArray
 
+from cfx_jax.checks import check_array
 from cfx_jax.errors import InputError
 from cfx_jax.geometry.constraint_set import ConstraintSet
 
@@ -21,13 +22,15 @@ def box(lower: Float[Array, "*shape"], upper: Float[Array, "*shape"]) -> Constra
         random start is uniform in the box.
 
     Raises:
-        InputError: the bounds differ in shape.
+        InputError: the bounds are no arrays, or differ in shape.
 
     Example:
         >>> unit = box(jnp.zeros((1, 2, 1)), jnp.ones((1, 2, 1)))
         >>> unit.project(jnp.array([[-0.5, 0.25]])[..., None])[..., 0].tolist()
         [[0.0, 0.25]]
     """
+    check_array(lower, name="lower")
+    check_array(upper, name="upper")
     if jnp.shape(lower) != jnp.shape(upper):
         raise InputError(
             f"box: expected bounds of one shape, got {jnp.shape(lower)} and {jnp.shape(upper)}"

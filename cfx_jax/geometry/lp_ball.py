@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, PRNGKeyArray
 
-from cfx_jax.checks import check_array
+from cfx_jax.checks import check_array, check_norm
 from cfx_jax.geometry.exact import (
     accurate_sum,
     magnitude_bits,
@@ -30,12 +30,18 @@ def lp_norm(delta: Float[Array, "*shape"], p: float) -> Float[Array, ""]:
         delta: any shape.
         p: at least 1, or infinity.
 
+    Raises:
+        InputError: no array, or no such p.
+
     Example:
         >>> change = jnp.array([3.0, -4.0])
         >>> float(lp_norm(change, 2)), float(lp_norm(change, jnp.inf))
         (5.0, 4.0)
     """
     check_array(delta, name="delta")
+    check_norm(p)
+    if not delta.size:
+        return jnp.zeros((), delta.dtype)
     if math.isinf(p):
         return jnp.abs(delta).max()
     scaled, exponent = rescale(delta)

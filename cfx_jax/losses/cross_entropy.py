@@ -1,5 +1,7 @@
 """Cross-entropy of a classifier's logits with class labels, with a weight for each class."""
 
+import reprlib
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -85,7 +87,7 @@ def inverse_frequency(labels: Int[np.ndarray, " n"], num_classes: int) -> Float[
     counts = np.bincount(labels, minlength=num_classes)
     if not counts.all() or len(counts) > num_classes:
         raise InputError(
-            f"labels: expected images of each of the {num_classes} classes, got {counts.tolist()}:"
-            " leave out the weights, or add images"
+            f"labels: expected images of each of the {num_classes} classes, got"
+            f" {reprlib.repr(counts.tolist())}: leave out the weights, or add images"
         )
     return (len(labels) / (num_classes * counts)).astype(np.float32)

@@ -163,11 +163,12 @@ def temperature_at_edge(temperature: float, *, method: Method = _METHOD) -> bool
         method: the method by which it was fitted.
 
     Raises:
-        InputError: the method is unknown.
+        InputError: the temperature is no number, or the method unknown.
 
     >>> temperature_at_edge(1.3), temperature_at_edge(6e-6)
     (False, True)
     """
+    check_number(temperature, name="temperature")
     check_choice(method, tuple(_RANGES), name="method")
     low, high = _RANGES[method]
     return not low * (1 + 1e-6) < temperature < high * (1 - 1e-6)

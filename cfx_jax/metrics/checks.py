@@ -233,7 +233,8 @@ def as_mask(mask: Shaped[np.ndarray, "*batch h w"], *, name: str) -> Bool[np.nda
     """
     mask = np.asarray(mask)
     _check_pixels(mask, name)
-    if mask.dtype != bool and not ((mask == 0) | (mask == 1)).all():
+    is_number = mask.dtype.kind in "biuf"
+    if mask.dtype != bool and not (is_number and ((mask == 0) | (mask == 1)).all()):
         raise InputError(
             f"{name}: expected a mask of 0 and 1, got other values: threshold it first"
         )
@@ -300,6 +301,8 @@ def as_tall(
     (2, 20, 3)
     """
     volumes = np.asarray(volumes)
+    if volumes.dtype.kind not in "biuf":
+        raise InputError(f"{name}: expected real numbers, got dtype {volumes.dtype}")
     if volumes.ndim < 3 or 0 in volumes.shape[-3:]:
         raise InputError(
             f"{name}: expected (s, h, w) or a batch (..., s, h, w) with at least one voxel, got"

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+from cfx_jax.checks import check_type
 from cfx_jax.errors import InputError
 from cfx_jax.metrics.checks import as_rows
 
@@ -100,10 +101,15 @@ def gaussian_distance(first: Gaussian, second: Gaussian) -> float:
 
     It is the ``frechet_distance`` of the sets that the Gaussians are of.
 
+    Raises:
+        InputError: one of them is no ``Gaussian``.
+
     >>> first, second = np.array([[0.0], [2.0]]), np.array([[3.0], [5.0]])
     >>> gaussian_distance(gaussian_of(first), gaussian_of(second))
     9.0
     """
+    for name, gaussian in (("first", first), ("second", second)):
+        check_type(gaussian, Gaussian, name=name, wanted="what gaussian_of gives")
     shift = first.mean - second.mean
     # With S = R' R, the trace of (S1 S2)^(1/2) is the sum of the singular values of R1 R2'. This
     # needs no root of a matrix, and is exact for fewer images than features.

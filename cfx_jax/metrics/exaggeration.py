@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from cfx_jax.checks import check_type
 from cfx_jax.errors import InputError
 from cfx_jax.metrics.calibration import decision_flips
 from cfx_jax.metrics.checks import as_decisions
@@ -85,6 +86,7 @@ def _as_arrays(
     if decisions.all() or not decisions.any():
         raise InputError("decisions: expected both 0 and 1, got one of them: give more images")
     names = (*_OF_IMAGES, *_OF_BINS)
+    check_type(explained, Mapping, name="explained", wanted="arrays by name")
     missing = [name for name in names if name not in explained]
     if missing:
         raise InputError(f"explained: expected {', '.join(names)}, got no {missing[0]}")

@@ -222,6 +222,8 @@ def relevance_score(
     >>> round(relevance_score(np.array([0.2, 0.6]), np.array([0.5, 0.7])), 3)
     0.48
     """
+    for name, value in (("degradation", degradation), ("preservation", preservation)):
+        check_real(value, name=name)
     areas = np.asarray(degradation, np.float64), np.asarray(preservation, np.float64)
     if areas[0].shape != areas[1].shape or areas[0].ndim != 1 or not areas[0].size:
         raise InputError(

@@ -19,7 +19,7 @@ from typing import TypeAlias
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from cfx_jax.checks import check_at_least
+from cfx_jax.checks import check_at_least, check_callable
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.metrics.checks import (
     SPACE,
@@ -217,6 +217,7 @@ def macro_average(overlap: Overlap, predicted: Masks, truth: Masks) -> PerImage:
     >>> float(macro_average(dice, np.array([[1, 1, 0, 0]]), np.array([[0, 1, 1, 0]])))
     0.5
     """
+    check_callable(overlap, name="overlap", gives="two masks -> one number for each image")
     predicted, truth = _as_masks(predicted, truth)
     return (overlap(predicted, truth) + overlap(~predicted, ~truth)) / 2
 

@@ -20,7 +20,7 @@ from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from cfx_jax.array_types import AnyArray
-from cfx_jax.checks import check_callable, check_choice, check_images, check_key
+from cfx_jax.checks import check_callable, check_choice, check_flag, check_images, check_key
 from cfx_jax.errors import InputError
 from cfx_jax.metrics.ranks import rank_correlation
 from cfx_jax.parallel import map_examples
@@ -106,6 +106,7 @@ def parameter_randomisation(
         raise InputError(
             f"targets: expected one for each of {len(images)} images, got shape {np.shape(targets)}"
         )
+    check_flag(cascade, name="cascade")
     members = _members(parameters, groups)
     examples = (images,) if targets is None else (images, targets)
 

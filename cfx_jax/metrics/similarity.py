@@ -19,7 +19,7 @@ from jax import Array, lax
 from jaxtyping import Float
 
 from cfx_jax.array_types import AnyArray
-from cfx_jax.checks import check_choice, check_image
+from cfx_jax.checks import check_choice, check_image, check_real
 from cfx_jax.errors import InputError
 
 _A = TypeVar("_A", Array, np.ndarray)
@@ -64,9 +64,13 @@ def psnr_of_mse(mse: Float[_A, "*b"]) -> Float[_A, "*b"]:
     Returns:
         ``-10 log10(mse)``, an array of the same kind and shape.
 
+    Raises:
+        InputError: something else than real numbers.
+
     >>> psnr_of_mse(np.array([1.0, 0.01]))
     array([-0., 20.])
     """
+    check_real(mse, name="mse")
     log10 = jnp.log10 if isinstance(mse, Array) else np.log10
     return -10 * log10(mse)
 

@@ -17,7 +17,7 @@ from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
 from cfx_jax.array_types import AnyArray
-from cfx_jax.checks import check_images
+from cfx_jax.checks import check_callable, check_images
 from cfx_jax.errors import InputError
 from cfx_jax.models.images import InceptionV3
 from cfx_jax.models.images.inception import Network
@@ -137,6 +137,8 @@ def extract_features(
     >>> extract_features(extractor, np.ones((2, 4, 4, 3), np.float32)).shape
     (2, 3)
     """
+    extract = getattr(extractor, "extract", None)
+    check_callable(extract, name="extractor.extract", gives="one image -> features (d,)")
     check_images(images)
     return apply_to_examples(extractor.extract, images, batch_size=batch_size, progress=progress)
 

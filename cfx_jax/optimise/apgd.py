@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-from cfx_jax.checks import check_at_least, check_num_steps
+from cfx_jax.checks import check_at_least, check_num_steps, check_type
 from cfx_jax.errors import InputError
 from cfx_jax.geometry import ConstraintSet
 from cfx_jax.geometry.lp_ball import unit_direction
@@ -63,11 +63,9 @@ def apgd(
         >>> result.solution[..., 0].tolist()
         [[0.25, 0.25]]
     """
-    if not isinstance(constraint, ConstraintSet):
-        raise InputError(
-            "constraint: expected a set, as of geometry.lp_ball_in_box, got"
-            f" {type(constraint).__name__}"
-        )
+    check_type(
+        constraint, ConstraintSet, name="constraint", wanted="a set, as of geometry.lp_ball_in_box"
+    )
     check_num_steps(num_steps)
     check_at_least(momentum, 0, name="momentum")
     check_at_least(oscillation, 0, name="oscillation")

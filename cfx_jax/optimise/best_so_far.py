@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
+from cfx_jax.checks import check_type
 from cfx_jax.optimise.algorithm import Algorithm, Objective, State
 
 
@@ -36,6 +37,7 @@ def best_so_far(algorithm: Algorithm) -> Algorithm:
         >>> float(run(best_so_far(descent), objective, x0).solution)
         1.0
     """
+    check_type(algorithm, Algorithm, name="algorithm", wanted="an algorithm, as of apgd")
 
     def init(objective: Objective, x0: Float[Array, "*shape"]) -> BestState:
         inner = algorithm.init(objective, x0)

@@ -14,7 +14,14 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float
 
-from cfx_jax.checks import check_at_least, check_num_steps, check_positive, is_concrete
+from cfx_jax.checks import (
+    check_array,
+    check_at_least,
+    check_num_steps,
+    check_positive,
+    check_type,
+    is_concrete,
+)
 from cfx_jax.errors import InputError
 from cfx_jax.geometry import ConstraintSet
 from cfx_jax.optimise.adaptive_step import IMPROVING_SHARE, Search, adapt, begin, observe
@@ -57,7 +64,8 @@ def auto_frank_wolfe(
         The algorithm; its solution is the best iterate, the start included.
 
     Raises:
-        InputError: ``num_steps`` below 1, a step outside of (0, 1], momentum outside of [0, 1).
+        InputError: no constraint set, ``num_steps`` below 1, a step outside of (0, 1], momentum
+            outside of [0, 1).
 
     Example:
         >>> from cfx_jax.geometry import lp_ball_in_box
@@ -66,12 +74,19 @@ def auto_frank_wolfe(
         >>> (result.solution - ball.center)[..., 0].round(2).tolist()
         [[-0.25, 0.0]]
     """
+    check_type(
+        constraint, ConstraintSet, name="constraint", wanted="a set, as of geometry.lp_ball_in_box"
+    )
     check_num_steps(num_steps)
     check_positive(step_size, name="step_size")
     if is_concrete(step_size) and step_size > 1:
         raise InputError(f"step_size: expected a share of the way, at most 1, got {step_size}")
     check_at_least(momentum, 0, below=1, name="momentum")
     check_at_least(oscillation, 0, name="oscillation")
+    if update_mask is not None:
+        check_array(update_mask, name="update_mask")
+        if update_mask.dtype != bool:
+            raise InputError(f"update_mask: expected booleans, got {update_mask.dtype}")
     outer_mask = None if update_mask is None else jnp.asarray(update_mask)
 
     def init(objective: Objective, x0: Float[Array, "*shape"]) -> FrankWolfeState:

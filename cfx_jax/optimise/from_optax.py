@@ -8,7 +8,7 @@ import optax
 from jax import Array
 from jaxtyping import Float
 
-from cfx_jax.checks import check_num_steps
+from cfx_jax.checks import check_callable, check_num_steps
 from cfx_jax.optimise.algorithm import Algorithm, Objective, State
 
 
@@ -39,7 +39,7 @@ def from_optax(
         The algorithm; its solution is the last iterate (wrap it in ``best_so_far`` for the best).
 
     Raises:
-        InputError: ``num_steps`` below 1.
+        InputError: no optax transformation, or ``num_steps`` below 1.
 
     Example:
         >>> import optax
@@ -47,6 +47,11 @@ def from_optax(
         >>> run(descent, lambda x: (x**2).sum(), jnp.array([1.0, 2.0])).solution.tolist()
         [0.25, 0.5]
     """
+    for part in ("init", "update"):
+        given = getattr(transformation, part, None)
+        check_callable(given, name=f"transformation.{part}", gives="optax, as of optax.adam(0.01)")
+    if project is not None:
+        check_callable(project, name="project", gives="one array -> one array")
     check_num_steps(num_steps)
     extended = optax.with_extra_args_support(transformation)
 

@@ -8,7 +8,14 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-from cfx_jax.checks import check_at_least, check_choice, check_num_steps, check_positive
+from cfx_jax.checks import (
+    check_at_least,
+    check_callable,
+    check_choice,
+    check_num_steps,
+    check_positive,
+    check_real,
+)
 from cfx_jax.geometry.lp_ball import unit_direction
 from cfx_jax.optimise.algorithm import Algorithm, Objective
 
@@ -55,6 +62,8 @@ def gradient_descent(
     check_positive(step_size, name="step_size")
     check_at_least(momentum, 0, below=1, name="momentum")
     check_choice(normalise, (None, "l2", "sign"), name="normalise")
+    if project is not None:
+        check_callable(project, name="project", gives="one array -> one array")
     norm = {"l2": 2.0, "sign": float("inf")}.get(normalise or "")
 
     def init(objective: Objective, x0: Float[Array, "*shape"]) -> DescentState:
@@ -100,6 +109,8 @@ def proximal_gradient(
         >>> float(run(descent, lambda x: (x - 2) ** 2, jnp.array(1.0)).solution)
         1.25
     """
+    check_callable(proximal, name="proximal", gives="an array and a step -> one array")
+    check_callable(penalty, name="penalty", gives="one array -> one number")
     check_num_steps(num_steps)
     check_positive(step_size, name="step_size")
 
@@ -128,9 +139,14 @@ def soft_threshold(
         center: an array of the same shape.
         threshold: the threshold, at least 0.
 
+    Raises:
+        InputError: something else than real numbers.
+
     Example:
         >>> soft_threshold(jnp.array([-3.0, 0.5, 2.0]), jnp.zeros(3), 1.0).tolist()
         [-2.0, 0.0, 1.0]
     """
+    for name, value in (("x", x), ("center", center), ("threshold", threshold)):
+        check_real(value, name=name)
     delta = x - center
     return center + jnp.sign(delta) * jnp.maximum(jnp.abs(delta) - threshold, 0)

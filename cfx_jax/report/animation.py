@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 
+from cfx_jax.checks import check_flag, check_integer, check_number, check_texts
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.files import replacing
 from cfx_jax.report.checks import check_filled, check_images
@@ -94,6 +95,9 @@ def animate(
     'change.gif'
     """
     check_filled(panels, "panels")
+    check_flag(back_and_forth, name="back_and_forth")
+    check_number(frame_ms, name="frame_ms")
+    check_number(hold_ms, name="hold_ms")
     _check_options(path, panels, captions, height, min(frame_ms, hold_ms))
     page = _Page(panels, captions, height, note, smooth=smooth)
     count = len(panels[0].frames)
@@ -115,6 +119,9 @@ def _check_options(
         raise InputError(
             f"animations are written as GIF: give a path that ends in .gif, got '{path}'"
         )
+    check_texts(captions, name="captions")
+    check_integer(height, name="height", at_least=1)
+    check_integer(shortest, name="frame_ms and hold_ms", at_least=1)
     counts = [len(panel.frames) for panel in panels]
     if len(set(counts)) > 1:
         raise InputError(f"all panels need equally many frames, got {counts}")

@@ -151,8 +151,10 @@ def check_filled(items: Sequence[Any], name: str) -> None:
         name: the name of the contents in the message.
 
     Raises:
-        InputError: it is empty.
+        InputError: it is empty, or no sequence.
     """
+    if isinstance(items, str | bytes) or not isinstance(items, Sequence | np.ndarray):
+        raise InputError(f"{name}: expected several in a list, got {type(items).__name__}")
     if len(items) == 0:
         raise InputError(f"at least one of {name} is needed, got none")
 

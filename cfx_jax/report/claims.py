@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from cfx_jax.checks import check_flag
 from cfx_jax.errors import InputError
 from cfx_jax.files import write_text
 from cfx_jax.report.checks import check_choice
@@ -100,6 +101,7 @@ def verdict(
     ('holds', 'undecided')
     """
     _check_interval(interval)
+    check_flag(strict, name="strict")
     if math.isinf(minimum) and math.isinf(maximum):
         raise InputError("a verdict needs a bound: give minimum, maximum or both")
     if minimum > maximum:

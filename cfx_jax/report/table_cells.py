@@ -97,6 +97,11 @@ def _check_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], digits: 
     check_filled(columns, "columns")
     if len(set(columns)) < len(columns):
         raise InputError(f"the columns of a table need different names, got {', '.join(columns)}")
+    several = (Sequence, np.ndarray)
+    if not isinstance(rows, several) or not all(isinstance(row, several) for row in rows):
+        raise InputError(f"rows: expected lists of cells in a list, got {type(rows).__name__}")
+    if not isinstance(digits, int | Mapping):
+        raise InputError(f"digits: expected a number, or numbers by column, got {digits!r}")
     for number, row in enumerate(rows):
         if len(row) != len(columns):
             raise InputError(

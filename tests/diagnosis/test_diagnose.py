@@ -385,7 +385,7 @@ def test_in_a_script_errors_stop_and_warnings_are_shown():
             np.array([["a"]]),
             None,
             "images",
-            "expected floats .* got dtype <U1: stack images of one size",
+            "expected numbers, got dtype <U1: cast it",
         ),
         (
             [[1.0], [1.0, 2.0]],

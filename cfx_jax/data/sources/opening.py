@@ -8,7 +8,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-from cfx_jax.checks import check_choice
+from cfx_jax.checks import check_choice, check_flag, check_text, check_texts
 from cfx_jax.data.display_window import Window, check_window
 from cfx_jax.data.sources.class_choice import find_labels, take_split_folders
 from cfx_jax.data.sources.collected_files import CollectedFile, Remarks
@@ -93,6 +93,10 @@ def open_images(
     check_window(window)
     resized = _check_size(size)
     check_choice(channels, (None, 1, 3), name="channels")
+    check_texts(classes, name="classes")
+    check_text(groups, name="groups", or_none=True)
+    check_flag(labelled, name="labelled")
+    check_flag(progress, name="progress")
     remarks = Remarks()
     entries, has_masks = _list(paths, groups, remarks)
     files = collect_files(entries, remarks, window=window, progress=progress)
@@ -120,7 +124,11 @@ def open_images(
 
 def _list(paths: Paths, groups: str | None, remarks: Remarks) -> tuple[list[Entry], bool]:
     """The files that the user names, and whether a table has a column of masks."""
-    named = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    named = [paths] if isinstance(paths, str | os.PathLike) else paths
+    if not isinstance(named, Sequence) or not all(
+        isinstance(path, str | os.PathLike) for path in named
+    ):
+        raise InputError(f"paths: expected a path, or paths in a list, got {paths!r}")
     tables = [str(path) for path in named if str(path).startswith(_TABLE)]
     column = group_column(groups)
     if column is not None and not tables:

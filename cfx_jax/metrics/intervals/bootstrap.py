@@ -22,6 +22,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float, Num, Shaped
 
+from cfx_jax.checks import check_seed
 from cfx_jax.errors import InputError
 from cfx_jax.metrics.intervals.proportions import (
     LEVEL,
@@ -93,6 +94,7 @@ def bootstrap_interval(
     """
     values = np.asarray(values)
     _check_options(level, num_resamples)
+    check_seed(seed)
     _check_values(values)
     units = _Units.of(len(values), groups, strata)
     measure = _named_statistic(statistic)
@@ -151,7 +153,7 @@ def paired_difference_interval(
     >>> tuple(round(end, 2) for end in paired_difference_interval(first, second))
     (0.4, -0.16, 0.73)
     """
-    first, second = np.asarray(first, float), np.asarray(second, float)
+    first, second = _as_real(first), _as_real(second)
     if first.shape != second.shape:
         raise InputError(
             f"a paired difference needs the same images on both sides, got {first.shape} and"
@@ -213,7 +215,7 @@ def unpaired_difference_interval(
     >>> [round(float(end), 2) for end in interval]
     [0.5, -0.14, 0.79]
     """
-    first, second = np.asarray(first, float), np.asarray(second, float)
+    first, second = _as_real(first), _as_real(second)
     _check_options(level, num_resamples)
     for values in (first, second):
         _check_values(values)
@@ -346,13 +348,20 @@ def _check_options(level: float, num_resamples: int) -> None:
         )
 
 
+def _as_real(values: Any) -> Float[np.ndarray, "*shape"]:
+    """Numbers as float64: NumPy would read texts as numbers, and drop the imaginary part."""
+    values = np.asarray(values)
+    if values.dtype.kind in "cmMOSU":
+        raise InputError(f"values must be real numbers, got dtype {values.dtype}")
+    return values.astype(float)
+
+
 def _check_values(values: np.ndarray) -> None:
     if values.ndim == 0 or len(values) == 0:
         raise InputError(
             f"an interval needs one value for each of at least one image, got shape {values.shape}"
         )
-    if values.dtype.kind in "cmMOSU":
-        raise InputError(f"values must be real numbers, got dtype {values.dtype}")
+    _as_real(values)
     bad = int(np.sum(~np.isfinite(values)))
     if bad:
         raise InputError(

@@ -17,6 +17,7 @@ from flax import nnx
 from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
+from cfx_jax.checks import check_flag
 from cfx_jax.errors import InputError
 from cfx_jax.models.generators.generator_view import Generator, coding_view
 from cfx_jax.models.generators.layers import Affine, double
@@ -75,6 +76,8 @@ class ResidualAutoencoder(nnx.Module):
         rngs: nnx.Rngs,
     ) -> None:
         check_numbers({"width": width})
+        check_flag(norms, name="norms")
+        check_flag(fold_pixels, name="fold_pixels")
         check_all_numbers({"filters": filters, "decoder_filters": decoder_filters})
         if len(filters) != len(decoder_filters):
             raise InputError(

@@ -16,6 +16,7 @@ from functools import partial
 from flax import nnx
 from jaxtyping import Array, Float
 
+from cfx_jax.checks import check_flag
 from cfx_jax.models.generators.unet import (
     NORM,
     PUBLISHED_FILTERS,
@@ -63,6 +64,7 @@ class SingleAE(nnx.Module):
         residual: bool = False,
         rngs: nnx.Rngs,
     ) -> None:
+        check_flag(residual, name="residual")
         self.unet = UNet(in_channels=in_channels, filters=filters, norm=norm, act=act, rngs=rngs)
         self.similar = LinearHead(self.unet.out_channels, head_filters, in_channels, rngs=rngs)
         self.adversarial = LinearHead(self.unet.out_channels, head_filters, in_channels, rngs=rngs)

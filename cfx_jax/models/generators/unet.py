@@ -26,7 +26,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from cfx_jax.checks import check_choice
+from cfx_jax.checks import check_choice, check_flag
 from cfx_jax.models.generators.layers import Affine, dense, double, halve, same_convolution, units
 from cfx_jax.models.layers import Activation, Norm, batch_norm
 from cfx_jax.models.layers.checks import (
@@ -210,6 +210,7 @@ class UNetGenerator(nnx.Module):
         residual: bool = False,
         rngs: nnx.Rngs,
     ) -> None:
+        check_flag(residual, name="residual")
         self.unet = UNet(in_channels=in_channels, filters=filters, norm=norm, act=act, rngs=rngs)
         self.head = LinearHead(self.unet.out_channels, head_filters, in_channels, rngs=rngs)
         self.residual, self.limit = residual, unit_clip

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from cfx_jax.checks import check_flag
 from cfx_jax.data.worlds.drawing import Frame
 from cfx_jax.data.worlds.fundus import (
     Anatomy,
@@ -122,6 +123,7 @@ def draw(
     )
     anatomy = sample_anatomy(stream(seed, index, _ANATOMY))
     frame = anatomy.frame(size)
+    check_flag(confounder, name="confounder")
     marked = confounder and stream(seed, index, _MARK).random() < MARK_RATES[label]
     retina = displace(frame, faults)
     healthy_scene, distractors = _healthy_scene(seed, index, anatomy, retina)
