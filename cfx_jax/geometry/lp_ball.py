@@ -1,7 +1,8 @@
-"""Balls of an lp norm: projections, linear minimisation and random points, each in closed form.
+"""Balls of an lp norm: projections for l2 and linf, linear minimisation, random points.
 
-The functions take the centred vector, a perturbation ``delta``. ``lp_ball_in_box`` holds the sets
-that images need, where pixels are bounded too.
+Each has a closed form. The functions take the centred vector, a perturbation ``delta``. Where
+pixels are bounded too, and for the projection on an l1 ball, ``lp_ball_in_box`` makes the sets and
+``bounded_magnitudes`` solves their problems.
 """
 
 import math

@@ -22,11 +22,11 @@ from cfx_jax.parallel.process_group import is_alone as is_alone
 from cfx_jax.parallel.process_group import is_first_process as is_first_process
 from cfx_jax.parallel.process_group import this_run as this_run
 from cfx_jax.parallel.process_group import wait_for_verdict as wait_for_verdict
-from cfx_jax.parallel.progress import print_note as print_note
-from cfx_jax.parallel.progress import progress_bar as progress_bar
-from cfx_jax.parallel.progress import tell as tell
-from cfx_jax.parallel.progress import tell_memory as tell_memory
-from cfx_jax.parallel.progress import tell_stage as tell_stage
+from cfx_jax.parallel.progress_bar import print_note as print_note
+from cfx_jax.parallel.progress_bar import progress_bar as progress_bar
+from cfx_jax.parallel.progress_bar import tell as tell
+from cfx_jax.parallel.progress_bar import tell_memory as tell_memory
+from cfx_jax.parallel.progress_bar import tell_stage as tell_stage
 from cfx_jax.parallel.sharding import AXIS as AXIS
 from cfx_jax.parallel.sharding import batch_sharding as batch_sharding
 from cfx_jax.parallel.sharding import data_mesh as data_mesh

@@ -25,7 +25,7 @@ from cfx_jax.compilation import (
     needs_values,
 )
 from cfx_jax.costs import program_memory
-from cfx_jax.parallel.progress import progress_bar, tell_memory
+from cfx_jax.parallel.progress_bar import progress_bar, tell_memory
 from cfx_jax.parallel.sharding import data_mesh, gather, is_key, num_examples, replicate, shard
 
 

@@ -34,7 +34,7 @@ DISTRIBUTED_HELP = (
 
 _CLUSTERS = ("ompi", "slurm", "gcetpu", "gketpu")
 _LINGER_S = SILENCE_S + 10
-_HEARTBEAT_S = 100  # JAX's own, the last resort
+_HEARTBEAT_S = SILENCE_S + 70  # JAX's own, the last resort
 _START_S = 300
 _COUNTS = ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK")  # of Open MPI 5 too
 

@@ -25,8 +25,8 @@ from cfx_jax.training.checkpoint import CheckpointStore
 from cfx_jax.training.cost_forecast import Forecast
 from cfx_jax.training.finite_checks import FiniteGuard, MetricsWindow
 from cfx_jax.training.metrics_writer import MetricsWriter
-from cfx_jax.training.progress_bar import StepBar
 from cfx_jax.training.selection import Selection, Ties, copy_state
+from cfx_jax.training.step_bar import StepBar
 from cfx_jax.training.step_clock import Durations, StepClock
 from cfx_jax.training.workdir import training_alone
 

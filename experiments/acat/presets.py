@@ -8,7 +8,8 @@ from experiments.shared import short_autoencoder, short_training
 from trainers import OptimiserSettings, RunSettings, autoencoder, volume_classifier
 
 # The demonstration's numbers that were chosen by trial, all in one place.
-_SHAPE, _SEVERITY = (2, 64, 64), 1.5
+_SHAPE = (2, 64, 64)
+_SEVERITY = 1.5  # how dark infarcts are
 _SEEDS = (0, 1, 2, 3)
 _NUM_SCANS, _NUM_TESTED, _NUM_LOCATED, _NUM_SEARCHED = 280, 200, 40, 30
 _BASELINE_STEPS, _FROM_BASELINE_STEPS, _CODER_STEPS = 400, 400, 600

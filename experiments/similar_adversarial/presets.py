@@ -32,6 +32,7 @@ DEMO = presets.extend(Config, presets.DEMO, **_DEMO)
 
 IMAGES = presets.extend(Config, presets.IMAGES, **_DEMO, generators=(NAIVE, OURS))
 
+# The generators' weights and networks are those of both papers: charachon_shared/presets.py.
 PAPER = presets.extend(
     Config,
     presets.PAPER,

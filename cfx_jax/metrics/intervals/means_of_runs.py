@@ -1,6 +1,7 @@
 """Means over runs, such as trainings with different seeds, their standard errors and intervals.
 
-They say how sure a number is that a training gives, and that another training would give again.
+They say how sure a number is that a training gives, and that another training would give again:
+by Student's distribution over runs. A bootstrap over images or patients is in ``bootstrap``.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""A page of many images: what was made of each, with filters, sliders and further pages."""
+"""The page of ``cfx explain``: a card for each image, with filters, sliders and further pages."""
 
 from cfx_jax.public_names import public as _public
 from cfx_jax.report.gallery.cards import Card as Card

@@ -1,6 +1,7 @@
 """The finding in a head: an ischaemic infarct.
 
-It is a part of one artery's territory that turned a little darker.
+It is a part of one artery's territory that turned a little darker: how much is ``severity``, which
+an experiment's presets choose.
 
 Water makes the tissue darker and wipes out the contrast between grey and white matter. Four sizes
 follow the order of the International Stroke Trials' reading (1 small, 2 medium, 3 large, 4 very
