@@ -208,6 +208,7 @@ def test_what_nobody_can_write_needs_no_lock(
         assert names(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_of_many_that_find_a_stale_lock_one_takes_over(tmp_path: Path) -> None:
     process = holder(tmp_path)
     process.kill()

@@ -73,6 +73,7 @@ def test_number_of_threads_changes_nothing(num_threads):
     assert_same(take(stream(augment=AUGMENT, num_threads=num_threads, prefetch=7), 12), plain)
 
 
+@pytest.mark.slow
 def test_workers_change_nothing_and_a_place_is_the_same_with_and_without_them():
     plain = take(stream(augment=AUGMENT), 9)
     by_workers = stream(augment=AUGMENT, num_workers=2)

@@ -114,6 +114,7 @@ def dropping(rngs: nnx.Rngs) -> EfficientNet:
     )
 
 
+@pytest.mark.slow
 def test_a_training_in_bfloat16_is_as_accurate_as_one_in_float32(tmp_path: Path) -> None:
     """Paired over test images, which neither has seen: the 95 % interval of the difference of their
     accuracies has 0 in it and is narrow.
@@ -272,6 +273,7 @@ def _contents(workdir: Path) -> dict[str, Any]:
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
+@pytest.mark.slow
 def test_a_training_that_was_killed_ends_with_the_same_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

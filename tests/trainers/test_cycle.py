@@ -288,6 +288,7 @@ def test_answers_by_hand() -> None:
     }
 
 
+@pytest.mark.slow
 def test_training_gives_generators_and_goes_on_from_a_checkpoint_to_the_same_bits(
     tmp_path: Path,
 ) -> None:

@@ -224,6 +224,7 @@ def test_both_rates_fall_to_0_with_the_last_step_whatever_the_updates_of_a_step(
         assert sizes == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_training_learns_and_goes_on_from_a_checkpoint_to_the_same_bits(tmp_path: Path) -> None:
     # An addition for each domain cannot leave the images of that domain alone.
     weights = FixedPointWeights(reconstruction=0.1, identity=0.1)

@@ -126,6 +126,7 @@ def test_attacked_images_have_the_margin_of_a_linear_classifier_less_the_radius(
     assert float(metrics["accuracy"]) == pytest.approx((margins >= 0).mean())
 
 
+@pytest.mark.slow
 def test_training_learns_each_label_and_goes_on_from_a_checkpoint_to_the_same_bits(
     tmp_path: Path,
 ) -> None:

@@ -276,6 +276,7 @@ def test_averages_move_with_one_pass_and_vectors_once_with_each_update_of_the_di
     np.testing.assert_allclose(moved.rest["discriminator"]["head"]["vector"][...], right, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_training_learns_and_goes_on_from_a_checkpoint_to_the_same_bits(tmp_path: Path) -> None:
     config = small(
         60,

@@ -81,6 +81,7 @@ def test_the_loss_is_the_mean_cross_entropy_of_all_pixels() -> None:
     assert float(metrics["accuracy"]) == pytest.approx(shares[2])
 
 
+@pytest.mark.slow
 def test_training_finds_the_discs_and_goes_on_from_a_checkpoint_to_the_same_bits(
     tmp_path: Path,
 ) -> None:

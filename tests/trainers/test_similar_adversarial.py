@@ -151,6 +151,7 @@ def test_the_explanation_lies_where_the_classifier_looks() -> None:
     )
 
 
+@pytest.mark.slow
 def test_training_gives_generators_and_goes_on_from_a_checkpoint_to_the_same_bits(
     tmp_path: Path,
 ) -> None:

@@ -116,6 +116,7 @@ def test_one_step_by_hand() -> None:
     assert float(metrics["loss"]) == pytest.approx(float(sum(terms.values())), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_training_gives_images_back_and_goes_on_from_a_checkpoint_to_the_same_bits(
     tmp_path: Path,
 ) -> None:

@@ -168,6 +168,7 @@ def test_training_finds_sides_though_volumes_are_mirrored(tmp_path: Path) -> Non
     )
 
 
+@pytest.mark.slow
 def test_a_stopped_training_goes_on_to_the_same_bits_with_dropout_and_batch_norm(
     tmp_path: Path,
 ) -> None:

@@ -62,6 +62,7 @@ def test_a_world_is_kept_with_the_fields_that_were_asked_for(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_many_images_of_several_worlds_are_drawn_by_the_same_processes_alike(monkeypatch):
     with drawing_processes() as processes:
         own = "experiments.shared.synthetic_images.drawing_processes"

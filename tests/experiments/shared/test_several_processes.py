@@ -43,6 +43,7 @@ def alone(tmp_path_factory):
     return outcome(folder)
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_bits_of_one_and_a_second_start_reads_them(tmp_path, alone):
     first, second = ends(start(tmp_path, 2), seconds=_LIMIT)
     assert (first[0], second[0]) == (0, 0), first[2] + second[2]

@@ -155,6 +155,7 @@ def test_two_classes_of_three(folder, capsys):
     assert "images of other classes are left out" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_robust_sibling_is_trained_and_their_ensemble_is_explained(folder, capsys):
     short = ("--config.run.num-steps", 2, "--config.run.batch-size", 4)
     short += ("--config.run.evaluate-every", 2, "--config.attack.num-steps", 2)

@@ -109,6 +109,7 @@ def test_images_in_the_order_of_their_classes_are_measured_at_equal_distances():
     assert abs(found.accuracy - (labels == 0).mean()) < 0.02
 
 
+@pytest.mark.slow
 def test_it_is_as_accurate_and_more_robust():
     own, robust = answers(plain()), answers(sibling_of(trained(), plain()))
     both = answers(with_sibling(trained(), plain()))
@@ -118,6 +119,7 @@ def test_it_is_as_accurate_and_more_robust():
     assert own.robust_accuracy < both.robust_accuracy
 
 
+@pytest.mark.slow
 def test_a_random_start_repeats_more_of_its_counterfactuals():
     images = validation()["image"][:16]
     options = {"methods": ["vce"], "radius": 0.8, "num_steps": 20}
