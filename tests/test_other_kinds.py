@@ -78,7 +78,7 @@ REFUSED = {
     "classifier: expected a function": lambda: class_1_probability(None, IMAGE),
     "classifier: expected a function of one image": lambda: negative_log_probability(None, 1),
     "classifier: expected a function of one image -> logits": lambda: negative_margin(None, 1),
-    "coders: expected one for each class": lambda: syce_latent_path(None, classifier, IMAGE),
+    "coders: expected g_0 and g_1": lambda: syce_latent_path(None, classifier, IMAGE),
     "explainer.encode: expected a function": lambda: progressive(None, classifier, IMAGE),
     "reconstruction: expected real numbers, got dtype complex64": lambda: check_reconstruction(
         IMAGE, IMAGE + 0j, minimum_psnr=3

@@ -136,7 +136,7 @@ def syce_latent_path(
         >>> float(path.decode(path.start).mean()), float(path.decode(path.end).mean())
         (0.75, 0.5)
     """
-    _check_two(coders, name="coders", wanted="one for each class")
+    _check_two(coders, name="coders", wanted="g_0 and g_1")
     for coder in coders:
         check_coder(coder)
     generators = [

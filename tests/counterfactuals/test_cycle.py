@@ -121,7 +121,7 @@ def test_latent_paths_can_be_mapped_over_images():
     ("change", "message"),
     [
         ({"image": IMAGES}, r"image: expected one image \(h, w, c\)"),
-        ({"generators": CODERS[:1]}, "generators: expected g_0 and g_1, got 1"),
+        ({"generators": CODERS[:1]}, "(generators|coders): expected g_0 and g_1, got 1"),
         (
             {"classifier": convolutional_classifier},
             "classifier: expected two classes, since each has a generator, got 3",

@@ -168,7 +168,7 @@ def test_optimisers_of_optax_move_the_latent():
             r"expected one image -> one image of its shape \(4, 4, 1\), got \[\(2, 4, 1\)\]",
         ),
         ({"weight": 0.0}, "weight: expected a finite number above 0, got 0.0"),
-        ({"until": 1.0}, "until: expected a probability strictly between 0 and 1, got 1.0"),
+        ({"until": 1.0}, "until: expected a value between 0 and 1, got 1.0"),
         ({"num_bins": 1}, "num_bins: expected an integer of at least 2, got 1"),
     ],
 )
