@@ -33,6 +33,17 @@ _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 _BARRED = ("permission denied", "operation not permitted", "read-only file system")
 
 
+def as_path(path: str | os.PathLike[str], *, name: str = "path") -> Path:
+    """A path from what a user gave for one.
+
+    Raises:
+        InputError: it is neither a text nor a path.
+    """
+    if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
+        raise InputError(f"{name}: expected a path, got {type(path).__name__}")
+    return Path(path)
+
+
 @contextmanager
 def replacing(path: str | os.PathLike[str], *, durable: bool = False) -> Iterator[Path]:
     """Yields a temporary path beside ``path``, and moves it onto ``path`` when the block succeeds.
@@ -50,7 +61,7 @@ def replacing(path: str | os.PathLike[str], *, durable: bool = False) -> Iterato
     Raises:
         InputError: the file or its folder cannot be written (a missing permission, a full disk).
     """
-    target = Path(path)
+    target = as_path(path)
     with writing("the file", target, "free space there or choose another place"):
         target.parent.mkdir(parents=True, exist_ok=True)
         # In the same folder: a move between folders may be a copy, which can be cut short. Names
@@ -108,7 +119,7 @@ def read_json(path: str | os.PathLike[str], *, advice: str, root: type = dict) -
         InputError: it is missing, no ordinary file, longer than 256 MiB, no JSON text, or holds
             something else.
     """
-    file = Path(path)
+    file = as_path(path)
     try:
         if file.exists() and not file.is_file():
             raise InputError(f"cannot read '{path}': it is no file: {advice}")

@@ -26,6 +26,7 @@ from cfx_jax.data import (
     merge_groups,
     open_images,
     random_volume_flip,
+    read_dicom,
     read_nifti,
     resample_volume,
     shared_copies,
@@ -110,6 +111,9 @@ REFUSED = {
     "source: expected a source of cfx_jax.data, got NoneType": lambda: labels_of(None),
     "horizontal: expected True or False": lambda: random_volume_flip(horizontal=1, vertical=False),
     "volume: expected a volume, as of read_nifti": lambda: resample_volume(IMAGE, shape=(1, 1, 1)),
+    "path: expected a path, got NoneType": lambda: read_nifti(None),
+    "path: expected a path, got bytes": lambda: read_dicom(b"a.dcm"),
+    "path: expected a path, got float": lambda: animate(1.5, PANELS),
     "labels: expected True or False": lambda: read_nifti("a.nii", labels="no"),
     "columns: expected several in a list, got str": lambda: format_table("ab", [[1, 2]]),
     "rows: expected lists of cells in a list, got NoneType": lambda: format_table(["a"], None),
@@ -176,7 +180,7 @@ REFUSED = {
     "degradation: expected": lambda: relevance_score(["0.1"], ["0.2"]),
     "strict: expected True or False": lambda: verdict((0.3, 0.2, 0.4), minimum=0, strict="no"),
     "update_mask: expected booleans": lambda: auto_frank_wolfe(SET, num_steps=1, update_mask=IMAGE),
-    "folder: expected a path or None, got int": lambda: explain(
+    "folder: expected a path, got int": lambda: explain(
         classifier, IMAGE[None], methods=["gradient"], folder=3
     ),
 }

@@ -39,6 +39,7 @@ from cfx_jax.adapters.torch_modules import convolutions_of, logits_alone, shown_
 from cfx_jax.adapters.torch_network import Network
 from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError, import_extra, reason_of
+from cfx_jax.files import as_path
 
 _BRIDGES = ("callback", "jax")
 _OLDEST = (2, 6)
@@ -145,7 +146,7 @@ def load_torch(path: str | Path) -> Any:
             "torch: expected version 2.6 or newer, whose files of weights run no code, got"
             f" {torch.__version__}: run `pip install --upgrade torch`"
         )
-    path = Path(path)
+    path = as_path(path)
     if not path.is_file():
         raise InputError(f"{path}: expected a file, found none")
     try:

@@ -27,6 +27,7 @@ from cfx_jax.data.user_files import (
     quiet,
 )
 from cfx_jax.errors import InputError, import_extra
+from cfx_jax.files import as_path
 
 _WINDOW: Window = "file"
 
@@ -71,8 +72,9 @@ def read_dicom(
         (128, 128, 1)
     """
     check_window(window)
-    dataset = _open_file(Path(path))
-    number = _num_frames(Path(path), dataset)
+    path = as_path(path)
+    dataset = _open_file(path)
+    number = _num_frames(path, dataset)
     if frame is None and number > 1:
         raise InputError(
             f"frame: expected a frame in 0..{number - 1}, got None for '{path}' of {number} frames:"
@@ -82,10 +84,10 @@ def read_dicom(
         raise InputError(
             f"frame: expected a frame in 0..{number - 1} of '{path}', got {frame}: choose another"
         )
-    _check_size(Path(path), dataset, 1)
+    _check_size(path, dataset, 1)
     number = int(frame or 0)
-    stored = _decode(Path(path), dataset, number)
-    return _display(Path(path), dataset, stored, number, window)
+    stored = _decode(path, dataset, number)
+    return _display(path, dataset, stored, number, window)
 
 
 def read_dicom_frames(
@@ -104,7 +106,7 @@ def read_dicom_frames(
         InputError: see ``read_dicom``.
     """
     check_window(window)
-    path = Path(path)
+    path = as_path(path)
     dataset = _open_file(path)
     number = _num_frames(path, dataset)
     _check_size(path, dataset, number)

@@ -29,6 +29,7 @@ from cfx_jax.data.user_files import (
     quiet,
 )
 from cfx_jax.errors import InputError, import_extra
+from cfx_jax.files import as_path
 
 _PURPOSE = "reading NIfTI files"
 AXES = ("S", "P", "L")  # where slices, rows and columns lead to: superior, posterior, left
@@ -81,7 +82,7 @@ def read_nifti(
             numbers (or no whole ones), an affine matrix that leads nowhere, or another shape than
             the image that it belongs to.
     """
-    path = Path(path)
+    path = as_path(path)
     check_flag(labels, name="labels")
     check_count(num_sequences, name="num_sequences", or_none=True)
     image = open_nifti(path)

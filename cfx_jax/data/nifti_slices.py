@@ -15,7 +15,7 @@ from jaxtyping import Float
 
 from cfx_jax.data.nifti import open_nifti, orient, orientation_of, read_values
 from cfx_jax.errors import InputError, import_extra
-from cfx_jax.files import replacing
+from cfx_jax.files import as_path, replacing
 
 _LONGER = 1.1  # times the other voxels' sides, for an axis to be that of the stack
 _VIEWS = {
@@ -52,7 +52,7 @@ def read_slices(path: str | Path) -> SliceStack:
     Raises:
         InputError: the file cannot be used, see ``read_nifti``; or it holds several volumes.
     """
-    path = Path(path)
+    path = as_path(path)
     image = open_nifti(path)
     if any(length != 1 for length in image.shape[3:]):
         raise InputError(

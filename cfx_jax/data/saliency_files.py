@@ -19,7 +19,7 @@ from cfx_jax.checks import check_array, check_integer
 from cfx_jax.data.image_source import ImageSource, check_indices
 from cfx_jax.data.volumes_with_saliency import VolumesWithSaliency
 from cfx_jax.errors import InputError, import_extra
-from cfx_jax.files import replacing
+from cfx_jax.files import as_path, replacing
 from cfx_jax.locks import locked
 
 Explain = Callable[[Float[np.ndarray, "s h w c"]], Float[AnyArray, "s h w"]]
@@ -197,7 +197,7 @@ def _is_there(
 
 
 def _file(folder: str | Path, index: int) -> Path:
-    return Path(folder) / f"{index:06d}.npz"
+    return as_path(folder, name="folder") / f"{index:06d}.npz"
 
 
 def _identity(volume: Float[AnyArray, "s h w c"], origin: str) -> str:

@@ -29,6 +29,7 @@ from cfx_jax.explain.result_folder import Skipped, Store, open_store, prepare_fo
 from cfx_jax.explain.run_manifest import Run, first_facts, matmul_precision, provenance
 from cfx_jax.explain.settings import Settings
 from cfx_jax.explain.trained import TrainedGenerator
+from cfx_jax.files import as_path
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import ExampleMap, is_local
 
@@ -143,11 +144,9 @@ def explain(
     check_texts(notes, name="notes")
     if isinstance(radii, str) or not isinstance(radii, Sequence | np.ndarray):
         raise InputError(f"radii: expected shares in a list, got {radii!r}")
-    if folder is not None and not isinstance(folder, str | PathLike):
-        raise InputError(f"folder: expected a path or None, got {type(folder).__name__}")
     run_preparation.check_methods(methods, generators)
     _check_shard(shard, folder, mesh)
-    place = None if folder is None else Path(folder)
+    place = None if folder is None else as_path(folder, name="folder")
     if place is not None:
         prepare_folder(place, replace=replace)
     given = images_of(images, names)

@@ -16,7 +16,7 @@ from jaxtyping import Float
 
 from cfx_jax.checks import check_flag, check_integer, check_number, check_texts
 from cfx_jax.errors import InputError, import_extra
-from cfx_jax.files import replacing
+from cfx_jax.files import as_path, replacing
 from cfx_jax.report.checks import check_filled, check_images
 from cfx_jax.report.text_fitting import fit
 
@@ -115,7 +115,7 @@ def _check_options(
     height: int,
     shortest: int,
 ) -> None:
-    if Path(path).suffix.lower() != ".gif":
+    if as_path(path).suffix.lower() != ".gif":
         raise InputError(
             f"animations are written as GIF: give a path that ends in .gif, got '{path}'"
         )

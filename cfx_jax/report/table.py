@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from cfx_jax.files import write_text
+from cfx_jax.files import as_path, write_text
 from cfx_jax.report.table_cells import (
     DEFAULT_DIGITS,
     Digits,
@@ -57,7 +57,7 @@ def write_table(
     ...     csv_path.read_text().splitlines()
     ['method,iou,iou_std', 'VCE,0.5,0.1']
     """
-    stem = os.fspath(path_stem)
+    stem = as_path(path_stem, name="path_stem")
     table = markdown_table(columns, rows, digits=digits)
     footer = f"\n*{_markdown(note)}*\n" if note else ""
     written = write_text(f"{stem}.csv", _csv_text(columns, rows))

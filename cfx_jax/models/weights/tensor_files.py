@@ -14,6 +14,7 @@ import ml_dtypes
 import numpy as np
 
 from cfx_jax.errors import InputError, import_extra
+from cfx_jax.files import as_path
 
 _NESTED = ("state_dict", "model")
 _SAFE_TORCH = (2, 6)
@@ -72,7 +73,7 @@ def read_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     ...     read_tensors(f"{folder}/weights.safetensors")
     {'fc.bias': array([0., 0.], dtype=float32)}
     """
-    file = Path(path)
+    file = as_path(path)
     if file.suffix not in _READERS:
         raise InputError(f"path: expected a file ending in {', '.join(_READERS)}, got {file}")
     if not file.is_file():

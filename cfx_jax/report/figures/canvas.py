@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cfx_jax.errors import InputError, import_extra
-from cfx_jax.files import replacing
+from cfx_jax.files import as_path, replacing
 from cfx_jax.report.text_fitting import fit
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class Canvas:
         Raises:
             InputError: another ending, or the file cannot be written.
         """
-        if Path(path).suffix.lower() != ".png":
+        if as_path(path).suffix.lower() != ".png":
             raise InputError(
                 f"figures are written as PNG: give a path that ends in .png, got '{path}'"
             )

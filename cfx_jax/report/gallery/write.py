@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cfx_jax.errors import InputError
+from cfx_jax.files import as_path
 from cfx_jax.report.gallery.cards import Card
 from cfx_jax.report.gallery.pictures import beside, card_data, inside, thumb
 from cfx_jax.report.templates import write_page
@@ -79,7 +80,7 @@ def write_gallery(
     """
     if count < 1:
         raise InputError("a gallery needs at least one card")
-    path = Path(path)
+    path = as_path(path)
     if count <= FEW:
         data = [card_data(card, inside) for card in islice(cards, count)]
         contents = _contents(texts, data, {"home": "", "previous": "", "next": "", "range": ""})
