@@ -1,4 +1,4 @@
-"""What stands on the page of explanations: a card for each image, and the words around them.
+"""The page of explanations: a card for each image, and the words around them.
 
 ``report.gallery`` draws it, the maps' colours in its ``pictures``.
 """
