@@ -35,15 +35,16 @@ def check_usable(array: object, *, name: str) -> None:
         )
     if dtype is None:
         return
-    if jnp.issubdtype(dtype, jnp.complexfloating):
-        raise InputError(f"{name}: expected real numbers, got dtype {dtype}: take .real or np.abs")
-    if isinstance(array, jax.Array | jax.ShapeDtypeStruct):
-        return
-    if not isinstance(dtype, np.dtype):
+    is_jax = isinstance(array, jax.Array | jax.ShapeDtypeStruct)
+    if not is_jax and not isinstance(dtype, np.dtype):
         raise InputError(
             f"{name}: expected an array of NumPy or JAX, got {type(array).__name__} of {dtype}: use"
             " np.asarray, of a tensor of PyTorch .detach().cpu().numpy()"
         )
+    if jnp.issubdtype(dtype, jnp.complexfloating):
+        raise InputError(f"{name}: expected real numbers, got dtype {dtype}: take .real or np.abs")
+    if is_jax:
+        return
     if not dtype.isnative:
         raise InputError(
             f"{name}: expected numbers in this machine's byte order, got {dtype.str}: use"
