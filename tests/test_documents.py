@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *PAGES]
 RUN = [ROOT / "README.md", *sorted((ROOT / "docs" / "guides").glob("*.md"))]
-TRAINING = ("generators.md",)  # whose blocks compile for long
+COMPILING = ("generators.md", "README.md", "your-model.md")  # for long
 WIDTH = 100
 OURS = ("cfx_jax", "trainers", "experiments", "benchmarks", "tests", "docs", ".ci")
 """Folders of which every path that a document names has to exist."""
@@ -60,7 +60,7 @@ def python_blocks(path: Path) -> list[Block]:
 
 
 def marked(path: Path) -> object:
-    slow = [pytest.mark.slow] if path.name in TRAINING else []
+    slow = [pytest.mark.slow] if path.name in COMPILING else []
     return pytest.param(path, id=named(path), marks=slow)
 
 

@@ -6,6 +6,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from cfx_jax import processes
 from cfx_jax.processes import Process, is_gone, this_process
 
@@ -29,6 +31,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_processes_that_draw_images_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     script, pids = tmp_path / "parent.py", tmp_path / "pids"
     pids.mkdir()

@@ -145,6 +145,7 @@ def test_an_efficientnet_draws_anew_in_every_step_and_not_in_evaluation() -> Non
     assert evaluate(once) == evaluate(once)
 
 
+@pytest.mark.slow
 def test_an_efficientnet_goes_on_from_its_checkpoint_to_the_same_bits(tmp_path: Path) -> None:
     def train_dropping(workdir: Path) -> tuple[list[bytes], ...]:
         config = _config(8, checkpoint_every=3, evaluate_every=4, select="none")

@@ -167,6 +167,7 @@ def test_the_network_that_is_attacked_is_in_evaluation_mode() -> None:
     np.testing.assert_array_equal(among[0], other[0])
 
 
+@pytest.mark.slow
 def test_robust_training_withstands_attacks_that_break_plain_training(tmp_path: Path) -> None:
     data = (source(), np.arange(256), validation())
     plain_config = with_options(classifier.Config(), num_steps=100, **OPTIONS)

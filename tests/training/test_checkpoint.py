@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from rows import slow_but_first
 
 from cfx_jax.errors import InputError
 from cfx_jax.files import digest
@@ -123,7 +124,14 @@ def _flip_a_bit(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "damage",
-    [_flip_a_bit, lambda path: os.truncate(path, 1), os.remove, lambda path: path.write_bytes(b"")],
+    slow_but_first(
+        [
+            _flip_a_bit,
+            lambda path: os.truncate(path, 1),
+            os.remove,
+            lambda path: path.write_bytes(b""),
+        ]
+    ),
 )
 def test_any_damaged_file_of_the_newest_makes_the_one_before_the_newest(
     tmp_path: Path, damage: Any

@@ -795,6 +795,7 @@ def test_a_classifier_of_one_label_is_trained_on_that_label_alone(tmp_path):
     assert setup.labelled(data.label).data.class_names == data.class_names
 
 
+@pytest.mark.slow
 def test_series_are_never_in_memory_as_a_whole(tmp_path, monkeypatch):
     """Made, looked at and read again with a quarter of their bytes: what NumPy holds, at its
     highest.

@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 
 import pytest
+from rows import slow_but_first
 
 from cfx_jax.errors import InputError
 from experiments.shared import command_line
@@ -92,10 +93,12 @@ def test_a_command_that_stops_says_why_in_one_line(raised, code, line, capsys):
 
 @pytest.mark.parametrize(
     ("environment", "devices"),
-    [
-        ({}, min(4, 2 ** (len(os.sched_getaffinity(0)).bit_length() - 1))),
-        ({"JAX_NUM_CPU_DEVICES": "1"}, 1),
-    ],
+    slow_but_first(
+        [
+            ({}, min(4, 2 ** (len(os.sched_getaffinity(0)).bit_length() - 1))),
+            ({"JAX_NUM_CPU_DEVICES": "1"}, 1),
+        ]
+    ),
 )
 def test_every_core_is_a_device_unless_the_environment_says_how_many(environment, devices):
     code = (

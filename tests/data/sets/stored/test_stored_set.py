@@ -141,6 +141,7 @@ def test_work_folder_that_cannot_be_written_is_explained(folders, tmp_path):
         open_set("messidor", raw, tmp_path / "file")
 
 
+@pytest.mark.slow
 def test_tensorflow_is_not_imported_where_it_is_installed(folders, tmp_path):
     """Neither to build the sets nor to read them: here it is a package that cannot be imported."""
     package = tmp_path / "packages" / "tensorflow"
