@@ -189,7 +189,8 @@ def upsample(
     """
     _check_map(saliency)
     slices, (height, width), channels = _axes(saliency)
-    if np.shape(size) != (2,) or size[0] < height or size[1] < width:
+    is_pair = np.shape(size) == (2,) and np.asarray(size).dtype.kind in "iu"
+    if not is_pair or size[0] < height or size[1] < width:
         raise InputError(
             f"size: expected (height, width) of at least ({height}, {width}), got {size}"
         )
@@ -197,6 +198,7 @@ def upsample(
 
 
 def _check_pixels(saliency: AnyArray) -> None:
+    check_real(saliency, name="saliency")
     if not saliency.size:
         raise InputError(f"saliency: expected a map with pixels, got shape {saliency.shape}")
 

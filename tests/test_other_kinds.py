@@ -157,7 +157,9 @@ REFUSED = {
     "target_margin: expected one number": lambda: perceptual_objective(
         jnp.sum, CODER.encode, IMAGE, target_margin=[]
     ),
-    "p: expected": lambda: lp_norm(IMAGE, None),
+    "p: expected a norm": lambda: lp_norm(IMAGE, None),
+    "p: expected at most 2147483647": lambda: lp_norm(IMAGE, 10**30),
+    "saliency: expected real numbers, got dtype bool": lambda: min_max(MASKS[0]),
     "lower: expected an array": lambda: box(None, IMAGE),
     "center: expected a real number, got None": lambda: soft_threshold(IMAGE, None, 1.0),
     "saliency: expected a map with pixels, got shape (0,)": lambda: min_max(np.zeros(0)),
@@ -200,3 +202,8 @@ def test_an_argument_of_another_kind_is_refused_by_its_name(message):
 def test_a_diagnosis_says_of_other_arrays_that_it_cannot_use_them(images):
     (finding,) = diagnose(classifier, images)
     assert (finding.name, finding.severity) == ("images", "error")
+
+
+def test_the_norm_of_whole_numbers_is_that_of_floats_and_of_nothing_0():
+    assert float(lp_norm(np.array([3, -4]), 2)) == 5.0
+    assert float(lp_norm(np.zeros(0, np.float32), 2)) == 0.0

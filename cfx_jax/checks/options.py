@@ -273,6 +273,8 @@ def check_norm(p: float, *, name: str = "p") -> None:
             else "give a Python number, math.inf for the maximum"
         )
         raise InputError(f"{name}: expected a norm with p >= 1 (or inf), got {p!r}: {advice}")
+    if isinstance(p, Integral) and p > _MOST:
+        raise InputError(f"{name}: expected at most {_MOST}, got {p}: math.inf is the maximum")
 
 
 def check_key(key: object, *, or_none: bool = False) -> None:

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, PRNGKeyArray
 
+from cfx_jax.array_types import at_least_float32
 from cfx_jax.checks import check_array, check_norm
 from cfx_jax.geometry.exact import (
     accurate_sum,
@@ -41,6 +42,7 @@ def lp_norm(delta: Float[Array, "*shape"], p: float) -> Float[Array, ""]:
     """
     check_array(delta, name="delta")
     check_norm(p)
+    delta = at_least_float32(delta)
     if not delta.size:
         return jnp.zeros((), delta.dtype)
     if math.isinf(p):
