@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from PIL import Image
 
 from cfx_jax.attributions import (
     integrated_gradients,
@@ -102,6 +103,7 @@ REFUSED = {
     "paths: expected a path, or paths in a list, got None": lambda: open_images(None),
     "groups: expected a text or None, got []": lambda: open_images("a", groups=[]),
     "classes: expected texts in a list, got 'ab'": lambda: open_images("a", classes="ab"),
+    "classes: expected texts in a list, got {": lambda: open_images("a", classes={"b", "a"}),
     "labelled: expected True or False, got 'no'": lambda: open_images("a", labelled="no"),
     "channels: expected one of None, 1, 3, got True": lambda: open_images("a", channels=True),
     "copies: expected places in 0..0, got 3": lambda: merge_groups(np.array(["a"]), [3]),
@@ -207,3 +209,11 @@ def test_a_diagnosis_says_of_other_arrays_that_it_cannot_use_them(images):
 def test_the_norm_of_whole_numbers_is_that_of_floats_and_of_nothing_0():
     assert float(lp_norm(np.array([3, -4]), 2)) == 5.0
     assert float(lp_norm(np.zeros(0, np.float32), 2)) == 0.0
+
+
+def test_paths_may_come_from_a_glob_and_texts_in_an_array(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(np.full((4, 4), 9, np.uint8)).save(tmp_path / name / "1.png")
+    images = open_images(tmp_path.glob("*"), classes=np.array(["a", "b"]))
+    assert images.labels.tolist() == [0, 1]

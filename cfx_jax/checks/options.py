@@ -2,7 +2,7 @@
 
 import math
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from numbers import Integral, Real
 from typing import Any
 
@@ -68,14 +68,14 @@ def check_flag(value: object, *, name: str) -> None:
 
 
 def check_texts(texts: object, *, name: str) -> None:
-    """Checks for several texts in a list or tuple.
+    """Checks for several texts in a list, a tuple or an array.
 
     Raises:
-        InputError: it is one text, or holds something else.
+        InputError: it is one text, has no order, or holds something else.
     """
     if (
-        isinstance(texts, str | bytes)
-        or not isinstance(texts, Sequence)
+        isinstance(texts, str | bytes | Mapping | Set)
+        or not isinstance(texts, Collection)
         or not all(isinstance(text, str) for text in texts)
     ):
         raise InputError(f"{name}: expected texts in a list, got {reprlib.repr(texts)}")

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from numbers import Integral
 from pathlib import Path
@@ -101,7 +101,11 @@ def open_images(
     entries, has_masks = _list(paths, groups, remarks)
     files = collect_files(entries, remarks, window=window, progress=progress)
     files, names = find_labels(
-        take_split_folders(files), classes, remarks, labelled=labelled, by_folder=groups == "folder"
+        take_split_folders(files),
+        tuple(classes),
+        remarks,
+        labelled=labelled,
+        by_folder=groups == "folder",
     )
     if labelled:
         _check_classes(files, names, remarks)
@@ -124,10 +128,9 @@ def open_images(
 
 def _list(paths: Paths, groups: str | None, remarks: Remarks) -> tuple[list[Entry], bool]:
     """The files that the user names, and whether a table has a column of masks."""
-    named = [paths] if isinstance(paths, str | os.PathLike) else paths
-    if not isinstance(named, Sequence) or not all(
-        isinstance(path, str | os.PathLike) for path in named
-    ):
+    given = [paths] if isinstance(paths, str | os.PathLike) else paths
+    named = list(given) if isinstance(given, Iterable) else [given]
+    if not all(isinstance(path, str | os.PathLike) for path in named):
         raise InputError(f"paths: expected a path, or paths in a list, got {paths!r}")
     tables = [str(path) for path in named if str(path).startswith(_TABLE)]
     column = group_column(groups)
