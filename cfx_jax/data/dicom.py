@@ -23,8 +23,8 @@ from cfx_jax.data.user_files import (
     check_unpacked,
     damage,
     is_regular,
-    printable,
     quiet,
+    shown_name,
 )
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.files import as_path
@@ -146,8 +146,8 @@ def _open_file(path: Path, *, with_pixels: bool = True) -> Any:
     pydicom = import_extra("pydicom", _PURPOSE)
     if not is_regular(path):
         raise InputError(
-            f"path: expected a DICOM file, but there is no file '{printable(str(path))}': check the"
-            " spelling"
+            f"path: expected a DICOM file, but there is no file '{shown_name(str(path))}': check"
+            " the spelling"
         )
     with damage(
         lambda reason: InputError(f"'{path}' is damaged ({reason}): copy or download it again")

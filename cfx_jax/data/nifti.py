@@ -25,8 +25,8 @@ from cfx_jax.data.user_files import (
     check_unpacked,
     damage,
     is_regular,
-    printable,
     quiet,
+    shown_name,
 )
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.files import as_path
@@ -174,8 +174,8 @@ def open_nifti(path: Path) -> Any:
     nibabel = import_extra("nibabel", _PURPOSE)
     if not is_regular(path):
         raise InputError(
-            f"path: expected a NIfTI file, but there is no file '{printable(str(path))}': check the"
-            " spelling"
+            f"path: expected a NIfTI file, but there is no file '{shown_name(str(path))}': check"
+            " the spelling"
         )
     with damage(lambda reason: _damage_error(path, reason)), quiet("nibabel.global"):
         if path.suffix.lower() in _COMPRESSED:

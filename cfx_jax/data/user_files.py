@@ -165,7 +165,7 @@ def one_line(error: Exception) -> str:
     return " ".join(text.split())[:_LONGEST] or type(error).__name__
 
 
-def printable(name: str) -> str:
+def shown_name(name: str) -> str:
     """A file's name as a message or a page can hold it.
 
     What is no text is escaped, what is very long is cut.

@@ -32,8 +32,8 @@ from cfx_jax.explain.explain import explain
 from cfx_jax.explain.explanations import Explanations, load_explanations
 from cfx_jax.explain.generator_methods import GENERATOR_METHODS
 from cfx_jax.explain.methods import METHODS
+from cfx_jax.explain.name_cleaning import clean_name
 from cfx_jax.explain.page import cautions_of
-from cfx_jax.explain.printing import printable
 from cfx_jax.explain.result_folder import PAGE, TABLE, clear_folder, prepare_folder
 from cfx_jax.explain.run_preparation import class_names_for
 from cfx_jax.explain.settings import Settings
@@ -173,8 +173,8 @@ def _check_outside(out: Path, images: Sequence[str]) -> None:
     for folder in map(Path, images):
         if folder.is_dir() and out.resolve().is_relative_to(folder.resolve()):
             raise InputError(
-                f"--out: expected a folder outside of {printable(str(folder))}, got"
-                f" {printable(str(out))}: the maps of volumes would be taken for images next time"
+                f"--out: expected a folder outside of {clean_name(str(folder))}, got"
+                f" {clean_name(str(out))}: the maps of volumes would be taken for images next time"
             )
 
 
@@ -264,7 +264,7 @@ def _tell_decisions(
     logits = apply_to_examples(classifier, images)
     class_names = class_names_for(classes, logits.shape[1])
     for name, row in zip(names, np.asarray(jax.nn.softmax(logits)), strict=True):
-        print(f"{printable(name)}: {class_names[row.argmax()]} with {row.max():.3f}")
+        print(f"{clean_name(name)}: {class_names[row.argmax()]} with {row.max():.3f}")
 
 
 def _methods(options: argparse.Namespace) -> None:

@@ -24,7 +24,7 @@ from cfx_jax.explain.explanations import Explanations, load_explanations
 from cfx_jax.explain.generator_methods import as_trained, draw_generators
 from cfx_jax.explain.images import Images, images_of
 from cfx_jax.explain.methods import with_layer
-from cfx_jax.explain.printing import printable
+from cfx_jax.explain.name_cleaning import clean_name
 from cfx_jax.explain.result_folder import Skipped, Store, open_store, prepare_folder
 from cfx_jax.explain.run_manifest import Run, first_facts, matmul_precision, provenance
 from cfx_jax.explain.settings import Settings
@@ -194,7 +194,7 @@ def explain(
         key=tuple(jax.random.key_data(key).tolist()),
         first=first_facts(first, logits),
         warnings=warnings,
-        notes=tuple(map(printable, notes)),
+        notes=tuple(map(clean_name, notes)),
         skipped=given.skipped,
         extra={f"generator {one.method}": one.digest for one in trained},
         made=provenance(),

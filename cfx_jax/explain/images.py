@@ -9,7 +9,7 @@ from jaxtyping import Float
 from cfx_jax.checks import check_images, check_texts
 from cfx_jax.data.sources.decoding import DamagedImage
 from cfx_jax.errors import InputError
-from cfx_jax.explain.printing import printable
+from cfx_jax.explain.name_cleaning import clean_name
 
 
 class Images(NamedTuple):
@@ -90,7 +90,7 @@ def images_of(images: Any, names: Sequence[str] | None) -> Images:
         lambda number: np.asarray(images[number]["image"], np.float32),
         _names(names, len(images)),
         _labels(images),
-        tuple(map(printable, getattr(images, "skipped", ()))),
+        tuple(map(clean_name, getattr(images, "skipped", ()))),
     )
 
 
@@ -99,7 +99,8 @@ def _labels(source: Any) -> tuple[str, ...]:
     if labels is None or not classes:
         return ()
     return tuple(
-        printable(classes[label]) if 0 <= label < len(classes) else "" for label in map(int, labels)
+        clean_name(classes[label]) if 0 <= label < len(classes) else ""
+        for label in map(int, labels)
     )
 
 
@@ -109,4 +110,4 @@ def _names(names: Sequence[str] | None, count: int) -> tuple[str, ...]:
     check_texts(names, name="names")
     if len(names) != count:
         raise InputError(f"names: expected {count}, one for each image, got {len(names)}")
-    return tuple(map(printable, names))
+    return tuple(map(clean_name, names))

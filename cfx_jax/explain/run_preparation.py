@@ -15,7 +15,7 @@ from cfx_jax.errors import InputError
 from cfx_jax.explain.batches import places_for
 from cfx_jax.explain.images import Images
 from cfx_jax.explain.methods import METHODS
-from cfx_jax.explain.printing import printable
+from cfx_jax.explain.name_cleaning import clean_name
 from cfx_jax.explain.radii import automatic_radius
 from cfx_jax.explain.result_folder import stored_run
 from cfx_jax.objectives import Classifier
@@ -207,7 +207,7 @@ def class_names_for(classes: Sequence[str] | None, count: int) -> tuple[str, ...
             f"classes: expected {count} different names, one for each logit, got {len(classes)}:"
             f" {list(classes[:_NAMED])}"
         )
-    return tuple(map(printable, classes))
+    return tuple(map(clean_name, classes))
 
 
 def targets_for(targets: Any, classes: tuple[str, ...], count: int) -> str | int | tuple[int, ...]:

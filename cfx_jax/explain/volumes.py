@@ -11,7 +11,7 @@ from cfx_jax.data import ImageCollection
 from cfx_jax.explain.explanation import Explanation
 from cfx_jax.explain.explanations import Explanations
 from cfx_jax.explain.generator_methods import ALL_METHODS
-from cfx_jax.explain.printing import printable
+from cfx_jax.explain.name_cleaning import clean_name
 
 
 def write_volumes(
@@ -38,7 +38,7 @@ def write_volumes(
     Raises:
         InputError: a file cannot be written.
     """
-    name_of = tuple(map(printable, collection.names))
+    name_of = tuple(map(clean_name, collection.names))
     numbers = {name: number for number, name in enumerate(explanations.names)}
     written = []
     volumes = collection.volumes

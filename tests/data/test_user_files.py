@@ -24,9 +24,9 @@ from cfx_jax.data.user_files import (
     bounded_length,
     is_regular,
     one_line,
-    printable,
     read_bounded,
     read_file,
+    shown_name,
 )
 from cfx_jax.errors import InputError
 
@@ -192,7 +192,7 @@ def test_errors_and_names_are_shown_in_one_short_line():
         one_line(KeyError("name")) == "KeyError('name')"
         and len(one_line(ValueError("x" * 9999))) == 300
     )
-    assert printable("é\n\udce9") == "é\\n\\udce9" and len(printable("x" * 9999)) == 303
+    assert shown_name("é\n\udce9") == "é\\n\\udce9" and len(shown_name("x" * 9999)) == 303
     assert str(InputError("one\ntwo\x0cthree\u2028")) == "one two three "[:-1]
 
 

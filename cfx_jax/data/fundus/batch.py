@@ -23,7 +23,7 @@ from cfx_jax.data.fundus.pixels import Circle, UnusableImage
 from cfx_jax.data.fundus.preprocess import preprocess
 from cfx_jax.data.fundus.progress_report import Outcome, ProgressReport
 from cfx_jax.data.sources.decoding import decode_image, quiet_opencv, unit_range
-from cfx_jax.data.user_files import DamagedFile, is_text, printable, read_file
+from cfx_jax.data.user_files import DamagedFile, is_text, read_file, shown_name
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.files import read_json, replacing, write_text
 from cfx_jax.locks import locked
@@ -202,7 +202,7 @@ def _check(jobs: Sequence[Job], size: int, num_threads: int | None) -> None:
             )
         if not is_text(job.name):
             raise InputError(
-                f"jobs: expected names in UTF-8, got '{printable(job.name)}': rename the file or"
+                f"jobs: expected names in UTF-8, got '{shown_name(job.name)}': rename the file or"
                 " its folder"
             )
         if job.name in seen:

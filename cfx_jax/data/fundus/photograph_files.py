@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from cfx_jax.data.sources.file_listing import is_hidden
 from cfx_jax.data.sources.folder_or_zip import FileTree
 from cfx_jax.data.sources.picture_headers import DECODED, START, SUFFIXES, kind_of
-from cfx_jax.data.user_files import printable
+from cfx_jax.data.user_files import shown_name
 
 
 def find_images(tree: FileTree) -> tuple[list[PurePosixPath], Counter[str]]:
@@ -42,5 +42,5 @@ def _kind(tree: FileTree, file: PurePosixPath) -> str:
     kind = kind_of(tree.start(file, START), name=file.name)
     if kind in DECODED:
         return ""
-    suffix = printable(file.suffix.lower())
+    suffix = shown_name(file.suffix.lower())
     return f"{kind} files" if kind else f"{suffix} files" if suffix else "files without a suffix"

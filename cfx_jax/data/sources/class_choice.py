@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from cfx_jax.data.sources.collected_files import CollectedFile, Remarks
 from cfx_jax.data.sources.folder_or_zip import natural_key
-from cfx_jax.data.user_files import printable
+from cfx_jax.data.user_files import shown_name
 from cfx_jax.errors import InputError
 
 _NAMED = 5  # labels that a message names
@@ -144,7 +144,7 @@ def find_labels(
 
 def _label_of(file: CollectedFile) -> str | None:
     label = file.entry.label or next(iter(file.entry.folders), None)
-    return None if label is None else printable(label)
+    return None if label is None else shown_name(label)
 
 
 def _are_classes(texts: Sequence[str | None], known: Sequence[str], classes: Sequence[str]) -> bool:

@@ -10,7 +10,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from cfx_jax.data.sources.folder_or_zip import FileTree
-from cfx_jax.data.user_files import DamagedFile, damage, is_folder, is_regular, printable, read_file
+from cfx_jax.data.user_files import (
+    DamagedFile,
+    damage,
+    is_folder,
+    is_regular,
+    read_file,
+    shown_name,
+)
 from cfx_jax.errors import InputError
 
 _ZIP_START = b"PK\3\4"
@@ -204,13 +211,13 @@ def short_names(files: Sequence[StoredFile]) -> list[str]:
     paths = [abspath(file.path) for file in files]
     top = commonpath({dirname(path) for path in paths})
     start = len(top.rstrip(sep)) + 1
-    return [printable(path[start:].replace(sep, "/")) for path in paths]
+    return [shown_name(path[start:].replace(sep, "/")) for path in paths]
 
 
 def _below(path: Path, unusable: Counter[str]) -> list[Entry]:
     if not is_folder(path) and not is_regular(path):
         raise InputError(
-            f"images: expected a file, a folder or a zip, found none at '{printable(str(path))}':"
+            f"images: expected a file, a folder or a zip, found none at '{shown_name(str(path))}':"
             " check the spelling"
         )
     if not is_folder(path) and path.suffix.lower() != ".zip":

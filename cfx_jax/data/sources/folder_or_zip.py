@@ -16,9 +16,9 @@ from cfx_jax.data.user_files import (
     is_folder,
     is_regular,
     is_text,
-    printable,
     read_bounded,
     read_file,
+    shown_name,
 )
 from cfx_jax.errors import InputError
 
@@ -56,7 +56,7 @@ class FileTree:
         self.unusable = dict[str, str]()
         if not is_text(str(path)):
             raise InputError(
-                f"path: expected a name in UTF-8, got '{printable(str(path))}': rename it"
+                f"path: expected a name in UTF-8, got '{shown_name(str(path))}': rename it"
             )
         self._archive, self._members = None, dict[str, zipfile.ZipInfo]()
         if is_folder(self.path):
@@ -208,7 +208,7 @@ def _identity(folder: Path) -> tuple[int, int]:
 
 
 def _open_zip(path: Path) -> zipfile.ZipFile:
-    shown = printable(str(path))
+    shown = shown_name(str(path))
     if not is_regular(path):
         state = "is neither" if os.path.lexists(path) else "does not exist"
         raise InputError(

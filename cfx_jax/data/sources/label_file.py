@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cfx_jax.data.sources.file_listing import Entry, StoredFile
-from cfx_jax.data.user_files import DamagedFile, is_regular, printable, read_file
+from cfx_jax.data.user_files import DamagedFile, is_regular, read_file, shown_name
 from cfx_jax.errors import InputError
 
 COLUMNS = ("path", "label", "group", "split", "mask")
@@ -49,7 +49,7 @@ def read_label_file(path: Path, *, group_column: str | None = None) -> LabelFile
         InputError: there is no such file, it is no text in UTF-8 or has no lines, a column is
             missing, or no image of it is there.
     """
-    shown = printable(str(path))
+    shown = shown_name(str(path))
     header, rows = _rows(path, shown)
     columns = _columns(header, group_column or "group", shown, needed=group_column is not None)
     entries, skipped, seen = list[Entry](), list[str](), set[str]()
@@ -111,7 +111,7 @@ def _columns(header: Sequence[str], group: str, shown: str, *, needed: bool) -> 
         if wanted[name].casefold() not in places:
             raise InputError(
                 f"images: expected a column '{wanted[name]}' in '{shown}', found"
-                f" {', '.join(printable(column) for column in header)}: name it so in its first"
+                f" {', '.join(shown_name(column) for column in header)}: name it so in its first"
                 " line"
             )
     return {
@@ -143,5 +143,5 @@ def _found(folder: Path, name: str) -> str:
 def _missing_note(missing: Sequence[str], total: int, shown: str) -> str:
     if not missing:
         return ""
-    first = printable(missing[0])
+    first = shown_name(missing[0])
     return f"{len(missing)} of {total} images of {shown} do not exist, the first '{first}'"

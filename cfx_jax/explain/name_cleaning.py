@@ -1,9 +1,9 @@
-"""Names that can be printed, stored and drawn."""
+"""Names without what cannot be printed: as pages, tables and results hold them."""
 
 _INSTEAD = "\N{REPLACEMENT CHARACTER}"
 
 
-def printable(name: str) -> str:
+def clean_name(name: str) -> str:
     """A name with a replacement character for each one that cannot be printed.
 
     Such are ends of lines, and bytes of a file's name that are no text.
@@ -12,7 +12,7 @@ def printable(name: str) -> str:
         name: any text.
 
     Example:
-        >>> printable("a\\nb") == "a\\N{REPLACEMENT CHARACTER}b"
+        >>> clean_name("a\\nb") == "a\\N{REPLACEMENT CHARACTER}b"
         True
     """
     return "".join(letter if letter.isprintable() else _INSTEAD for letter in name)
