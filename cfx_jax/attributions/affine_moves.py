@@ -5,6 +5,7 @@ The convention is Keras' image generator's, except that every move can be undone
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -74,13 +75,15 @@ def draw_move(key: PRNGKeyArray, ranges: AugmentationRanges) -> Move:
         ranges: the ranges of the moves.
     """
     angle_key, shift_key, zoom_key, flip_key = jax.random.split(key, 4)
-    angle = jnp.deg2rad(ranges.rotation) * jax.random.uniform(angle_key, minval=-1, maxval=1)
-    largest_shift = jnp.asarray([ranges.height_shift, ranges.width_shift], float)
-    shift = largest_shift * jax.random.uniform(shift_key, (2,), minval=-1, maxval=1)
+    # float32 by name: float64, the default where JAX's x64 mode is on, draws other numbers.
+    draw = partial(jax.random.uniform, dtype=jnp.float32)
+    angle = jnp.deg2rad(ranges.rotation) * draw(angle_key, minval=-1, maxval=1)
+    largest_shift = jnp.asarray([ranges.height_shift, ranges.width_shift], jnp.float32)
+    shift = largest_shift * draw(shift_key, (2,), minval=-1, maxval=1)
     low, high = ranges.zoom
-    zoom = low + (high - low) * jax.random.uniform(zoom_key, (2,))
+    zoom = low + (high - low) * draw(zoom_key, (2,))
     may_flip = jnp.asarray([ranges.vertical_flip, ranges.horizontal_flip])
-    flip = jnp.where(may_flip & jax.random.bernoulli(flip_key, shape=(2,)), -1, 1)
+    flip = jnp.where(may_flip & (draw(flip_key, (2,)) < 0.5), -1, 1)
     rotation = jnp.asarray([[jnp.cos(angle), -jnp.sin(angle)], [jnp.sin(angle), jnp.cos(angle)]])
     return Move(rotation * (zoom * flip), (rotation * shift).sum(axis=1))
 

@@ -193,10 +193,10 @@ def random_backgrounds(
     radius = round(2.5 * sigma)
     soft = jax.vmap(lambda image: smooth(image, sigma=sigma, radius=radius))(images)
     colours = 0.5 + colour_range * (
-        jax.random.uniform(colour, (len(images), 1, 1, images.shape[-1])) - 0.5
+        jax.random.uniform(colour, (len(images), 1, 1, images.shape[-1]), jnp.float32) - 0.5
     )
-    plain = colours + noise * jax.random.normal(grain, images.shape)
-    is_soft = jax.random.uniform(which, (len(images), 1, 1, 1)) < blurred
+    plain = colours + noise * jax.random.normal(grain, images.shape, jnp.float32)
+    is_soft = jax.random.uniform(which, (len(images), 1, 1, 1), jnp.float32) < blurred
     return jnp.clip(jnp.where(is_soft, soft, plain), 0, 1).astype(images.dtype)
 
 

@@ -81,7 +81,9 @@ def trades_attack(
     centre = jax.lax.stop_gradient(image)
     ball = lp_ball_in_box(centre, radius, p, projection="ball_then_box")
     direction_key, distance_key = jax.random.split(key)
-    distance = ball.radius * jax.random.uniform(distance_key, minval=start[0], maxval=start[1])
+    distance = ball.radius * jax.random.uniform(
+        distance_key, dtype=centre.dtype, minval=start[0], maxval=start[1]
+    )
     x0 = ball.project(
         centre + distance * sample_sphere(direction_key, centre.shape, p, centre.dtype)
     )

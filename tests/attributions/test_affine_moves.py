@@ -144,3 +144,12 @@ def test_shift_and_zoom_are_along_the_turned_axes():
 def test_wrong_ranges_are_named(options, message):
     with pytest.raises(InputError, match=message):
         AugmentationRanges(**options)
+
+
+def test_double_precision_draws_the_same_moves():
+    for key in DRAWS[:5]:
+        expected = draw_move(key, WILD)
+        with jax.enable_x64(True):
+            drawn = draw_move(key, WILD)
+        for one, other in zip(drawn, expected, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-6)

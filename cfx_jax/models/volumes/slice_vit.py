@@ -11,6 +11,7 @@ and Grad-CAM needs maps.
 """
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
@@ -76,7 +77,7 @@ class VisionTransformer(nnx.Module):
         )
         num_patches = (size[0] // patch) * (size[1] // patch)
         self.positions = nnx.Param(
-            _POSITION_SPREAD * jax.random.normal(rngs.params(), (num_patches, width))
+            _POSITION_SPREAD * jax.random.normal(rngs.params(), (num_patches, width), jnp.float32)
         )
         self.dropout = nnx.Dropout(dropout, rngs=rngs)
         options = {"num_heads": num_heads, "hidden": hidden}

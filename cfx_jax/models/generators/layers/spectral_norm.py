@@ -48,7 +48,8 @@ class _SpectralKernel(nnx.Module):
         self.promote_dtype = widest if last else promote_dtype
         self.kernel = nnx.Param(glorot_uniform(rngs.params(), shape))
         self.bias = nnx.data(nnx.Param(jnp.zeros(shape[-1])) if use_bias else None)
-        self.vector = SpectralVector(jax.random.truncated_normal(rngs.params(), -2, 2, shape[-1:]))
+        drawn = jax.random.truncated_normal(rngs.params(), -2, 2, shape[-1:], jnp.float32)
+        self.vector = SpectralVector(drawn)
         self.update_spectral = False
 
     def set_view(self, update_spectral: bool | None = None) -> None:
