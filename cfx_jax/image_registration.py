@@ -206,7 +206,7 @@ def _check(moving: Array, fixed: Array, num_frequencies: int, blurs: Sequence[fl
             f"num_frequencies: expected at most the image's shorter side {min(moving.shape[:2])},"
             f" got {num_frequencies}"
         )
-    if not blurs:
-        raise InputError("blurs: expected at least one, got none")
+    if not isinstance(blurs, Sequence) or not len(blurs):
+        raise InputError(f"blurs: expected at least one number in a list, got {blurs!r}")
     for blur in blurs:
         check_positive(blur, name="blurs")

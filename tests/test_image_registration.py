@@ -116,7 +116,7 @@ def test_warp_of_a_mask_is_a_mask():
         ),
         ({"bending": 0.0}, "bending: expected a finite number above 0, got 0.0"),
         ({"step_size": -1.0}, "step_size: expected a finite number above 0, got -1.0"),
-        ({"blurs": ()}, "blurs: expected at least one, got none"),
+        ({"blurs": ()}, "blurs: expected at least one"),
         ({"blurs": (0.1, 0.0)}, "blurs: expected a finite number above 0, got 0.0"),
         ({"num_steps": 0}, "num_steps: expected an integer of at least 1, got 0"),
     ],

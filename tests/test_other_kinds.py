@@ -23,6 +23,7 @@ from cfx_jax.counterfactuals import (
     xgem,
 )
 from cfx_jax.data import (
+    hounsfield_units,
     labels_of,
     merge_groups,
     open_images,
@@ -30,26 +31,44 @@ from cfx_jax.data import (
     read_dicom,
     read_nifti,
     resample_volume,
+    resize_labels,
+    resize_slices,
     shared_copies,
+    slice_indices,
+    to_native_grid,
+    unit_slices,
+    unit_window,
 )
 from cfx_jax.diagnosis import diagnose, generator_answers
 from cfx_jax.errors import InputError
 from cfx_jax.explain import explain
 from cfx_jax.geometry import box, lp_ball_in_box, lp_norm
-from cfx_jax.image_registration import warp
+from cfx_jax.image_registration import register, warp
+from cfx_jax.losses import (
+    cross_entropy,
+    inverse_frequency,
+    kl_divergence,
+    ordinal_code,
+    total_variation,
+    trades_attack,
+    trades_loss,
+)
 from cfx_jax.maps import min_max, quantile_threshold, smooth, upsample
 from cfx_jax.metrics import (
     bootstrap_interval,
     dice,
     gaussian_distance,
+    interval_over_runs,
     macro_average,
+    mean_and_standard_error,
     paired_difference_interval,
+    paired_test,
     psnr_of_mse,
     relevance_score,
     score_exaggerations,
     temperature_at_edge,
 )
-from cfx_jax.models import extract_features
+from cfx_jax.models import calibrated, extract_features, one_label, thresholded, two_logits
 from cfx_jax.objectives import decision, negative_log_probability, negative_margin
 from cfx_jax.optimise import (
     auto_frank_wolfe,
@@ -59,6 +78,7 @@ from cfx_jax.optimise import (
     proximal_gradient,
     soft_threshold,
 )
+from cfx_jax.parallel import map_examples
 from cfx_jax.report import AnimationPanel, animate, format_table, verdict
 
 IMAGE = np.full((4, 4, 1), 0.5, np.float32)
@@ -116,6 +136,49 @@ REFUSED = {
     "path: expected a path, got NoneType": lambda: read_nifti(None),
     "path: expected a path, got bytes": lambda: read_dicom(b"a.dcm"),
     "path: expected a path, got float": lambda: animate(1.5, PANELS),
+    "blurs: expected at least one number in a list, got 2.0": lambda: register(
+        IMAGE, IMAGE, blurs=2.0, num_frequencies=2
+    ),
+    "num_slices: expected": lambda: slice_indices(None, 2),
+    "volume: expected an array": lambda: resize_slices([[[1.0]]], (2, 2)),
+    "size: expected (height, width) in pixels": lambda: resize_labels(
+        np.zeros((1, 2, 2), int), None
+    ),
+    "indices: expected whole numbers": lambda: to_native_grid(
+        np.zeros((1, 2, 2), np.float32), [0.5], (2, 2, 2)
+    ),
+    "shape: expected three whole numbers": lambda: to_native_grid(
+        np.zeros((1, 2, 2), np.float32), [0], None
+    ),
+    "low: expected a real number": lambda: unit_window(np.zeros((1, 2, 2)), None, 1),
+    "volume: expected an array of NumPy": lambda: hounsfield_units(None),
+    "array: expected an array": lambda: unit_slices(None),
+    "num_resamples: expected an integer of at least 100, got 10": lambda: bootstrap_interval(
+        np.arange(5.0), num_resamples=10
+    ),
+    "num_resamples: expected an integer of at least 100, got None": lambda: paired_test(
+        np.arange(5.0), np.arange(5.0), num_resamples=None
+    ),
+    "unknown statistic []": lambda: bootstrap_interval(np.arange(5.0), statistic=[]),
+    "runs: expected one array for each training": lambda: interval_over_runs(None),
+    "ddof: expected one of 0, 1, got True": lambda: mean_and_standard_error([0.1, 0.2], ddof=True),
+    "labels: expected one for each of 2 rows": lambda: cross_entropy(jnp.zeros((2, 3)), 0),
+    "labels: expected integers (n,)": lambda: inverse_frequency([0.5], 2),
+    "beta: expected a real number": lambda: trades_loss(
+        jnp.zeros((1, 2)), jnp.zeros((1, 2)), jnp.array([0]), beta=None
+    ),
+    "other_logits: expected the shape of logits": lambda: kl_divergence(
+        jnp.zeros((1, 2)), jnp.zeros((5, 2))
+    ),
+    "key: expected": lambda: trades_attack(None, classifier, IMAGE, radius=1.0, num_steps=1),
+    "bins: expected an array": lambda: ordinal_code(2, 5),
+    "maps: expected an array of 4 axes": lambda: total_variation(np.zeros(3, np.float32)),
+    "center: expected the shape of x": lambda: soft_threshold(IMAGE, IMAGE[:2], 1.0),
+    "classifier: expected a function of one image -> two logits": lambda: thresholded(None, 0.5),
+    "network: expected a function of one image -> one logit": lambda: two_logits(None),
+    "network: expected a function of one image -> the logits": lambda: one_label(None, 1),
+    "classifier: expected a function of one image -> logits (k,)": lambda: calibrated("a", 1.0),
+    "fn: expected a function": lambda: map_examples(None, 1.0, IMAGE[None]),
     "labels: expected True or False": lambda: read_nifti("a.nii", labels="no"),
     "columns: expected several in a list, got str": lambda: format_table("ab", [[1, 2]]),
     "rows: expected lists of cells in a list, got NoneType": lambda: format_table(["a"], None),

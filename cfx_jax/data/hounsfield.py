@@ -8,6 +8,7 @@ Air is about -1,000, water 0, a brain 20 to 45, bone above 300. What a file call
 import numpy as np
 from jaxtyping import Float, Shaped
 
+from cfx_jax.checks import check_array, check_number
 from cfx_jax.errors import InputError
 
 # HU that become 0 and 1: the window of ACAT's code for chests (Fontanella et al. 2023).
@@ -45,6 +46,7 @@ def hounsfield_units(
         >>> hounsfield_units(np.array([[[64536, 0, 40]]]))  # air lost its sign
         array([[[-1000.,     0.,    40.]]], dtype=float32)
     """
+    check_array(volume, name=name)
     if volume.ndim != 3 or not volume.size:
         raise InputError(
             f"{name}: expected a volume (s, h, w) of at least one voxel, got shape {volume.shape}"
@@ -101,6 +103,9 @@ def unit_window(
         >>> unit_window(np.array([[[-20.0, 0.0, 20.0, 900.0]]]), *BRAIN)
         array([[[0.  , 0.  , 0.25, 1.  ]]], dtype=float32)
     """
+    check_array(volume, name="volume")
+    check_number(low, name="low")
+    check_number(high, name="high")
     if not (np.isfinite([low, high]).all() and low < high):
         raise InputError(
             f"low and high: expected finite numbers, the first below the second, got {low:g} and"

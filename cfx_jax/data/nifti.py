@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from cfx_jax.checks import check_count, check_flag, check_type
+from cfx_jax.checks import check_array, check_count, check_flag, check_type
 from cfx_jax.data.user_files import (
     DamagedFile,
     bounded_length,
@@ -161,6 +161,7 @@ def unit_slices(array: Float[np.ndarray, "s h w"]) -> Float[np.ndarray, "s h w"]
         >>> unit_slices(np.array([[[2.0, 4.0, 6.0]], [[5.0, 5.0, 5.0]]])).tolist()
         [[[0.0, 0.5, 1.0]], [[0.0, 0.0, 0.0]]]
     """
+    check_array(array, name="array")
     low, high = (extreme(axis=(1, 2), keepdims=True) for extreme in (array.min, array.max))
     return ((array - low) / np.where(high > low, high - low, 1)).astype(np.float32)
 

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from cfx_jax.array_types import AnyArray
-from cfx_jax.checks import check_count
+from cfx_jax.checks import check_array, check_count
 from cfx_jax.errors import InputError, import_extra
 
 
@@ -32,6 +32,7 @@ def slice_indices(num_slices: int, wanted: int) -> Int[np.ndarray, " wanted"]:
         >>> slice_indices(41, 11)
         array([ 4,  7, 10, 13, 16, 19, 22, 25, 28, 31, 34])
     """
+    check_count(num_slices, name="num_slices")
     check_count(wanted, name="wanted")
     if num_slices == wanted:
         return np.arange(wanted)
@@ -70,6 +71,7 @@ def resize_slices(
         array([[[0.  , 0.25, 0.75, 1.  ]]], dtype=float32)
     """
     cv2 = import_extra("cv2", "resizing slices")
+    check_array(volume, name="volume")
     if volume.ndim != 3 or not volume.size:
         raise InputError(
             f"volume: expected slices (s, h, w), got shape {volume.shape}: leave out the channel"
@@ -108,6 +110,11 @@ def to_native_grid(
         >>> to_native_grid(saliency, np.array([1, 3]), (5, 1, 1)).ravel()
         array([0., 1., 2., 3., 0.], dtype=float32)
     """
+    if np.shape(shape) != (3,) or np.asarray(shape).dtype.kind not in "iu":
+        raise InputError(f"shape: expected three whole numbers (s, h, w), got {shape}")
+    if np.asarray(indices).dtype.kind not in "iu":
+        raise InputError(f"indices: expected whole numbers, got {indices!r}")
+    check_array(saliency, name="saliency")
     slices, places = resize_slices(saliency, shape[1:]), np.asarray(indices)
     if places.shape != slices.shape[:1] or (np.diff([-1, *places, shape[0]]) <= 0).any():
         raise InputError(
@@ -144,6 +151,7 @@ def resize_labels(
         >>> resize_labels(np.array([[[0, 1, 2, 3]]]), (1, 2))
         array([[[1, 3]]])
     """
+    check_array(labels, name="labels")
     if labels.ndim != 3:
         raise InputError(
             f"labels: expected slices (s, h, w), got shape {labels.shape}: leave out the channel"
@@ -157,7 +165,8 @@ def resize_labels(
 
 
 def _checked_size(size: tuple[int, int]) -> tuple[int, int]:
-    if len(size) != 2 or min(size) < 1:
+    is_pair = np.shape(size) == (2,) and np.asarray(size).dtype.kind in "iu"
+    if not is_pair or min(size) < 1:
         raise InputError(f"size: expected (height, width) in pixels, both above 0, got {size}")
     height, width = map(int, size)
     return height, width

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from cfx_jax.array_types import AnyArray
-from cfx_jax.checks import check_classes
+from cfx_jax.checks import check_classes, check_count
 from cfx_jax.errors import InputError
 from cfx_jax.losses.checks import check_alike
 
@@ -56,11 +56,15 @@ def log_probability_of(logits: Float[Array, "b k"], labels: Int[Array, " b"]) ->
             gradient.
 
     Raises:
-        InputError: labels that name no class.
+        InputError: labels that name no class, or not one for each row.
     """
     check_alike(logits=logits, ndim=2)
     check_classes(labels, logits.shape[1], name="labels")
     labels = jnp.asarray(labels)
+    if labels.shape != logits.shape[:1]:
+        raise InputError(
+            f"labels: expected one for each of {len(logits)} rows, got shape {labels.shape}"
+        )
     exists = jnp.where((labels >= 0) & (labels < logits.shape[1]), 1, jnp.nan).astype(logits.dtype)
     return (
         jnp.take_along_axis(jax.nn.log_softmax(logits), labels[:, None], axis=1, mode="clip")[:, 0]
@@ -84,6 +88,10 @@ def inverse_frequency(labels: Int[np.ndarray, " n"], num_classes: int) -> Float[
     >>> inverse_frequency(np.array([0, 0, 0, 1]), 2).tolist()
     [0.6666666865348816, 2.0]
     """
+    check_count(num_classes, name="num_classes")
+    given = np.asarray(labels)
+    if given.ndim != 1 or given.dtype.kind not in "iu":
+        raise InputError(f"labels: expected integers (n,), got {reprlib.repr(labels)}")
     counts = np.bincount(labels, minlength=num_classes)
     if not counts.all() or len(counts) > num_classes:
         raise InputError(

@@ -24,7 +24,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from cfx_jax.checks import check_choice, check_count, check_real
+from cfx_jax.checks import check_array, check_choice, check_count, check_real
 from cfx_jax.errors import InputError
 from cfx_jax.losses.checks import check_alike
 from cfx_jax.losses.subgradients import safe_abs
@@ -104,6 +104,8 @@ def ordinal_code(bins: Int[Array, "*b"], num_bins: int) -> Float[Array, "*b k"]:
     >>> ordinal_code(jnp.array(3), 5).tolist()
     [3.0, 1.0, 1.0, 1.0, 0.0]
     """
+    check_array(bins, name="bins")
+    check_count(num_bins, name="num_bins")
     above = jnp.arange(1, num_bins) <= bins[..., None]
     return jnp.concatenate([bins[..., None], above], axis=-1, dtype=jnp.float32)
 

@@ -20,8 +20,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cfx_jax.checks import check_array, check_choice, check_positive
+from cfx_jax.checks import check_choice, check_positive
 from cfx_jax.errors import InputError
+from cfx_jax.losses.checks import check_alike
 from cfx_jax.losses.subgradients import safe_abs, safe_sqrt
 from cfx_jax.objectives import decision
 
@@ -251,7 +252,7 @@ def total_variation(maps: Images) -> Float[Array, ""]:
     >>> float(total_variation(jnp.array([0.0, 1.0]).reshape(1, 1, 2, 1)))
     0.5
     """
-    check_array(maps, name="maps")
+    check_alike(maps=maps, ndim=4)
     down = jnp.diff(maps, axis=1, append=maps[:, -1:])
     right = jnp.diff(maps, axis=2, append=maps[:, :, -1:])
     return safe_sqrt(down**2 + right**2).mean()

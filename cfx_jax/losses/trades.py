@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from cfx_jax.checks import check_choice
+from cfx_jax.checks import check_choice, check_number
 from cfx_jax.losses.checks import check_alike
 from cfx_jax.losses.cross_entropy import cross_entropy
 
@@ -56,6 +56,7 @@ def trades_loss(
     >>> round(float(trades_loss(clean, adversarial, jnp.array([0]), beta=2.0)), 3)
     1.384
     """
+    check_number(beta, name="beta")
     divergence = trades_divergence(clean_logits, adversarial_logits, order=order).mean()
     return cross_entropy(clean_logits, labels) + beta * divergence
 
@@ -172,7 +173,6 @@ def kl_divergence(
     >>> kl_divergence(jnp.array([[0.0, 0.0]]), jnp.array([[0.0, 0.0]])).tolist()
     [0.0]
     """
-    check_alike(logits=logits)
-    check_alike(other_logits=other_logits)
+    check_alike(logits=logits, other_logits=other_logits)
     log_p, log_q = jax.nn.log_softmax(logits), jax.nn.log_softmax(other_logits)
     return (jnp.exp(log_p) * (log_p - log_q)).sum(axis=-1)

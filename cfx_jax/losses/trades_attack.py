@@ -24,6 +24,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from cfx_jax.checks import check_array, check_callable, check_key
 from cfx_jax.errors import InputError
 from cfx_jax.geometry import lp_ball_in_box
 from cfx_jax.geometry.exact import rescale
@@ -78,6 +79,9 @@ def trades_attack(
     True
     """
     check_start(start)
+    check_key(key)
+    check_callable(classifier, name="classifier", gives="one image -> logits (k,)")
+    check_array(image, name="image")
     centre = jax.lax.stop_gradient(image)
     ball = lp_ball_in_box(centre, radius, p, projection="ball_then_box")
     direction_key, distance_key = jax.random.split(key)

@@ -27,7 +27,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
-from cfx_jax.checks import check_choice
+from cfx_jax.checks import check_choice, check_integer
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.metrics.checks import as_decisions, as_numbers, as_vector, check_same_shape
 from cfx_jax.metrics.ranks import midranks
@@ -82,8 +82,7 @@ def paired_test(
     PairedTest(difference=0.5, p_value=0.25)
     """
     check_choice(scores, ("differences", "ranks"), name="scores")
-    if num_resamples < 100:
-        raise InputError(f"num_resamples: expected at least 100, got {num_resamples}")
+    check_integer(num_resamples, name="num_resamples", at_least=100)
     first, second = as_numbers(first, name="first"), as_numbers(second, name="second")
     check_same_shape(first, second, names=("first", "second"))
     signed = first - second if scores == "differences" else _signed_ranks(first - second)

@@ -16,6 +16,7 @@ from cfx_jax.checks import (
     check_positive,
     check_real,
 )
+from cfx_jax.errors import InputError
 from cfx_jax.geometry.lp_ball import unit_direction
 from cfx_jax.optimise.algorithm import Algorithm, Objective
 
@@ -148,5 +149,9 @@ def soft_threshold(
     """
     for name, value in (("x", x), ("center", center), ("threshold", threshold)):
         check_real(value, name=name)
+    if jnp.shape(x) != jnp.shape(center):
+        raise InputError(
+            f"center: expected the shape of x, {jnp.shape(x)}, got {jnp.shape(center)}"
+        )
     delta = x - center
     return center + jnp.sign(delta) * jnp.maximum(jnp.abs(delta) - threshold, 0)

@@ -16,7 +16,7 @@ from jax.sharding import Mesh
 from jaxtyping import Int, PRNGKeyArray
 
 from cfx_jax.array_types import AnyArray
-from cfx_jax.checks import check_count
+from cfx_jax.checks import check_callable, check_count
 from cfx_jax.compilation import (
     as_pytree,
     call,
@@ -101,6 +101,7 @@ def map_examples(
     Raises:
         InputError: a batch size below 1, no examples, or leaves of different lengths.
     """
+    check_callable(fn, name="fn", gives="what is shared and one example -> a result")
     mesh = mesh or data_mesh()
     parts = batches(examples, batch_size=batch_size, mesh=mesh)
     program = ExampleMap(fn, shared, mesh=mesh)

@@ -22,7 +22,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float, Num, Shaped
 
-from cfx_jax.checks import check_seed
+from cfx_jax.checks import check_integer, check_seed
 from cfx_jax.errors import InputError
 from cfx_jax.metrics.intervals.proportions import (
     LEVEL,
@@ -333,7 +333,7 @@ def _difference_of_means(pairs: Float[np.ndarray, "n 2"]) -> float:
 def _named_statistic(statistic: Statistic) -> Callable[[np.ndarray], Any]:
     if callable(statistic):
         return statistic
-    if statistic not in _STATISTICS:
+    if not isinstance(statistic, str) or statistic not in _STATISTICS:
         raise InputError(
             f"unknown statistic {statistic!r}: choose {', '.join(_STATISTICS)}, or pass a function"
         )
@@ -342,10 +342,7 @@ def _named_statistic(statistic: Statistic) -> Callable[[np.ndarray], Any]:
 
 def _check_options(level: float, num_resamples: int) -> None:
     check_level(level)
-    if num_resamples < 100:
-        raise InputError(
-            f"num_resamples must be at least 100 for an interval's ends, got {num_resamples}"
-        )
+    check_integer(num_resamples, name="num_resamples", at_least=100)
 
 
 def _as_real(values: Any) -> Float[np.ndarray, "*shape"]:

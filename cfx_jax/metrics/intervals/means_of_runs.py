@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Shaped
 
+from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.metrics.checks import as_numbers, as_vector, check_same_shape
 from cfx_jax.metrics.intervals.proportions import LEVEL, Interval, check_level
@@ -47,8 +48,7 @@ def mean_and_standard_error(runs: Float[np.ndarray, " runs"], *, ddof: int = 1) 
     0.75
     """
     runs = as_numbers(runs, name="runs")
-    if ddof not in (0, 1):
-        raise InputError(f"ddof: expected 0 or 1, got {ddof!r}")
+    check_choice(ddof, (0, 1), name="ddof")
     if len(runs) <= ddof:
         raise InputError(f"runs: expected at least two for a standard error, got {len(runs)}")
     return MeanOfRuns(float(runs.mean()), float(runs.std(ddof=ddof) / np.sqrt(len(runs))))
@@ -94,6 +94,8 @@ def interval_over_runs(
     0.556
     """
     check_level(level)
+    if not isinstance(runs, Sequence | np.ndarray):
+        raise InputError(f"runs: expected one array for each training, got {type(runs).__name__}")
     if len(runs) == 0:
         raise InputError("runs: expected at least one training, got none")
     values = [as_numbers(run, name="runs") for run in runs]

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cfx_jax.checks import check_positive
+from cfx_jax.checks import check_callable, check_positive
 from cfx_jax.compilation import as_pytree, surrogates_of
 from cfx_jax.objectives import Classifier
 
@@ -50,12 +50,13 @@ def calibrated(classifier: Classifier, temperature: float | Float[Array, ""]) ->
         a leaf.
 
     Raises:
-        InputError: the temperature is not a positive finite number.
+        InputError: no function, or a temperature that is not a positive finite number.
 
     >>> classifier = calibrated(lambda image: image.mean() * jnp.array([2.0, 4.0]), 2.0)
     >>> classifier(jnp.ones((4, 4, 1))).tolist()
     [1.0, 2.0]
     """
+    check_callable(classifier, name="classifier", gives="one image -> logits (k,)")
     check_positive(temperature, name="temperature")
     return Calibrated(as_pytree(classifier), jnp.asarray(temperature, jnp.float32))
 

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cfx_jax.checks import check_integer
+from cfx_jax.checks import check_callable, check_integer
 from cfx_jax.compilation import as_pytree
 from cfx_jax.errors import InputError
 
@@ -65,5 +65,6 @@ def one_label(
     >>> one_label(network, 1)(jnp.zeros((4, 4, 1))).tolist()
     [0.0, 3.0]
     """
+    check_callable(network, name="network", gives="one image -> the logits of all labels")
     check_integer(label, name="label", at_least=0)
     return OneLabel(as_pytree(network), label)

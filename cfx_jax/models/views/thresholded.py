@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cfx_jax.checks import check_real, is_concrete
+from cfx_jax.checks import check_callable, check_number, is_concrete
 from cfx_jax.compilation import as_pytree, surrogates_of
 from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier, log_odds
@@ -59,7 +59,8 @@ def thresholded(classifier: Classifier, threshold: float | Float[Array, ""]) -> 
     >>> jnp.exp(classifier(jnp.zeros((4, 4, 1)))).round(3).tolist()
     [0.5, 0.5]
     """
-    check_real(threshold, name="threshold")
+    check_callable(classifier, name="classifier", gives="one image -> two logits")
+    check_number(threshold, name="threshold")
     if is_concrete(threshold) and not 0 < threshold < 1:
         raise InputError(f"threshold: expected a probability in (0, 1), got {threshold}")
     return Thresholded(as_pytree(classifier), jnp.asarray(threshold, jnp.float32))

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
+from cfx_jax.checks import check_callable
 from cfx_jax.compilation import as_pytree
 from cfx_jax.errors import InputError
 
@@ -33,6 +34,7 @@ def two_logits(network: Callable[[Float[Array, "*s h w c"]], Float[Array, "*one"
     >>> two_logits(lambda image: image.mean())(jnp.ones((4, 4, 1))).tolist()
     [0.0, 1.0]
     """
+    check_callable(network, name="network", gives="one image -> one logit")
     return Partial(_with_zero, as_pytree(network))
 
 

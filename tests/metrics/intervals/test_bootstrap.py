@@ -263,7 +263,7 @@ def test_unpaired_difference_matches_scipy():
         (np.array([1.0, np.nan]), {}, "values must be finite, 1 of 2 are not"),
         (np.array([1.0, None]), {}, "values must be real numbers, got dtype object"),
         (VALUES, {"level": 95}, "level must lie strictly between 0 and 1"),
-        (VALUES, {"num_resamples": 10}, "num_resamples must be at least 100"),
+        (VALUES, {"num_resamples": 10}, "num_resamples: expected an integer of at least 100"),
         (
             VALUES,
             {"statistic": "mode"},

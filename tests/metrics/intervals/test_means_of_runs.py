@@ -27,7 +27,7 @@ def test_equal_runs_have_no_error():
 def test_too_few_runs_and_nan_are_refused():
     with pytest.raises(InputError, match="runs: expected at least two for a standard error, got 1"):
         mean_and_standard_error(np.ones(1))
-    with pytest.raises(InputError, match="ddof: expected 0 or 1, got 2"):
+    with pytest.raises(InputError, match="ddof: expected one of 0, 1, got 2"):
         mean_and_standard_error(np.ones(3), ddof=2)
     with pytest.raises(InputError, match="runs: expected finite numbers, got 1 of 2"):
         mean_and_standard_error(np.asarray([1, np.nan]))
