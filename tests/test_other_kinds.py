@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -41,11 +42,12 @@ from cfx_jax.data import (
 )
 from cfx_jax.diagnosis import diagnose, generator_answers
 from cfx_jax.errors import InputError
-from cfx_jax.explain import explain
+from cfx_jax.explain import automatic_radius, explain
 from cfx_jax.geometry import box, lp_ball_in_box, lp_norm
 from cfx_jax.image_registration import register, warp
 from cfx_jax.losses import (
     cross_entropy,
+    discriminator_terms,
     inverse_frequency,
     kl_divergence,
     ordinal_code,
@@ -76,14 +78,17 @@ from cfx_jax.optimise import (
     from_optax,
     gradient_descent,
     proximal_gradient,
+    run,
     soft_threshold,
 )
 from cfx_jax.parallel import map_examples
-from cfx_jax.report import AnimationPanel, animate, format_table, verdict
+from cfx_jax.report import AnimationPanel, animate, format_table, signed_colours, verdict
 
 IMAGE = np.full((4, 4, 1), 0.5, np.float32)
 SET = lp_ball_in_box(jnp.asarray(IMAGE), 0.1, 2)
 CODER = SimpleNamespace(encode=lambda x: 2 * x, decode=lambda z: z / 2)
+DESCENT = gradient_descent(num_steps=1, step_size=0.1)
+KEY = jax.random.key(0)
 MASKS = np.ones((1, 2, 2), bool)
 PANELS = [AnimationPanel(frames=np.zeros((2, 4, 4, 1), np.float32), title="a")]
 
@@ -179,6 +184,18 @@ REFUSED = {
     "network: expected a function of one image -> the logits": lambda: one_label(None, 1),
     "classifier: expected a function of one image -> logits (k,)": lambda: calibrated("a", 1.0),
     "fn: expected a function": lambda: map_examples(None, 1.0, IMAGE[None]),
+    "algorithm: expected an algorithm, as of apgd, got None": lambda: run(None, jnp.sum, IMAGE),
+    "objective: expected a function": lambda: run(DESCENT, None, IMAGE),
+    "x0: expected an array": lambda: run(DESCENT, jnp.sum, None),
+    "stop_below: expected a real number": lambda: run(DESCENT, jnp.sum, IMAGE, stop_below="a"),
+    "discriminator: expected a function": lambda: discriminator_terms(
+        KEY, None, IMAGE[None], IMAGE[None]
+    ),
+    "values: expected a real number, got None": lambda: signed_colours(None, scale=1.0),
+    "an interval is (estimate, low, high), got None": lambda: verdict(None, minimum=0),
+    "minimum: expected a real number": lambda: verdict((0.3, 0.2, 0.4), minimum="a"),
+    "columns: expected texts": lambda: format_table([1.0], [[1.0]]),
+    "shape: expected whole numbers": lambda: automatic_radius(None, 2.0),
     "labels: expected True or False": lambda: read_nifti("a.nii", labels="no"),
     "columns: expected several in a list, got str": lambda: format_table("ab", [[1, 2]]),
     "rows: expected lists of cells in a list, got NoneType": lambda: format_table(["a"], None),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cfx_jax.checks import check_norm
+from cfx_jax.errors import InputError
 
 _PUBLISHED = {1.5: 30.0, 2.0: 6.0, 4.0: 0.2}
 """Radii of Boreiko et al. 2022, section 3, for images of 224 x 224 x 3, by the norm."""
@@ -37,6 +38,8 @@ def automatic_radius(shape: Sequence[int], p: float) -> float:
         0.99
     """
     check_norm(p)
+    if np.ndim(shape) != 1 or np.asarray(shape).dtype.kind not in "iu":
+        raise InputError(f"shape: expected whole numbers, as (h, w, c), got {shape!r}")
     inverse = [1 / norm for norm in sorted(_PUBLISHED, reverse=True)]
     strength = [
         _PUBLISHED[norm] / _PUBLISHED_SIZE ** (1 / norm)

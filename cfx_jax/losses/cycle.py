@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from cfx_jax.checks import check_callable, check_key
+from cfx_jax.checks import check_callable, check_key, check_number
 from cfx_jax.errors import InputError
 from cfx_jax.losses.checks import check_alike
 from cfx_jax.losses.cross_entropy import cross_entropy
@@ -142,6 +142,9 @@ def discriminator_terms(
     >>> {name: round(float(term), 3) for name, term in terms.items()}
     {'real': 0.018, 'fake': 0.693, 'penalty': 1.0}
     """
+    check_callable(discriminator, name="discriminator", gives="one image -> one number")
+    check_alike(real=real, fake=fake)
+    check_number(penalty, name="penalty")
     fake = jax.lax.stop_gradient(fake)
     return {
         "real": jax.nn.softplus(-jax.vmap(discriminator)(real)).mean(),

@@ -39,6 +39,7 @@ def multi_task_terms(
     {'lesion': 0.693, 'side': 1.099}
     """
     check_array(labels, name="labels")
+    check_array(side, name="side")
     has_lesion = labels > 0
     return {
         "lesion": weighted_cross_entropy(lesion, has_lesion.astype(jnp.int32), weights),

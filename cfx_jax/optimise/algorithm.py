@@ -14,6 +14,7 @@ from jax import Array, lax
 from jaxtyping import Float
 
 from cfx_jax.backend import loop_body, varying_like
+from cfx_jax.checks import check_array, check_callable, check_number, check_type
 from cfx_jax.compilation import compiled
 
 Objective = Callable[[Array], Array]
@@ -94,12 +95,20 @@ def run(
     Returns:
         The solution, its value and the trace.
 
+    Raises:
+        InputError: no algorithm, no objective, or a start that is no array.
+
     Example:
         >>> descent = gradient_descent(num_steps=2, step_size=0.25)
         >>> result = run(descent, lambda x: (x**2).sum(), jnp.array([1.0, 2.0]))
         >>> result.solution.tolist(), result.trace.tolist()
         ([0.25, 0.5], [5.0, 1.25, 0.3125])
     """
+    check_type(algorithm, Algorithm, name="algorithm", wanted="an algorithm, as of apgd")
+    check_callable(objective, name="objective", gives="one array -> one number")
+    check_array(x0, name="x0")
+    if stop_below is not None:
+        check_number(stop_below, name="stop_below")
     return compiled(_run, algorithm, objective, x0, stop_below=stop_below)
 
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from cfx_jax.checks import check_flag
+from cfx_jax.checks import check_flag, check_number
 from cfx_jax.errors import InputError
 from cfx_jax.files import write_text
 from cfx_jax.report.checks import check_choice
@@ -102,6 +102,8 @@ def verdict(
     """
     _check_interval(interval)
     check_flag(strict, name="strict")
+    check_number(minimum, name="minimum")
+    check_number(maximum, name="maximum")
     if math.isinf(minimum) and math.isinf(maximum):
         raise InputError("a verdict needs a bound: give minimum, maximum or both")
     if minimum > maximum:
@@ -198,8 +200,8 @@ def format_claims(claims: Sequence[Claim], *, digits: int = 3) -> str:
 
 
 def _check_interval(interval: tuple[float, float, float]) -> None:
-    if len(interval) != 3:
-        raise InputError(f"an interval is (estimate, low, high), got {len(interval)} numbers")
+    if np.shape(interval) != (3,):
+        raise InputError(f"an interval is (estimate, low, high), got {interval!r}")
     if interval[1] > interval[2]:
         raise InputError(
             f"an interval is (estimate, low, high) with low <= high, got {tuple(interval)}"

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from cfx_jax.checks import check_positive, check_real
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.report.checks import check_choice
 
@@ -86,13 +87,13 @@ def signed_colours(
         ``(..., h, w, 3)`` in [0, 1].
 
     Raises:
-        InputError: ``scale`` is not positive.
+        InputError: values that are no real numbers, or a scale that is not above 0.
 
     >>> signed_colours(np.array([[1.0]]), scale=1.0).round(2).tolist()  # the strongest red
     [[[0.4000000059604645, 0.0, 0.11999999731779099]]]
     """
-    if not scale > 0:
-        raise InputError(f"the colour scale must be positive, got {scale}")
+    check_real(values, name="values")
+    check_positive(scale, name="scale")
     return _map_colours(SIGNED_MAP, 0.5 + np.asarray(values) / (2 * scale))
 
 

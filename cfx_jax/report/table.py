@@ -114,7 +114,8 @@ def format_table(
     ------  -----
     VCE     0.500
     """
-    cells = [list(columns), *format_cells(columns, rows, digits=digits)]
+    formatted = format_cells(columns, rows, digits=digits)
+    cells = [list(columns), *formatted]
     widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
     right = numeric_columns(columns, rows)
     lines = [_align(row, widths, right) for row in cells]

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from cfx_jax.checks import check_texts
 from cfx_jax.errors import InputError
 from cfx_jax.report.checks import check_filled
 
@@ -95,12 +96,13 @@ def numeric_columns(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> li
 
 def _check_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], digits: Digits) -> None:
     check_filled(columns, "columns")
+    check_texts(columns, name="columns")
     if len(set(columns)) < len(columns):
         raise InputError(f"the columns of a table need different names, got {', '.join(columns)}")
     several = (Sequence, np.ndarray)
     if not isinstance(rows, several) or not all(isinstance(row, several) for row in rows):
         raise InputError(f"rows: expected lists of cells in a list, got {type(rows).__name__}")
-    if not isinstance(digits, int | Mapping):
+    if not isinstance(digits, int | Mapping) or isinstance(digits, bool):
         raise InputError(f"digits: expected a number, or numbers by column, got {digits!r}")
     for number, row in enumerate(rows):
         if len(row) != len(columns):

@@ -113,9 +113,7 @@ def test_numbers_that_cannot_be_compared_are_refused():
         InputError, match="scores: expected one of 'differences', 'ranks', got 'signs'"
     ):
         paired_test(FIRST, SECOND, scores="signs")
-    with pytest.raises(
-        InputError, match="num_resamples: expected an integer of at least 100"
-    ):
+    with pytest.raises(InputError, match="num_resamples: expected an integer of at least 100"):
         paired_test(FIRST, SECOND, num_resamples=10)
     with pytest.raises(InputError, match="second: expected finite numbers, got 12 of 12"):
         paired_test(FIRST, np.nan * SECOND)

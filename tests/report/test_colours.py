@@ -55,7 +55,7 @@ def test_zero_is_nearly_white_and_ends_are_clipped():
 
 
 def test_scale_must_be_positive():
-    with pytest.raises(InputError, match="the colour scale must be positive, got 0"):
+    with pytest.raises(InputError, match="scale: expected"):
         signed_colours(np.zeros((2, 2)), scale=0)
 
 
