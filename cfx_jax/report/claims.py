@@ -200,8 +200,10 @@ def format_claims(claims: Sequence[Claim], *, digits: int = 3) -> str:
 
 
 def _check_interval(interval: tuple[float, float, float]) -> None:
-    if np.shape(interval) != (3,):
+    if not isinstance(interval, Sequence):
         raise InputError(f"an interval is (estimate, low, high), got {interval!r}")
+    if len(interval) != 3:
+        raise InputError(f"an interval is (estimate, low, high), got {len(interval)} numbers")
     if interval[1] > interval[2]:
         raise InputError(
             f"an interval is (estimate, low, high) with low <= high, got {tuple(interval)}"
