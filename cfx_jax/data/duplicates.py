@@ -1,7 +1,7 @@
 """Images that occur more than once, in two classes or in training and test."""
 
 import hashlib
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -32,6 +32,7 @@ def first_copies(fingerprints: Sequence[Hashable]) -> Int[np.ndarray, " n"]:
         >>> first_copies(["x", "y", "x", "z", "y"])
         array([0, 1, 0, 3, 1])
     """
+    check_type(fingerprints, Collection, name="fingerprints", wanted="several in a list")
     places: dict[Hashable, int] = {}
     return np.array(
         [places.setdefault(mark, place) for place, mark in enumerate(fingerprints)], np.int64

@@ -15,7 +15,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from cfx_jax.checks import check_array, check_classes, check_key, check_number, check_positive
+from cfx_jax.checks import (
+    check_array,
+    check_classes,
+    check_key,
+    check_number,
+    check_positive,
+    check_type,
+)
 from cfx_jax.errors import InputError
 from cfx_jax.losses.checks import check_alike
 from cfx_jax.maps import smooth
@@ -86,6 +93,7 @@ def mask_generator_terms(
     >>> {name: round(float(term), 2) for name, term in terms.items()}
     {'destroyer': 0.0, 'preserver': 0.0, 'area': 8.0, 'smoothness': 0.01}
     """
+    check_type(weights, MaskGeneratorWeights, name="weights", wanted="MaskGeneratorWeights")
     check_alike(preserved_logits=preserved_logits, destroyed_logits=destroyed_logits, ndim=2)
     check_classes(decided, preserved_logits.shape[1], name="decided")
     check_array(masks, name="masks")

@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 
-from cfx_jax.checks import check_flag, check_integer, check_number, check_texts
+from cfx_jax.checks import (
+    check_flag,
+    check_integer,
+    check_positive,
+    check_texts,
+    check_type,
+)
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.files import as_path, replacing
 from cfx_jax.report.checks import check_filled, check_images
@@ -96,8 +102,10 @@ def animate(
     """
     check_filled(panels, "panels")
     check_flag(back_and_forth, name="back_and_forth")
-    check_number(frame_ms, name="frame_ms")
-    check_number(hold_ms, name="hold_ms")
+    check_positive(frame_ms, name="frame_ms")
+    check_positive(hold_ms, name="hold_ms")
+    for panel in panels:
+        check_type(panel, AnimationPanel, name="panels", wanted="each an AnimationPanel")
     _check_options(path, panels, captions, height, min(frame_ms, hold_ms))
     page = _Page(panels, captions, height, note, smooth=smooth)
     count = len(panels[0].frames)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from cfx_jax.checks import check_text
 from cfx_jax.files import as_path, write_text
 from cfx_jax.report.table_cells import (
     DEFAULT_DIGITS,
@@ -58,6 +59,7 @@ def write_table(
     ['method,iou,iou_std', 'VCE,0.5,0.1']
     """
     stem = as_path(path_stem, name="path_stem")
+    check_text(note, name="note", or_none=True)
     table = markdown_table(columns, rows, digits=digits)
     footer = f"\n*{_markdown(note)}*\n" if note else ""
     written = write_text(f"{stem}.csv", _csv_text(columns, rows))
