@@ -43,7 +43,7 @@ class Config:
     memory: float = 16.0
     """GiB of a chip (v5e: 16); a program that needs more is marked."""
     level: str = ""
-    """How much the compiler optimises, O0 to O3; empty: as it does by itself. O1 is some six times
+    """How much the compiler optimises, O0 to O3; empty: as it does by itself. O1 is several times
     quicker, and its programs need somewhat more memory.
     """
     output: str = ""
