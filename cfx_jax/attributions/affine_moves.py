@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.scipy.ndimage import map_coordinates
+from jax.typing import DTypeLike
 from jaxtyping import Bool, Float, PRNGKeyArray
 
 from cfx_jax.errors import InputError
@@ -67,18 +68,21 @@ class Move(NamedTuple):
     shift: Float[Array, " 2"]
 
 
-def draw_move(key: PRNGKeyArray, ranges: AugmentationRanges) -> Move:
+def draw_move(
+    key: PRNGKeyArray, ranges: AugmentationRanges, *, dtype: DTypeLike = jnp.float32
+) -> Move:
     """Draws one move, ``rotation @ shift``, then ``rotation @ zoom @ flip``, as Keras does.
 
     Args:
         key: source of randomness.
         ranges: the ranges of the moves.
+        dtype: of the numbers that are drawn; each draws its own.
     """
     angle_key, shift_key, zoom_key, flip_key = jax.random.split(key, 4)
-    # float32 by name: float64, the default where JAX's x64 mode is on, draws other numbers.
-    draw = partial(jax.random.uniform, dtype=jnp.float32)
-    angle = jnp.deg2rad(ranges.rotation) * draw(angle_key, minval=-1, maxval=1)
-    largest_shift = jnp.asarray([ranges.height_shift, ranges.width_shift], jnp.float32)
+    # The image's own: the default of JAX's x64 mode would draw other moves for a float32 image.
+    draw = partial(jax.random.uniform, dtype=dtype)
+    angle = jnp.deg2rad(jnp.asarray(ranges.rotation, dtype)) * draw(angle_key, minval=-1, maxval=1)
+    largest_shift = jnp.asarray([ranges.height_shift, ranges.width_shift], dtype)
     shift = largest_shift * draw(shift_key, (2,), minval=-1, maxval=1)
     low, high = ranges.zoom
     zoom = low + (high - low) * draw(zoom_key, (2,))

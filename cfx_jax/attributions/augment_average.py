@@ -87,7 +87,7 @@ def augment_average(
         return original
 
     def sample(index: Array) -> Float[Array, "h w *c"]:
-        move = draw_move(jax.random.fold_in(key, index), ranges)
+        move = draw_move(jax.random.fold_in(key, index), ranges, dtype=image.dtype)
         back = invert(move)
         saliency = apply_move(explain(jnp.clip(apply_move(image, move), 0, 1)), back)
         shown = jnp.ones(image.shape[:2], bool)
