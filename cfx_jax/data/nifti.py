@@ -18,8 +18,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from cfx_jax.checks import check_array, check_count, check_flag, check_type
+from cfx_jax.checks import check_array, check_count, check_flag, check_positive, check_type
 from cfx_jax.data.user_files import (
+    LIMIT_VARIABLE,
     DamagedFile,
     bounded_length,
     check_unpacked,
@@ -27,6 +28,7 @@ from cfx_jax.data.user_files import (
     is_regular,
     quiet,
     shown_name,
+    unpack_limit,
 )
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.files import as_path
@@ -63,7 +65,8 @@ def read_nifti(
     Args:
         path: a file .nii or .nii.gz, or the .hdr or .img of a pair.
         sequence: which of several sequences (the fourth axis) to read, from 0; the others are not
-            loaded. None reads what is there.
+            loaded. None reads what is there. A compressed file is unpacked to its end all the same,
+            piece by piece, so all of it must be within the bound of ``user_files``.
         num_sequences: how many sequences the file must have; None takes any number. A file of three
             axes has 1, as has one whose further axes have length 1.
         labels: whether the values are classes: they must be whole numbers, or within 0.001 of them
@@ -86,7 +89,8 @@ def read_nifti(
     check_flag(labels, name="labels")
     check_count(num_sequences, name="num_sequences", or_none=True)
     image = open_nifti(path)
-    placed = image if placed_as is None else open_nifti(Path(placed_as))
+    placed_path = path if placed_as is None else as_path(placed_as, name="placed_as")
+    placed = image if placed_as is None else open_nifti(placed_path, name="placed_as")
     if placed.shape[:3] != image.shape[:3]:
         raise InputError(
             f"'{path}': expected the shape of its image '{placed_as}', {placed.shape[:3]}, got"
@@ -103,7 +107,7 @@ def read_nifti(
             f"sequence: expected one of the {number} in '{path}', 0..{number - 1}, got {sequence}"
         )
     values = read_values(path, image, sequence=sequence if len(axes) == 4 else None, labels=labels)
-    return orient(path, values, placed.affine, AXES)
+    return orient(placed_path, values, placed.affine, AXES)
 
 
 def resample_volume(
@@ -125,7 +129,8 @@ def resample_volume(
         The volume of that shape, of the same dtype, with its spacing.
 
     Raises:
-        InputError: none or both of shape and spacing are given, or not three numbers above 0.
+        InputError: none or both of shape and spacing are given, or not three finite numbers above
+            0, or the volume would take more memory than allowed (see ``user_files``).
 
     Example:
         >>> volume = Volume(np.arange(4.0, dtype=np.float32).reshape(4, 1, 1), (2.0, 1.0, 1.0))
@@ -166,8 +171,12 @@ def unit_slices(array: Float[np.ndarray, "s h w"]) -> Float[np.ndarray, "s h w"]
     return ((array - low) / np.where(high > low, high - low, 1)).astype(np.float32)
 
 
-def open_nifti(path: Path) -> Any:
+def open_nifti(path: Path, *, name: str = "path") -> Any:
     """The file's header, from which its values can be read.
+
+    Args:
+        path: the file.
+        name: the argument's name in messages.
 
     Raises:
         InputError: see ``read_nifti``.
@@ -175,7 +184,7 @@ def open_nifti(path: Path) -> Any:
     nibabel = import_extra("nibabel", _PURPOSE)
     if not is_regular(path):
         raise InputError(
-            f"path: expected a NIfTI file, but there is no file '{shown_name(str(path))}': check"
+            f"{name}: expected a NIfTI file, but there is no file '{shown_name(str(path))}': check"
             " the spelling"
         )
     with damage(lambda reason: _damage_error(path, reason)), quiet("nibabel.global"):
@@ -284,7 +293,7 @@ def orient(
     """The values with their axes in another order.
 
     Args:
-        path: the file, for messages.
+        path: the file that the matrix is of, for messages.
         values: in the file's order.
         affine: the file's matrix.
         axes: where slices, rows and columns are to lead to, as ``AXES``.
@@ -330,19 +339,23 @@ def _wanted_shape(
             f"expected either shape or spacing, got shape={shape} and spacing={spacing}: give one"
             " of them"
         )
-    wanted = np.asarray(shape if spacing is None else spacing)
-    if (
-        wanted.shape != (3,)
-        or not (wanted > 0).all()
-        or (shape is not None and wanted.dtype.kind not in "iu")
-    ):
-        name, kind = ("shape", "whole numbers") if spacing is None else ("spacing", "numbers of mm")
+    name, wanted = ("shape", shape) if spacing is None else ("spacing", spacing)
+    if isinstance(wanted, str) or np.shape(wanted) != (3,):
         raise InputError(
-            f"{name}: expected three {kind} above 0 (slices, rows, columns), got"
-            f" {shape if spacing is None else spacing}"
+            f"{name}: expected three numbers above 0, of slices, rows and columns (a spacing in"
+            f" mm), got {wanted}"
         )
+    for number in wanted:
+        check_count(number, name=name) if spacing is None else check_positive(number, name=name)
     if spacing is not None:
-        wanted = np.rint(np.array(volume.array.shape[:3]) * volume.spacing / wanted).clip(1)
+        before = np.array(volume.array.shape[:3])
+        wanted = np.rint(before * volume.spacing / np.asarray(spacing)).clip(1).tolist()
+    num_voxels = math.prod(wanted) * math.prod(volume.array.shape[3:])
+    if num_voxels * volume.array.itemsize > unpack_limit():
+        raise InputError(
+            f"{name}: expected a volume of at most {unpack_limit() / 2**20:,.0f} MiB, got one of"
+            f" {num_voxels:.3g} voxels: ask for fewer, or set {LIMIT_VARIABLE}"
+        )
     return tuple(int(number) for number in wanted)
 
 

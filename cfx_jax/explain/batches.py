@@ -12,7 +12,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -26,7 +25,7 @@ from cfx_jax.explain.images import Images
 from cfx_jax.explain.methods import Example, Outcome
 from cfx_jax.explain.result_folder import Skipped
 from cfx_jax.explain.run_manifest import Run
-from cfx_jax.objectives import Classifier
+from cfx_jax.objectives import Classifier, decision
 from cfx_jax.parallel import (
     ExampleMap,
     example_keys,
@@ -78,7 +77,8 @@ def decide(classifier: Classifier, given: tuple[Float[Array, "h w c"], Int[Array
     """
     image, wanted = given
     logits = at_least_float32(classifier(image))
-    predicted, runner_up = jax.lax.top_k(logits, 2)[1]  # of equal ones the first
+    predicted = decision(logits)
+    runner_up = jnp.where(jnp.arange(len(logits)) == predicted, -jnp.inf, logits).argmax()
     return Decision(logits, predicted, jnp.where(wanted == _RUNNER_UP, runner_up, wanted))
 
 

@@ -39,7 +39,7 @@ from cfx_jax.explain.run_preparation import class_names_for
 from cfx_jax.explain.settings import Settings
 from cfx_jax.explain.volumes import write_volumes
 from cfx_jax.explain.wording import in_options
-from cfx_jax.objectives import Classifier
+from cfx_jax.objectives import Classifier, decision
 from cfx_jax.parallel import (
     DISTRIBUTED_HELP,
     apply_to_examples,
@@ -264,7 +264,7 @@ def _tell_decisions(
     logits = apply_to_examples(classifier, images)
     class_names = class_names_for(classes, logits.shape[1])
     for name, row in zip(names, np.asarray(jax.nn.softmax(logits)), strict=True):
-        print(f"{clean_name(name)}: {class_names[row.argmax()]} with {row.max():.3f}")
+        print(f"{clean_name(name)}: {class_names[int(decision(row))]} with {row.max():.3f}")
 
 
 def _methods(options: argparse.Namespace) -> None:

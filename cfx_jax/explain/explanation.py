@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.explain.methods import Sweep
+from cfx_jax.objectives import decision
 
 T = TypeVar("T")
 
@@ -92,8 +93,8 @@ class Explanation:
 
     @property
     def prediction(self) -> int:
-        """The class with the highest logit."""
-        return int(self.logits.argmax())
+        """The class that the classifier decides on, by ``objectives.decision``."""
+        return int(decision(self.logits))
 
     @property
     def probabilities(self) -> Float[np.ndarray, " k"]:

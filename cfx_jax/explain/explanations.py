@@ -21,6 +21,7 @@ from cfx_jax.explain.result_folder import StoredItems, load_store, open_store
 from cfx_jax.explain.run_manifest import Run
 from cfx_jax.explain.settings import Settings
 from cfx_jax.files import write_text
+from cfx_jax.objectives import decision
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -106,8 +107,8 @@ class Explanations(Sequence[Explanation]):
 
     @property
     def predictions(self) -> Int[np.ndarray, " n"]:
-        """The predicted classes, (n,)."""
-        return self.logits.argmax(1)
+        """The classes that the classifier decides on, (n,), by ``objectives.decision``."""
+        return np.asarray(decision(self.logits))
 
     @property
     def probabilities(self) -> Float[np.ndarray, "n k"]:

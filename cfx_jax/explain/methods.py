@@ -30,7 +30,7 @@ from cfx_jax.explain.settings import Settings
 from cfx_jax.geometry import lp_norm
 from cfx_jax.layer_taps import Tap, Tapped
 from cfx_jax.models import guided_classifier
-from cfx_jax.objectives import Classifier, class_score
+from cfx_jax.objectives import Classifier, class_score, decision
 
 _NO_LAYERS = (
     "layer: expected a model whose layers have names for a class activation map, got {}: give the"
@@ -250,7 +250,8 @@ METHODS: dict[str, Method] = {
             "smallest",
             "Smallest counterfactual",
             True,
-            "The smallest change that lets the target class reach the wanted probability.",
+            "The smallest change that lets the target class reach the wanted probability. The price"
+            " is of a robust network; a plain one may cost three times as much.",
             _smallest,
             lambda settings: 2 * settings.num_steps,
         ),
@@ -402,7 +403,7 @@ def change_scores(
     logits = at_least_float32(classifier(changed))
     return {
         "probability": jax.nn.softmax(logits)[example.target],
-        "valid": (jnp.argmax(logits) == example.target).astype(change.dtype),
+        "valid": (decision(logits) == example.target).astype(change.dtype),
         "distance": lp_norm(change, p),
         "changed_share": (jnp.abs(change).max(-1) > _VISIBLE).mean(dtype=change.dtype),
     }

@@ -121,7 +121,8 @@ def observe(
         best_gradient=jnp.where(better, gradient, search.best_gradient),
         best_value=jnp.where(better, value, search.best_value),
         iteration=search.iteration + 1,
-        num_improved=search.num_improved + (value < search.value),
+        # A step that was not finite improved nothing, although its value is now the best one.
+        num_improved=search.num_improved + (finite & (value < search.value)),
     )
     return observed, raw_value
 

@@ -436,3 +436,31 @@ def test_scan_of_one_sequence_in_a_file_of_four_axes(tmp_path):
     four = read_ct_scan(saved(units[..., None], tmp_path / "b.nii"), **options)
     np.testing.assert_array_equal(flat.slices, four.slices)
     assert flat.native_shape == four.native_shape == (14, 8, 9)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("spacing", (1.0, np.inf, 1.0)),
+        ("spacing", (1.0, np.nan, 1.0)),
+        ("spacing", (1e-12, 1.0, 1.0)),
+        ("spacing", ("1", "1", "1")),
+        ("spacing", "123"),
+        ("shape", (10**7, 10**7, 1)),
+        ("shape", (2.5, 1, 1)),
+        ("shape", (True, 1, 1)),
+        ("shape", 3),
+    ],
+)
+def test_a_volume_of_another_size_that_cannot_be_is_refused_by_name(option, value):
+    with pytest.raises(InputError, match=f"^{option}: expected"):
+        resample_volume(Volume(VOXELS, SPACING), **{option: value})
+
+
+def test_an_affine_matrix_that_leads_nowhere_is_told_of_the_file_that_has_it(tmp_path):
+    image = saved(VOXELS, tmp_path / "image.nii", np.zeros((4, 4)))
+    marks = saved(VOXELS.round(), tmp_path / "marks.nii")
+    with pytest.raises(InputError, match=r"image\.nii': expected an affine matrix"):
+        read_nifti(marks, placed_as=image)
+    with pytest.raises(InputError, match=r"^placed_as: .* no file"):
+        read_nifti(marks, placed_as=tmp_path / "missing.nii")

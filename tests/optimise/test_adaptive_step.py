@@ -82,3 +82,10 @@ def test_a_value_that_is_not_finite_is_never_kept_and_the_search_returns_to_its_
     np.testing.assert_array_equal(search.x, [0.5, 0.5])
     assert float(search.best_value) == pytest.approx(0.5)
     assert jnp.isfinite(search.gradient).all()
+
+
+def test_a_step_to_a_value_that_is_not_finite_counts_as_no_improvement():
+    """Steps in turn to NaN and to 1 never fall below the start's 0: the step is always halved."""
+    nan_and_worse = np.where(np.arange(76) % 2, 1.0, np.nan)
+    nan_and_worse[0] = 0.0
+    assert halvings(nan_and_worse) == CHECKS

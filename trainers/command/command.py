@@ -22,7 +22,7 @@ from cfx_jax.explain.command_options import (
     images_of_options,
 )
 from cfx_jax.explain.wording import in_options
-from cfx_jax.objectives import Classifier
+from cfx_jax.objectives import Classifier, decision
 from cfx_jax.parallel import CAN_GO_ON, DISTRIBUTED_HELP, print_note, status_of, tell_stage
 
 from ..shared import RelabelledSource, source_logits
@@ -209,7 +209,7 @@ def _train_sibling(
 def _labels(options: argparse.Namespace, images: DecidedImages) -> Int[np.ndarray, " n"]:
     """The labels of the files, or the model's own decisions in their place."""
     if options.labels == "decisions":
-        return images.logits.argmax(1)
+        return np.asarray(decision(images.logits))
     if images.labels is None or not options.classes:
         raise InputError(
             "labels: expected images in folders of their class, or a table with labels, and"
@@ -338,7 +338,7 @@ def _class_names(given: Sequence[str] | None, count: int) -> tuple[str, ...]:
 
 def _places_on(sides: Sides, logits: Float[np.ndarray, "n k"]) -> Int[np.ndarray, " m"]:
     """The images that the model decides for a class of either side."""
-    places = np.flatnonzero(np.isin(logits.argmax(1), [*sides[0], *sides[1]]))
+    places = np.flatnonzero(np.isin(decision(logits), [*sides[0], *sides[1]]))
     if len(places) < len(logits):
         print(f"{len(logits) - len(places)} images of other classes are left out.")
     if not len(places):

@@ -23,7 +23,7 @@ from cfx_jax.compilation import as_pytree
 from cfx_jax.data import evenly_spread
 from cfx_jax.explain import Sibling, make_sibling, save_sibling
 from cfx_jax.metrics import accuracy, fit_temperature, robustly_correct
-from cfx_jax.objectives import Classifier
+from cfx_jax.objectives import Classifier, decision
 from cfx_jax.parallel import apply_to_examples
 
 from .. import trades
@@ -177,7 +177,7 @@ def measure_robustness(
         num_restarts=1,
         batch_size=batch_size,
     )
-    hits = logits.argmax(1) == labels
+    hits = np.asarray(decision(logits)) == labels
     return Accuracies(len(labels), accuracy(hits), float(robust.mean()))
 
 
