@@ -32,10 +32,10 @@ Deviations:
 ``tuple(map(models.generator_of, ...))`` makes them generators of one image.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -232,47 +232,31 @@ def make_step(config: Config, inputs: Inputs) -> Step:
         groups, rate = (batch["image"][0::2], batch["image"][1::2]), batch["learning_rate"][0]
         parts = {name: state.params[name] for name in state.opt_state}
         moments = dict(state.opt_state)
-        measured: list[tuple[dict[str, Array], Array]] = []  # metrics and adversaries of each group
 
-        def generator_loss(generators: Any, decisions: tuple[int, ...]) -> tuple[Array, list[Any]]:
-            networks = _view(graphdef, {**parts, "generators": generators}, state.rest)
-            values = [_measure(config, networks, frozen, c, groups[c]) for c in decisions]
-            return sum((metrics["loss"] for metrics, _ in values), jnp.zeros(())), values
+        def update(part: str, loss_of: Callable[[Any], tuple[Array, Any]]) -> Any:
+            """Updates one part by Adam; gives what its loss reports beside its value."""
+            (_, report), gradients = jax.value_and_grad(loss_of, has_aux=True)(parts[part])
+            parts[part], moments[part] = _descend(parts[part], moments[part], gradients, rate)
+            return report
 
-        def discriminator_loss(discriminators: Any) -> tuple[Array, dict[str, Array]]:
-            networks = _view(graphdef, {**parts, "discriminators": discriminators}, state.rest)
-            fakes = [adversarial for _, adversarial in measured]
-            terms = [
-                discriminator_terms(
-                    group_key, partial(_realness, discriminator), real, fake, penalty=config.penalty
-                )
-                # Real for D_c are the images decided c, fake are the adversaries of the others.
-                for group_key, discriminator, real, fake in zip(
-                    jax.random.split(key),
-                    networks.discriminators,
-                    groups,
-                    fakes[::-1],
-                    strict=True,
-                )
-            ]
-            means = _average(terms)
-            return 2 * sum(means.values(), jnp.zeros(())), means
+        def networks(part: str, params: Any) -> Any:
+            return _view(graphdef, {**parts, part: params}, state.rest)
 
+        answers: list[_Answers] = []  # of the images decided 0, then 1
         for decisions in _TURNS[config.update]:
-            (_, values), gradients = jax.value_and_grad(generator_loss, has_aux=True)(
-                parts["generators"], decisions
+            answers += update(
+                "generators",
+                lambda params, decisions=decisions: _generator_loss(
+                    config, networks("generators", params), frozen, decisions, groups
+                ),
             )
-            measured += values
-            parts["generators"], moments["generators"] = _descend(
-                parts["generators"], moments["generators"], gradients, rate
-            )
-        (_, verdicts), gradients = jax.value_and_grad(discriminator_loss, has_aux=True)(
-            parts["discriminators"]
+        verdicts = update(
+            "discriminators",
+            lambda params: _discriminator_loss(
+                config, key, networks("discriminators", params), groups, answers
+            ),
         )
-        parts["discriminators"], moments["discriminators"] = _descend(
-            parts["discriminators"], moments["discriminators"], gradients, rate
-        )
-        metrics = _average([metrics for metrics, _ in measured])
+        metrics = _average([answer.metrics for answer in answers])
         metrics |= {f"discriminator_{name}": value for name, value in verdicts.items()}
         return State(join_parts(parts), state.rest, moments), metrics
 
@@ -362,6 +346,75 @@ TRAINER = Trainer(
 )
 
 
+class _Answers(NamedTuple):
+    """The generators' loss, its terms and what they reach on images of one decision; their x_a."""
+
+    metrics: dict[str, Array]
+    adversarial: Float[Array, "b h w c"]
+
+
+def _generator_loss(
+    config: Config,
+    networks: Any,
+    frozen: Classifier,
+    decisions: tuple[int, ...],
+    groups: tuple[Float[Array, "b h w c"], Float[Array, "b h w c"]],
+) -> tuple[Array, list[_Answers]]:
+    """The loss of the generators for the images of these decisions, and the answers of each."""
+    answers = [_answers(config, networks, frozen, c, groups[c]) for c in decisions]
+    return sum((answer.metrics["loss"] for answer in answers), jnp.zeros(())), answers
+
+
+def _answers(
+    config: Config,
+    networks: Any,
+    classifier: Classifier,
+    decided: int,
+    images: Float[Array, "b h w c"],
+) -> _Answers:
+    turn, turn_back = networks.generators[decided], networks.generators[1 - decided]
+    adversarial = turn(images)
+    generated = adversarial, turn(adversarial), turn_back(adversarial)  # x_a, x_s, x_cy
+    adversarial_logits, similar_logits, cycled_logits = (
+        jax.vmap(classifier)(drawn)
+        for drawn in generated  # each (b, 2)
+    )
+    terms = cycle_terms(
+        images,
+        generated,
+        jnp.full(len(images), decided),
+        (adversarial_logits, similar_logits, cycled_logits),
+        networks.discriminators[1 - decided](adversarial),
+        weights=config.weights,
+    )
+    _, similar, cycled = generated
+    returned = (similar, similar_logits) if config.method == "syce" else (cycled, cycled_logits)
+    reached = measure_answers(decided, images, (adversarial, adversarial_logits), returned)
+    return _Answers({"loss": sum(terms.values(), jnp.zeros(())), **terms, **reached}, adversarial)
+
+
+def _discriminator_loss(
+    config: Config,
+    key: PRNGKeyArray,
+    networks: Any,
+    groups: tuple[Float[Array, "b h w c"], Float[Array, "b h w c"]],
+    answers: list[_Answers],
+) -> tuple[Array, dict[str, Array]]:
+    """The loss of both discriminators, and its terms, means over the two."""
+    # Real for D_c are the images decided c, fake are the adversaries of the others.
+    fakes = answers[1].adversarial, answers[0].adversarial
+    terms = [
+        discriminator_terms(
+            group_key, partial(_realness, discriminator), real, fake, penalty=config.penalty
+        )
+        for group_key, discriminator, real, fake in zip(
+            jax.random.split(key), networks.discriminators, groups, fakes, strict=True
+        )
+    ]
+    means = _average(terms)
+    return 2 * sum(means.values(), jnp.zeros(())), means
+
+
 @dataclass(frozen=True)
 class _MeasureOne:
     """Loss, terms and answers of one image of a decision; equal configurations compile once."""
@@ -372,34 +425,7 @@ class _MeasureOne:
     def __call__(
         self, shared: tuple[Any, Classifier], image: Float[Array, "h w c"]
     ) -> dict[str, Array]:
-        return _measure(self.config, *shared, self.decided, image[None])[0]
-
-
-def _measure(
-    config: Config,
-    networks: Any,
-    classifier: Classifier,
-    decided: int,
-    images: Float[Array, "b h w c"],
-) -> tuple[dict[str, Array], Float[Array, "b h w c"]]:
-    """Loss, terms and answers of images of one decision, and their adversaries."""
-    turn, turn_back = networks.generators[decided], networks.generators[1 - decided]
-    adversarial = turn(images)
-    generated = adversarial, turn(adversarial), turn_back(adversarial)  # x_a, x_s, x_cy
-    logits = [jax.vmap(classifier)(made) for made in generated]  # each (b, 2)
-    terms = cycle_terms(
-        images,
-        generated,
-        jnp.full(len(images), decided),
-        (logits[0], logits[1], logits[2]),
-        networks.discriminators[1 - decided](adversarial),
-        weights=config.weights,
-    )
-    back = 1 if config.method == "syce" else 2
-    answers = measure_answers(
-        decided, images, (adversarial, logits[0]), (generated[back], logits[back])
-    )
-    return {"loss": sum(terms.values(), jnp.zeros(())), **terms, **answers}, adversarial
+        return _answers(self.config, *shared, self.decided, image[None]).metrics
 
 
 def _view(graphdef: Any, parts: Mapping[str, Any], rest: Any) -> Any:

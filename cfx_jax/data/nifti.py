@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int, Shaped
 
 from cfx_jax.checks import check_array, check_count, check_flag, check_positive, check_type
 from cfx_jax.data.user_files import (
@@ -258,30 +258,44 @@ def read_values(
     """
     with damage(lambda reason: _damage_error(path, reason)):
         _check_length(image, sequence)
-        apart = [
-            0 if length == 1 else slice(None) if sequence is None else sequence
-            for length in image.shape[3:]
-        ]
-        is_all = not apart or sequence is None
-        values = np.asarray(image.dataobj) if is_all else image.dataobj[(..., *apart)]
-        values = values.reshape(_axes(image.shape) if is_all else image.shape[:3])
+        values = _stored_values(image, sequence)
+    return _whole_numbers(path, values) if labels else _finite_floats(path, values)
+
+
+def _stored_values(image: Any, sequence: int | None) -> Shaped[np.ndarray, "x y z ..."]:
+    """The values as the file has them, without the axes of length one behind those of space."""
+    if sequence is None or len(image.shape) == 3:
+        return np.asarray(image.dataobj).reshape(_axes(image.shape))
+    # The axis of the sequences is the one behind those of space that is longer than one.
+    places = [0 if length == 1 else sequence for length in image.shape[3:]]
+    return image.dataobj[(..., *places)].reshape(image.shape[:3])
+
+
+def _whole_numbers(
+    path: Path, values: Shaped[np.ndarray, "x y z ..."]
+) -> Int[np.ndarray, "x y z ..."]:
     with np.errstate(invalid="ignore", over="ignore"):
-        converted = np.rint(values).astype(np.int32) if labels else values.astype(np.float32)
-        wrong = (
-            ~(np.abs(converted - values.astype(np.float64)) <= _ROUNDING)
-            if labels
-            else ~np.isfinite(converted)
-        )
-    if not wrong.any():
-        return converted
-    if labels:
+        rounded = np.rint(values).astype(np.int32)
+        is_whole = np.abs(rounded - values.astype(np.float64)) <= _ROUNDING  # False for NaN
+    if not is_whole.all():
         raise InputError(
-            f"'{path}': expected classes, which are whole numbers, got {values[wrong][0]:.9g}: give"
-            " the file of labels"
+            f"'{path}': expected classes, which are whole numbers, got {values[~is_whole][0]:.9g}:"
+            " give the file of labels"
         )
-    raise InputError(
-        f"'{path}': expected finite values of float32, {wrong.sum()} are not: repair the file"
-    )
+    return rounded
+
+
+def _finite_floats(
+    path: Path, values: Shaped[np.ndarray, "x y z ..."]
+) -> Float[np.ndarray, "x y z ..."]:
+    with np.errstate(over="ignore"):
+        floats = values.astype(np.float32)
+    wrong = np.count_nonzero(~np.isfinite(floats))
+    if wrong:
+        raise InputError(
+            f"'{path}': expected finite values of float32, {wrong} are not: repair the file"
+        )
+    return floats
 
 
 def orient(
