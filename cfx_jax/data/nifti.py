@@ -11,14 +11,14 @@ import bz2
 import gzip
 import math
 from collections.abc import Sequence
-from numbers import Integral
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from cfx_jax.checks import check_array, check_count, check_flag, check_positive, check_type
+from cfx_jax.checks import check_array, check_count, check_flag, check_type
 from cfx_jax.data.user_files import (
     LIMIT_VARIABLE,
     DamagedFile,
@@ -353,24 +353,30 @@ def _wanted_shape(
             f"expected either shape or spacing, got shape={shape} and spacing={spacing}: give one"
             " of them"
         )
-    name, wanted = ("shape", shape) if spacing is None else ("spacing", spacing)
-    if isinstance(wanted, str) or np.shape(wanted) != (3,):
+    name, kind, number_type, given = (
+        ("shape", "whole numbers", Integral, shape)
+        if spacing is None
+        else ("spacing", "numbers of mm", Real, spacing)
+    )
+    numbers = np.array(given, dtype=object)  # also of what has no shape
+    if numbers.shape != (3,) or not all(
+        isinstance(number, number_type) and not isinstance(number, bool) and 0 < number < math.inf
+        for number in numbers
+    ):
         raise InputError(
-            f"{name}: expected three numbers above 0, of slices, rows and columns (a spacing in"
-            f" mm), got {wanted}"
+            f"{name}: expected three {kind} above 0 (slices, rows, columns), got {given}"
         )
-    for number in wanted:
-        check_count(number, name=name) if spacing is None else check_positive(number, name=name)
+    wanted = [int(number) for number in numbers]
     if spacing is not None:
         before = np.array(volume.array.shape[:3])
-        wanted = np.rint(before * volume.spacing / np.asarray(spacing)).clip(1).tolist()
+        wanted = np.rint(before * volume.spacing / np.array(spacing)).clip(1).tolist()
     num_voxels = math.prod(wanted) * math.prod(volume.array.shape[3:])
     if num_voxels * volume.array.itemsize > unpack_limit():
         raise InputError(
             f"{name}: expected a volume of at most {unpack_limit() / 2**20:,.0f} MiB, got one of"
             f" {num_voxels:.3g} voxels: ask for fewer, or set {LIMIT_VARIABLE}"
         )
-    return tuple(int(number) for number in wanted)
+    return tuple(map(int, wanted))
 
 
 def _interpolate(
