@@ -68,4 +68,7 @@ def at_least_float32(values: Float[AnyArray, "*shape"]) -> Float[Array, "*shape"
         >>> at_least_float32(jnp.zeros(2, jnp.bfloat16)).dtype
         dtype('float32')
     """
+    check_usable(values, name="values")
+    if not hasattr(values, "dtype"):
+        raise InputError(f"values: expected an array, got {type(values).__name__}")
     return jnp.asarray(values, jnp.promote_types(values.dtype, jnp.float32))

@@ -62,6 +62,8 @@ def replacing(path: str | os.PathLike[str], *, durable: bool = False) -> Iterato
         InputError: the file or its folder cannot be written (a missing permission, a full disk).
     """
     target = as_path(path)
+    if not target.name:
+        raise InputError(f"path: expected the path of a file, got '{path}'")
     with writing("the file", target, "free space there or choose another place"):
         target.parent.mkdir(parents=True, exist_ok=True)
         # In the same folder: a move between folders may be a copy, which can be cut short. Names

@@ -19,6 +19,7 @@ from cfx_jax.array_types import AnyArray
 from cfx_jax.checks import (
     check_array,
     check_choice,
+    check_flag,
     check_integer,
     check_number,
     check_positive,
@@ -44,6 +45,8 @@ def channel_sum(saliency: Float[AnyArray, "*batch h w c"]) -> Float[Array, "*bat
         [[3.0, 0.5]]
     """
     check_array(saliency, name="saliency")
+    if not saliency.ndim:
+        raise InputError("saliency: expected a map with channels last, got a number")
     return jnp.abs(saliency).sum(axis=-1)
 
 
@@ -97,6 +100,7 @@ def quantile_threshold(
     check_number(quantile, name="quantile")
     if not 0 <= quantile <= 1:
         raise InputError(f"quantile: expected a number in [0, 1], got {quantile}")
+    check_flag(volume, name="volume")
     if saliency.ndim != 2 + volume:
         expected = "one map of a volume (s, h, w)" if volume else "one map (h, w)"
         raise InputError(

@@ -233,28 +233,22 @@ def make_step(config: Config, inputs: Inputs) -> Step:
         parts = {name: state.params[name] for name in state.opt_state}
         moments = dict(state.opt_state)
 
-        def update(part: str, loss_of: Callable[[Any], tuple[Array, Any]]) -> Any:
+        def update(part: str, loss: Callable[[Any], tuple[Array, Any]]) -> Any:
             """Updates one part by Adam; gives what its loss reports beside its value."""
+
+            def loss_of(params: Any) -> tuple[Array, Any]:
+                return loss(_view(graphdef, {**parts, part: params}, state.rest))
+
             (_, report), gradients = jax.value_and_grad(loss_of, has_aux=True)(parts[part])
             parts[part], moments[part] = _descend(parts[part], moments[part], gradients, rate)
             return report
 
-        def networks(part: str, params: Any) -> Any:
-            return _view(graphdef, {**parts, part: params}, state.rest)
-
         answers: list[_Answers] = []  # of the images decided 0, then 1
         for decisions in _TURNS[config.update]:
-            answers += update(
-                "generators",
-                lambda params, decisions=decisions: _generator_loss(
-                    config, networks("generators", params), frozen, decisions, groups
-                ),
-            )
+            loss = partial(_generator_loss, config, frozen, decisions, groups)
+            answers += update("generators", loss)
         verdicts = update(
-            "discriminators",
-            lambda params: _discriminator_loss(
-                config, key, networks("discriminators", params), groups, answers
-            ),
+            "discriminators", partial(_discriminator_loss, config, key, groups, answers)
         )
         metrics = _average([answer.metrics for answer in answers])
         metrics |= {f"discriminator_{name}": value for name, value in verdicts.items()}
@@ -355,10 +349,10 @@ class _Answers(NamedTuple):
 
 def _generator_loss(
     config: Config,
-    networks: Any,
     frozen: Classifier,
     decisions: tuple[int, ...],
     groups: tuple[Float[Array, "b h w c"], Float[Array, "b h w c"]],
+    networks: Any,
 ) -> tuple[Array, list[_Answers]]:
     """The loss of the generators for the images of these decisions, and the answers of each."""
     answers = [_answers(config, networks, frozen, c, groups[c]) for c in decisions]
@@ -396,9 +390,9 @@ def _answers(
 def _discriminator_loss(
     config: Config,
     key: PRNGKeyArray,
-    networks: Any,
     groups: tuple[Float[Array, "b h w c"], Float[Array, "b h w c"]],
     answers: list[_Answers],
+    networks: Any,
 ) -> tuple[Array, dict[str, Array]]:
     """The loss of both discriminators, and its terms, means over the two."""
     # Real for D_c are the images decided c, fake are the adversaries of the others.

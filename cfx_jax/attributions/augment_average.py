@@ -22,7 +22,14 @@ from cfx_jax.attributions.affine_moves import (
 )
 from cfx_jax.attributions.bounded_memory_sum import sum_over
 from cfx_jax.attributions.smooth_grad import Attribution
-from cfx_jax.checks import check_callable, check_count, check_image, check_integer, check_key
+from cfx_jax.checks import (
+    check_callable,
+    check_count,
+    check_flag,
+    check_image,
+    check_integer,
+    check_key,
+)
 from cfx_jax.compilation import compiled
 from cfx_jax.errors import InputError
 
@@ -83,6 +90,7 @@ def augment_average(
             f"explain: expected a map {image.shape[:2]}, with or without channels, got shape"
             f" {shape}"
         )
+    check_flag(visible_only, name="visible_only")
     if num == 0:
         return original
 

@@ -25,13 +25,13 @@ from jaxtyping import Float
 from cfx_jax.attributions.bounded_memory_sum import sum_over
 from cfx_jax.attributions.gradient import Score, slope
 from cfx_jax.checks import (
+    check_array,
     check_callable,
     check_choice,
     check_count,
     check_image_or_volume,
     check_num_steps,
     check_positive,
-    check_real,
 )
 from cfx_jax.compilation import compiled, shape_of
 from cfx_jax.errors import InputError
@@ -215,7 +215,7 @@ def _weight(variant: str | Weight) -> Weight:
 def _check_latents(start: Any, end: Any) -> None:
     for name, latent in (("latent_start", start), ("latent_end", end)):
         for leaf in jax.tree.leaves(latent):
-            check_real(leaf, name=name)
+            check_array(leaf, name=name)
     start_kinds, end_kinds = (
         jax.tree.map(lambda leaf: f"{jnp.result_type(leaf)}{jnp.shape(leaf)}", latent)
         for latent in (start, end)

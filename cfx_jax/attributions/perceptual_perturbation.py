@@ -20,6 +20,7 @@ from jaxtyping import Float
 
 from cfx_jax.attributions.gradient import Score, check_score
 from cfx_jax.checks import (
+    check_array,
     check_at_least,
     check_callable,
     check_image_or_volume,
@@ -132,7 +133,15 @@ def perceptual_objective(
         >>> float(objective(image))  # the margin of the image itself is 2
         1.0
     """
-    check_number(target_margin, name="target_margin")
+    for name, number in (
+        ("target_margin", target_margin),
+        ("feature_weight", feature_weight),
+        ("image_weight", image_weight),
+    ):
+        check_number(number, name=name)
+    check_callable(margin, name="margin", gives="one image -> a number")
+    check_callable(features, name="features", gives="one image -> feature maps")
+    check_array(image, name="image")
     image = jnp.asarray(image)
     image_features = features(image)
 

@@ -14,7 +14,7 @@ from jax import Array, lax
 from jaxtyping import Float, Int
 
 from cfx_jax.backend import loop_body
-from cfx_jax.checks import check_callable, check_count, check_volume, is_concrete
+from cfx_jax.checks import check_callable, check_count, check_volume, is_concrete, shape_and_dtype
 from cfx_jax.compilation import compiled
 from cfx_jax.errors import InputError
 
@@ -96,6 +96,9 @@ def of_slice(
         6.0
     """
     check_volume(volume)
+    shape, dtype = shape_and_dtype(index)
+    if shape or not jnp.issubdtype(dtype, jnp.integer):
+        raise InputError(f"index: expected one whole number, got {index!r}")
     if is_concrete(index) and not 0 <= index < volume.shape[0]:
         raise InputError(f"index: expected a slice in 0..{volume.shape[0] - 1}, got {index}")
     others = jnp.asarray(volume)

@@ -22,6 +22,7 @@ from cfx_jax.checks.images import check_images as check_images
 from cfx_jax.checks.images import check_images_or_volumes as check_images_or_volumes
 from cfx_jax.checks.images import check_unit_range as check_unit_range
 from cfx_jax.checks.images import check_volume as check_volume
+from cfx_jax.checks.options import as_numpy as as_numpy
 from cfx_jax.checks.options import check_at_least as check_at_least
 from cfx_jax.checks.options import check_between_0_and_1 as check_between_0_and_1
 from cfx_jax.checks.options import check_callable as check_callable
@@ -41,6 +42,7 @@ from cfx_jax.checks.options import check_text as check_text
 from cfx_jax.checks.options import check_texts as check_texts
 from cfx_jax.checks.options import check_type as check_type
 from cfx_jax.checks.options import is_concrete as is_concrete
+from cfx_jax.checks.options import shape_and_dtype as shape_and_dtype
 from cfx_jax.errors import InputError as InputError
 from cfx_jax.public_names import public as _public
 

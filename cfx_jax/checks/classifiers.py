@@ -75,7 +75,7 @@ def check_classes(classes: int | Sequence[int] | AnyArray, num_classes: int, *, 
     """
     check_usable(classes, name=name)
     _, dtype = shape_and_dtype(classes)
-    if not np.issubdtype(dtype, np.integer):
+    if not jnp.issubdtype(dtype, jnp.integer):
         came = repr(classes) if isinstance(classes, str | float | bool) else f"dtype {dtype}"
         raise InputError(
             f"{name}: expected a class index (integer), got {came}: classes are the numbers"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
@@ -108,6 +109,8 @@ def check_array(value: object, *, name: str) -> None:
     """
     if all(hasattr(value, attribute) for attribute in ("ndim", "shape", "dtype")):
         check_usable(value, name=name)
+        if jnp.issubdtype(value.dtype, jax.dtypes.prng_key):  # type: ignore[attr-defined]
+            raise InputError(f"{name}: expected numbers, got random keys")
         return
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         advice = (

@@ -4,6 +4,7 @@ import math
 import reprlib
 from collections.abc import Collection, Mapping, Sequence, Set
 from numbers import Integral, Real
+from types import UnionType
 from typing import Any
 
 import jax
@@ -50,7 +51,8 @@ def check_choice(value: object, choices: Sequence[object], *, name: str) -> None
     """
     # True == 1, but it is no choice of (1, 3).
     alike = [choice for choice in choices if isinstance(choice, bool) == isinstance(value, bool)]
-    if np.ndim(value) or value not in alike:  # type: ignore[arg-type]
+    is_array = hasattr(value, "ndim") and not isinstance(value, np.generic)
+    if is_array or value not in alike:
         shown = ", ".join(map(repr, choices[:_MOST_CHOICES]))
         more = len(choices) - _MOST_CHOICES
         shown += f" and {more} more" if more > 0 else ""
@@ -76,6 +78,7 @@ def check_texts(texts: object, *, name: str) -> None:
     if (
         isinstance(texts, str | bytes | Mapping | Set)
         or not isinstance(texts, Collection)
+        or not getattr(texts, "ndim", 1)
         or not all(isinstance(text, str) for text in texts)
     ):
         raise InputError(f"{name}: expected texts in a list, got {reprlib.repr(texts)}")
@@ -97,7 +100,25 @@ def check_text(text: object, *, name: str, or_none: bool = False) -> None:
         raise InputError(f"{name}: expected {wanted}, got {reprlib.repr(text)}")
 
 
-def check_type(value: object, kind: type, *, name: str, wanted: str) -> None:
+def as_numpy(values: Any, *, name: str) -> np.ndarray:
+    """Converts an array, a number or lists of numbers or texts to an array of NumPy.
+
+    Args:
+        values: the values to convert.
+        name: the argument's name in messages.
+
+    Raises:
+        InputError: rows of different lengths, or random keys, which have no values.
+    """
+    try:
+        return np.asarray(values)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{name}: expected an array, or lists of one length, got {reprlib.repr(values)}"
+        ) from error
+
+
+def check_type(value: object, kind: type | UnionType, *, name: str, wanted: str) -> None:
     """Checks for an object of one class.
 
     Args:
@@ -169,7 +190,7 @@ def check_real(value: object, *, name: str) -> None:
     """Checks for real numbers, traced or not, rather than text, booleans or anything else.
 
     Raises:
-        InputError: giving the value.
+        InputError: giving the value; or a whole number that JAX's int32 does not hold.
     """
     check_usable(value, name=name)
     shape, dtype = shape_and_dtype(value)
@@ -177,6 +198,11 @@ def check_real(value: object, *, name: str) -> None:
         if shape:
             raise InputError(f"{name}: expected real numbers, got dtype {dtype}")
         raise InputError(f"{name}: expected a real number, got {value!r}")
+    if isinstance(value, Integral) and abs(int(value)) > _MOST:
+        raise InputError(
+            f"{name}: expected a whole number up to {_MOST}, as JAX counts, got {value}: write it"
+            " as a float"
+        )
 
 
 def check_number(value: Any, *, name: str) -> None:

@@ -13,6 +13,7 @@ from jax.tree_util import Partial
 
 from cfx_jax.compilation.changes import CHANGES_ITS_ARRAYS, SideEffectError
 from cfx_jax.compilation.parted_callables import Parted, holds_arrays_only
+from cfx_jax.errors import InputError, reason_of
 
 _NEED_VALUES = (
     jax.errors.ConcretizationTypeError,
@@ -79,6 +80,11 @@ def shape_of(function: Callable[..., Any], *examples: Any) -> Any:
         if type(error).__name__ == "TraceContextError":  # Flax's, which is not imported here
             raise SideEffectError(
                 CHANGES_ITS_ARRAYS.format(getattr(function, "__name__", type(function).__name__))
+            ) from error
+        if "not a valid JAX type" in str(error):
+            raise InputError(
+                f"{getattr(function, '__name__', type(function).__name__)}: expected a function"
+                f" that returns arrays, got another result: {reason_of(error)}"
             ) from error
         raise
 

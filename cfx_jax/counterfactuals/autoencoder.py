@@ -12,7 +12,7 @@ from jax import Array, lax
 from jax.tree_util import Partial
 from jaxtyping import Float
 
-from cfx_jax.checks import check_callable, check_classifier, check_count
+from cfx_jax.checks import check_callable, check_classifier, check_count, check_images_or_volumes
 from cfx_jax.compilation import as_pytree, compiled, shape_of
 from cfx_jax.errors import InputError
 from cfx_jax.generator_interfaces import Coder, check_generated
@@ -68,6 +68,7 @@ def as_search_models(
         >>> models.classifier(models.decode(models.encode(image))).shape
         (2,)
     """
+    check_images_or_volumes(images)
     autoencoder = as_autoencoder(coder, images[0], slices_per_batch=slices_per_batch)
     check_classifier(classifier, images)
     return SearchModels(autoencoder.encode, autoencoder.decode, as_pytree(classifier))

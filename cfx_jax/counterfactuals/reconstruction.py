@@ -12,7 +12,7 @@ from jax.sharding import Mesh
 from jaxtyping import Float
 
 from cfx_jax.array_types import AnyArray
-from cfx_jax.checks import check_array, check_images_or_volumes, check_number, check_real
+from cfx_jax.checks import as_numpy, check_array, check_images_or_volumes, check_number, check_real
 from cfx_jax.counterfactuals.autoencoder import Autoencoder, as_autoencoder
 from cfx_jax.errors import InputError
 from cfx_jax.generator_interfaces import Coder
@@ -80,7 +80,7 @@ def check_reconstruction(
         cfx_jax.errors.InputError: reconstruction: expected a PSNR of at least 15 dB, ...
     """
     check_number(minimum_psnr, name="minimum_psnr")
-    values = np.asarray(image)
+    values = as_numpy(image, name="image")
     psnr = float(reconstruction_psnr(image, reconstruction))
     message = _objection(float(values.min()), float(values.max()), psnr, minimum_psnr)
     if message:

@@ -25,6 +25,7 @@ from cfx_jax.checks import (
     check_array,
     check_choice,
     check_classifier,
+    check_flag,
     check_image,
     check_images,
     check_key,
@@ -101,6 +102,7 @@ class VCEProblem:
         check_choice(self.method, ("auto", "apgd", "afw"), name="method")
         if self.method == "apgd" and self.p not in _APGD_NORMS:
             raise InputError(f"method: 'apgd' needs p in 1, 2, inf, got p = {self.p}: use 'afw'")
+        check_flag(self.mask_after_oracle, name="mask_after_oracle")
         if self.mask_after_oracle and self.uses_apgd:
             raise InputError(
                 "mask_after_oracle: is an option of Auto-Frank-Wolfe, got APGD: pass method='afw'"

@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 from jaxtyping import Int, Shaped
 
-from cfx_jax.checks import check_type
+from cfx_jax.checks import as_numpy, check_type
 from cfx_jax.errors import InputError
 
 
@@ -33,6 +33,8 @@ def first_copies(fingerprints: Sequence[Hashable]) -> Int[np.ndarray, " n"]:
         array([0, 1, 0, 3, 1])
     """
     check_type(fingerprints, Collection, name="fingerprints", wanted="several in a list")
+    for mark in fingerprints:
+        check_type(mark, Hashable, name="fingerprints", wanted="texts, or other fixed values")
     places: dict[Hashable, int] = {}
     return np.array(
         [places.setdefault(mark, place) for place, mark in enumerate(fingerprints)], np.int64
@@ -59,7 +61,7 @@ def merge_groups(
         >>> merge_groups(np.array(["p", "q", "r", "r"]), np.array([0, 1, 2, 0])).tolist()
         [0, 1, 0, 0]
     """
-    copies = _as_places(copies, "copies", below=np.size(copies))
+    copies = _as_places(copies, "copies", below=as_numpy(copies, name="copies").size)
     if np.shape(groups) != copies.shape:
         raise InputError(
             f"groups: expected one for each of {len(copies)} images, got shape {np.shape(groups)}"
@@ -94,7 +96,7 @@ def shared_copies(
         {('train', 'test'): 1}
     """
     check_type(parts, Mapping, name="parts", wanted="positions by name")
-    copies = _as_places(copies, "copies", below=np.size(copies))
+    copies = _as_places(copies, "copies", below=as_numpy(copies, name="copies").size)
     parts = {
         name: _as_places(places, f"parts: {name}", below=len(copies))
         for name, places in parts.items()
@@ -108,7 +110,7 @@ def shared_copies(
 
 def _as_places(places: object, name: str, *, below: int) -> Int[np.ndarray, " n"]:
     """Positions of images as an array, after a check that each is in 0..below - 1."""
-    given = np.asarray(places)
+    given = as_numpy(places, name=name)
     is_empty = given.shape == (0,)
     if given.ndim != 1 or not (is_empty or np.issubdtype(given.dtype, np.integer)):
         raise InputError(f"{name}: expected integers, shape (n,), got {places!r}")

@@ -8,7 +8,7 @@ Air is about -1,000, water 0, a brain 20 to 45, bone above 300. What a file call
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from cfx_jax.checks import check_array, check_number
+from cfx_jax.checks import check_array, check_flag, check_number
 from cfx_jax.errors import InputError
 
 # HU that become 0 and 1: the window of ACAT's code for chests (Fontanella et al. 2023).
@@ -73,6 +73,7 @@ def hounsfield_units(
             f" {low:g}..{high:g}: convert it again from DICOM, as signed numbers with rescale slope"
             f" and intercept{filling if low < _LEAST else ''}"
         )
+    check_flag(has_air, name="has_air")
     if has_air and low >= 0:
         raise InputError(
             f"{name}: expected Hounsfield units with air at about -1000, got none below {low:g}:"

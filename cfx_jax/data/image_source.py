@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Int
 from numpy.typing import ArrayLike
 
-from cfx_jax.checks import check_count, check_texts
+from cfx_jax.checks import as_numpy, check_count, check_flag, check_texts
 from cfx_jax.errors import InputError, import_extra
 
 
@@ -118,7 +118,9 @@ def check_indices(source: ImageSource, indices: Int[np.ndarray, " n"]) -> Int[np
             "source: expected a data set whose items can be asked for by number, as"
             f" data.ImageFolder, got {type(source).__name__}"
         )
-    positions = np.asarray(indices)
+    if not getattr(source, "ndim", 1):
+        raise InputError("source: expected a data set, got one number")
+    positions = as_numpy(indices, name="indices")
     if positions.ndim != 1 or not positions.size or not np.issubdtype(positions.dtype, np.integer):
         raise InputError(
             "indices: expected a non-empty vector of integer positions, got shape"
@@ -166,6 +168,7 @@ def load_arrays(
         ((2, 32, 32, 3), (2,))
     """
     check_count(num_threads, name="num_threads", or_none=True)
+    check_flag(progress, name="progress")
     positions = check_indices(source, indices)
     first = _choose_fields(source[int(positions[0])], fields)
     arrays = _empty_like(first, len(positions))

@@ -167,6 +167,8 @@ def unit_slices(array: Float[np.ndarray, "s h w"]) -> Float[np.ndarray, "s h w"]
         [[[0.0, 0.5, 1.0]], [[0.0, 0.0, 0.0]]]
     """
     check_array(array, name="array")
+    if array.ndim != 3:
+        raise InputError(f"array: expected slices (s, h, w), got shape {array.shape}")
     low, high = (extreme(axis=(1, 2), keepdims=True) for extreme in (array.min, array.max))
     return ((array - low) / np.where(high > low, high - low, 1)).astype(np.float32)
 
@@ -360,7 +362,9 @@ def _wanted_shape(
     )
     numbers = np.array(given, dtype=object)  # also of what has no shape
     if numbers.shape != (3,) or not all(
-        isinstance(number, number_type) and not isinstance(number, bool) and 0 < number < math.inf
+        isinstance(number, number_type)
+        and not isinstance(number, bool)
+        and 0 < float(number) < math.inf
         for number in numbers
     ):
         raise InputError(

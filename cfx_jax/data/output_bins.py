@@ -13,7 +13,7 @@ import warnings
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from cfx_jax.checks import check_count, check_seed
+from cfx_jax.checks import as_numpy, check_count, check_seed
 from cfx_jax.errors import InputError
 
 _NUM_BINS = 10
@@ -191,7 +191,7 @@ def _check_labels(labels: Shaped[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
 
 def _vector(values: Shaped[np.ndarray, " n"], *, name: str) -> Shaped[np.ndarray, " n"]:
     """The numbers as an array, once there is one for each of at least one image."""
-    numbers = np.asarray(values)
+    numbers = as_numpy(values, name=name)
     if numbers.ndim != 1 or not numbers.size or numbers.dtype.kind not in "biuf":
         raise InputError(
             f"{name}: expected one real number for each of at least one image (n,), got shape"

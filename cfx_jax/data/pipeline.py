@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from cfx_jax.checks import check_callable, check_images, check_integer
+from cfx_jax.checks import check_callable, check_images, check_integer, check_texts
 from cfx_jax.data.image_source import ImageSource, check_indices, check_labels, labels_of
 from cfx_jax.data.sample_order import SampleOrder
 from cfx_jax.errors import InputError, import_extra
@@ -101,6 +101,7 @@ def training_batches(
         ((4, 8, 8, 3), [0, 0, 1, 1])
     """
     _check_sizes(batch_size, process_index, process_count)
+    check_integer(num_workers, name="num_workers", at_least=0)
     if num_threads is None:
         num_threads = 1 if num_workers else os.cpu_count() or 1
     counts = {"num_threads": num_threads, "num_workers": num_workers, "prefetch": prefetch}
@@ -109,6 +110,7 @@ def training_batches(
     for name, function in {"augment": augment, "augment_item": augment_item}.items():
         if function is not None:
             check_callable(function, name=name, gives="an image or item and a random generator")
+    check_texts(fields, name="fields")
     positions = check_indices(source, indices)
     order = SampleOrder(labels_of(source)[positions], seed=seed, balanced=balanced)
     share = batch_size // process_count

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from cfx_jax.array_types import AnyArray
-from cfx_jax.checks import check_array, check_count
+from cfx_jax.checks import as_numpy, check_array, check_count
 from cfx_jax.errors import InputError, import_extra
 
 
@@ -110,12 +110,13 @@ def to_native_grid(
         >>> to_native_grid(saliency, np.array([1, 3]), (5, 1, 1)).ravel()
         array([0., 1., 2., 3., 0.], dtype=float32)
     """
-    if np.shape(shape) != (3,) or np.asarray(shape).dtype.kind not in "iu":
+    sides, places = as_numpy(shape, name="shape"), as_numpy(indices, name="indices")
+    if sides.shape != (3,) or sides.dtype.kind not in "iu":
         raise InputError(f"shape: expected three whole numbers (s, h, w), got {shape}")
-    if np.asarray(indices).dtype.kind not in "iu":
+    if places.dtype.kind not in "iu":
         raise InputError(f"indices: expected whole numbers, got {indices!r}")
     check_array(saliency, name="saliency")
-    slices, places = resize_slices(saliency, shape[1:]), np.asarray(indices)
+    slices = resize_slices(saliency, shape[1:])
     if places.shape != slices.shape[:1] or (np.diff([-1, *places, shape[0]]) <= 0).any():
         raise InputError(
             f"indices: expected {len(saliency)} ascending places in 0..{shape[0] - 1}, one for each"
@@ -165,7 +166,8 @@ def resize_labels(
 
 
 def _checked_size(size: tuple[int, int]) -> tuple[int, int]:
-    is_pair = np.shape(size) == (2,) and np.asarray(size).dtype.kind in "iu"
+    sides = as_numpy(size, name="size")
+    is_pair = sides.shape == (2,) and sides.dtype.kind in "iu"
     if not is_pair or min(size) < 1:
         raise InputError(f"size: expected (height, width) in pixels, both above 0, got {size}")
     height, width = map(int, size)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from cfx_jax.checks import check_integer, check_seed
+from cfx_jax.checks import as_numpy, check_integer, check_seed
 from cfx_jax.errors import InputError
 
 _PART_NAMES = {"training": "train", "testing": "test"} | dict.fromkeys(
@@ -111,7 +111,7 @@ def split_patients(
         >>> split_patients(["a", "a", "b", "c"], {"train": 2 / 3, "test": 1 / 3}, seed=0)
         {'train': array([0, 1, 3]), 'test': array([2])}
     """
-    names, patient_of = np.unique(np.asarray(patients), return_inverse=True)
+    names, patient_of = np.unique(as_numpy(patients, name="patients"), return_inverse=True)
     parts = split(np.zeros(len(names), np.int64), shares, seed=seed)
     return {name: np.flatnonzero(np.isin(patient_of, chosen)) for name, chosen in parts.items()}
 

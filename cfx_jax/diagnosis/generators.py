@@ -18,7 +18,7 @@ from jax.sharding import Mesh
 from jaxtyping import Float, Int
 
 from cfx_jax.array_types import AnyArray
-from cfx_jax.checks import check_callable, check_classifier, check_images
+from cfx_jax.checks import check_callable, check_classifier, check_images, check_number, check_type
 from cfx_jax.compilation import as_pytree
 from cfx_jax.counterfactuals import SimilarAdversarial
 from cfx_jax.diagnosis.finding import Finding
@@ -138,11 +138,13 @@ def diagnose_generators(
     >>> [finding.name for finding in diagnose_generators(answers)]
     ['collapsed']
     """
+    check_type(answers, GeneratorAnswers, name="answers", wanted="what generator_answers returned")
     for name, bound in (
         ("least_turned", least_turned),
         ("least_kept", least_kept),
         ("least_spread", least_spread),
     ):
+        check_number(bound, name=name)
         if not 0 <= bound <= 1:
             raise InputError(f"{name}: expected a share in [0, 1], got {bound}")
     bounds = least_turned, least_kept, least_spread

@@ -19,7 +19,7 @@ from cfx_jax.explain.name_cleaning import clean_name
 from cfx_jax.explain.radii import automatic_radius
 from cfx_jax.explain.result_folder import stored_run
 from cfx_jax.objectives import Classifier
-from cfx_jax.parallel import ExampleMap, data_mesh, gather, shard
+from cfx_jax.parallel import ExampleMap, data_mesh, gather, mesh_or_all_devices, shard
 
 _NAMED = 20
 """Classes that a message names."""
@@ -98,7 +98,7 @@ def devices_for(classifier: Classifier, mesh: Mesh | None) -> Mesh:
         All of them; of a PyTorch network that JAX calls back the first, since JAX cannot share out
         its batches.
     """
-    mesh = mesh or data_mesh()
+    mesh = mesh_or_all_devices(mesh)
     return data_mesh(devices=[mesh.devices.flat[0]]) if is_called_back(classifier) else mesh
 
 

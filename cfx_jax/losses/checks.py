@@ -30,3 +30,19 @@ def check_alike(*, ndim: int | None = None, **arrays: AnyArray) -> None:
             raise InputError(
                 f"{name}: expected the shape of {first}, {arrays[first].shape}, got {array.shape}"
             )
+
+
+def check_several(values: object, count: int, *, name: str) -> None:
+    """Checks for a tuple, or a list, of a known number of things.
+
+    Args:
+        values: the value to check.
+        count: how many there must be.
+        name: the argument's name in messages.
+
+    Raises:
+        InputError: giving what came.
+    """
+    if not isinstance(values, tuple | list) or len(values) != count:
+        came = f"{len(values)}" if isinstance(values, tuple | list) else type(values).__name__
+        raise InputError(f"{name}: expected {count} in a tuple, got {came}")

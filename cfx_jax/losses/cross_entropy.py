@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from cfx_jax.array_types import AnyArray
-from cfx_jax.checks import check_classes, check_count
+from cfx_jax.checks import check_array, check_classes, check_count
 from cfx_jax.errors import InputError
 from cfx_jax.losses.checks import check_alike
 
@@ -39,6 +39,7 @@ def cross_entropy(
     terms = -log_probability_of(logits, labels)
     if class_weights is None:
         return terms.mean()
+    check_array(class_weights, name="class_weights")
     if class_weights.shape != logits.shape[1:]:
         raise InputError(
             f"class_weights: expected one for each of the {logits.shape[1]} classes, got shape"

@@ -16,9 +16,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from cfx_jax.checks import check_callable, check_key, check_number
+from cfx_jax.checks import check_array, check_callable, check_key, check_number, check_type
 from cfx_jax.errors import InputError
-from cfx_jax.losses.checks import check_alike
+from cfx_jax.losses.checks import check_alike, check_several
 from cfx_jax.losses.cross_entropy import cross_entropy
 from cfx_jax.losses.subgradients import safe_abs, safe_sqrt
 
@@ -86,10 +86,19 @@ def cycle_terms(
     >>> sorted(terms), float(terms["cyclic"])
     (['adversarial_class', 'cyclic', 'cyclic_class', 'realness'], 0.0)
     """
-    if generated_logits[0].shape[-1] != 2:
-        raise InputError(f"logits: expected two classes, got {generated_logits[0].shape[-1]}")
+    check_several(generated, 3, name="generated")
+    check_several(generated_logits, 3, name="generated_logits")
+    check_type(weights, CycleWeights, name="weights", wanted="CycleWeights, such as SYCE")
     _, symmetric, cyclic = generated
     adversarial_logits, symmetric_logits, cyclic_logits = generated_logits
+    check_alike(images=images, symmetric=symmetric, cyclic=cyclic)
+    check_alike(ndim=1, realness=realness)
+    check_array(predicted, name="predicted")
+    check_alike(
+        ndim=2, adversarial=adversarial_logits, symmetric=symmetric_logits, cyclic=cyclic_logits
+    )
+    if adversarial_logits.shape[-1] != 2:
+        raise InputError(f"logits: expected two classes, got {adversarial_logits.shape[-1]}")
     terms = {
         "symmetric": reconstruction_error(images, symmetric),
         "cyclic": reconstruction_error(images, cyclic),

@@ -23,7 +23,9 @@ from typing import NamedTuple, Protocol
 import jax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from cfx_jax.checks import check_array, check_callable, check_key, check_number, check_type
 from cfx_jax.errors import InputError
+from cfx_jax.losses.checks import check_alike, check_several
 from cfx_jax.losses.cross_entropy import cross_entropy
 from cfx_jax.losses.cycle import gradient_penalty
 from cfx_jax.losses.subgradients import safe_abs
@@ -124,6 +126,12 @@ def fixed_point_terms(
     >>> {name: round(float(term), 3) for name, term in terms.items()}
     {'realness': -2.0, 'domain': 1.386, 'reconstruction': 0.0, 'identity': 0.0, 'decision': 0.693}
     """
+    check_type(translations, Translations, name="translations", wanted="Translations")
+    check_type(weights, FixedPointWeights, name="weights", wanted="FixedPointWeights")
+    check_several(verdicts, 2, name="verdicts")
+    check_alike(images=images, **translations._asdict())
+    check_alike(ndim=2, crossed_logits=crossed_logits)
+    check_array(predicted, name="predicted")
     if crossed_logits.shape[-1] != 2:
         raise InputError(f"logits: expected two classes, got {crossed_logits.shape[-1]}")
     crossed, same = verdicts
@@ -178,6 +186,12 @@ def critic_terms(
     >>> {name: round(float(term), 3) for name, term in terms.items()}
     {'real': -1.0, 'fake': 0.0, 'domain': 0.693, 'penalty': 0.0}
     """
+    check_key(key)
+    check_callable(critic, name="critic", gives="images -> verdict")
+    check_alike(real=real, fake=fake, ndim=4)
+    check_array(predicted, name="predicted")
+    for name, weight in (("domain", domain), ("penalty", penalty)):
+        check_number(weight, name=name)
     fake = jax.lax.stop_gradient(fake)
     verdict = critic(real)
 

@@ -6,7 +6,8 @@ Fontanella et al. 2023, ACAT, appendix B.
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from cfx_jax.checks import check_array
+from cfx_jax.checks import check_array, check_classes
+from cfx_jax.losses.checks import check_alike
 from cfx_jax.losses.weighted_cross_entropy import weighted_cross_entropy
 
 
@@ -39,7 +40,8 @@ def multi_task_terms(
     {'lesion': 0.693, 'side': 1.099}
     """
     check_array(labels, name="labels")
-    check_array(side, name="side")
+    check_classes(labels, 4, name="labels")
+    check_alike(side=side, ndim=2)
     has_lesion = labels > 0
     return {
         "lesion": weighted_cross_entropy(lesion, has_lesion.astype(jnp.int32), weights),

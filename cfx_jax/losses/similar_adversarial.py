@@ -20,9 +20,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cfx_jax.checks import check_choice, check_positive
+from cfx_jax.checks import check_choice, check_positive, check_type
 from cfx_jax.errors import InputError
-from cfx_jax.losses.checks import check_alike
+from cfx_jax.losses.checks import check_alike, check_several
 from cfx_jax.losses.subgradients import safe_abs, safe_sqrt
 from cfx_jax.objectives import decision
 
@@ -32,6 +32,7 @@ Terms = dict[str, Array]
 """A loss as its parts, each a scalar with its weight: they sum to the loss."""
 Proximity = Literal["norm", "mean_square"]
 _PROXIMITY: Proximity = "norm"
+_WEIGHTS = "SimilarAdversarialWeights"
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,12 @@ def similar_adversarial_terms(
     >>> [name for name, term in terms.items() if term > 0]
     ['similar_class', 'adversarial_class']
     """
+    check_several(pair, 2, name="pair")
+    check_several(pair_logits, 2, name="pair_logits")
+    check_several(twins, 2, name="twins")
+    check_type(weights, SimilarAdversarialWeights, name="weights", wanted=_WEIGHTS)
     similar, adversarial = pair
+    check_alike(images=images, similar=similar, adversarial=adversarial)
     class_terms = soft_class_terms if margin is None else partial(margin_terms, margin=margin)
     classes = class_terms(logits, *pair_logits)
     terms = {
@@ -171,6 +177,8 @@ def naive_adversarial_terms(
     >>> float(terms["adversarial"])
     0.5
     """
+    check_type(weights, SimilarAdversarialWeights, name="weights", wanted=_WEIGHTS)
+    check_alike(images=images, adversarial=adversarial)
     return {
         "adversarial": weights.adversarial * jnp.square(images - adversarial).mean(),
         "adversarial_class": weights.adversarial_class
@@ -197,6 +205,9 @@ def soft_class_terms(
     Raises:
         InputError: another number of classes.
     """
+    check_alike(
+        ndim=2, logits=logits, similar_logits=similar_logits, adversarial_logits=adversarial_logits
+    )
     if logits.shape[-1] != 2:
         raise InputError(
             f"logits: expected two classes, got {logits.shape[-1]}: give a margin above 0 for the"

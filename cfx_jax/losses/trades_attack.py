@@ -21,10 +21,11 @@ noise of the original TRADES code, 1e-3 in every entry, is longer than the radiu
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from cfx_jax.checks import check_array, check_callable, check_key
+from cfx_jax.checks import check_array, check_at_least, check_callable, check_key, check_positive
 from cfx_jax.errors import InputError
 from cfx_jax.geometry import lp_ball_in_box
 from cfx_jax.geometry.exact import rescale
@@ -82,6 +83,8 @@ def trades_attack(
     check_key(key)
     check_callable(classifier, name="classifier", gives="one image -> logits (k,)")
     check_array(image, name="image")
+    check_positive(step_size, name="step_size")
+    check_at_least(momentum, 0, below=1, name="momentum")
     centre = jax.lax.stop_gradient(image)
     ball = lp_ball_in_box(centre, radius, p, projection="ball_then_box")
     direction_key, distance_key = jax.random.split(key)
@@ -112,7 +115,7 @@ def check_start(start: tuple[float, float], *, name: str = "start") -> None:
     Raises:
         InputError: they are not in [0, 1] or not in rising order.
     """
-    if len(start) != 2 or not 0 <= start[0] <= start[1] <= 1:
+    if np.shape(start) != (2,) or not 0 <= start[0] <= start[1] <= 1:
         raise InputError(f"{name}: expected two rising shares of the radius in [0, 1], got {start}")
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.array_types import AnyArray
+from cfx_jax.checks import check_type
 from cfx_jax.errors import InputError
 
 
@@ -38,7 +39,10 @@ def pre_activation_variances(
     {'conv': 1.0}
     """
     moments: dict[str, _Moments] = {}
+    if not isinstance(batches, Iterable):
+        raise InputError(f"batches: expected several, got {type(batches).__name__}")
     for batch in batches:
+        check_type(batch, Mapping, name="batches", wanted="values by the layer's name in each")
         if moments and batch.keys() != moments.keys():
             raise InputError(
                 f"batches: expected the layers {', '.join(moments)} in each, got {', '.join(batch)}"

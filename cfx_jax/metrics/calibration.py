@@ -29,6 +29,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from cfx_jax.array_types import AnyArray, at_least_float32
 from cfx_jax.checks import (
+    as_numpy,
     check_choice,
     check_classes,
     check_count,
@@ -375,7 +376,7 @@ def _as_labels(
 ) -> Int[Array, " n"]:
     """Checks labels and the number of bins, and gives the labels as an array."""
     # By NumPy, since JAX would not say what else than numbers it was given.
-    labels = labels if isinstance(labels, Array) else np.asarray(labels)
+    labels = labels if isinstance(labels, Array) else as_numpy(labels, name="labels")
     if scores.ndim != 2 or labels.shape != scores.shape[:1] or scores.size == 0:
         raise InputError(
             f"{name}: expected (n, k) with labels (n,) for at least one image, got shapes"

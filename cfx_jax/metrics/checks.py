@@ -10,6 +10,7 @@ from numbers import Real
 import numpy as np
 from jaxtyping import Bool, Float, Num, Shaped
 
+from cfx_jax.checks import as_numpy
 from cfx_jax.errors import InputError
 
 SPACE = (-2, -1)
@@ -32,7 +33,7 @@ def as_vector(values: Shaped[np.ndarray, " n"], *, name: str) -> Shaped[np.ndarr
     >>> as_vector([0.2, 0.7], name="scores")
     array([0.2, 0.7])
     """
-    values = np.asarray(values)
+    values = as_numpy(values, name=name)
     if values.ndim != 1 or len(values) == 0:
         raise InputError(
             f"{name}: expected one value for each of at least one image (n,), got shape"
@@ -180,7 +181,7 @@ def as_rows(
     array([[1., 2.],
            [3., 4.]])
     """
-    values = np.asarray(values)
+    values = as_numpy(values, name=name)
     if values.ndim != 2 or len(values) < at_least or values.shape[1] == 0:
         raise InputError(
             f"{name}: expected rows (n, d) of at least {at_least} images, got shape {values.shape}"
@@ -231,7 +232,7 @@ def as_mask(mask: Shaped[np.ndarray, "*batch h w"], *, name: str) -> Bool[np.nda
     >>> as_mask([[0, 1]], name="truth")
     array([[False,  True]])
     """
-    mask = np.asarray(mask)
+    mask = as_numpy(mask, name=name)
     _check_pixels(mask, name)
     is_number = mask.dtype.kind in "biuf"
     if mask.dtype != bool and not (is_number and ((mask == 0) | (mask == 1)).all()):
@@ -258,7 +259,7 @@ def as_map(
     >>> as_map([[1, 2]])
     array([[1., 2.]])
     """
-    maps = np.asarray(maps)
+    maps = as_numpy(maps, name=name)
     _check_pixels(maps, name)
     if maps.dtype.kind in "cmMOSU":
         raise InputError(f"{name}: expected real numbers, got dtype {maps.dtype}")
@@ -300,7 +301,7 @@ def as_tall(
     >>> as_tall(np.zeros((2, 5, 4, 3)), name="volumes").shape
     (2, 20, 3)
     """
-    volumes = np.asarray(volumes)
+    volumes = as_numpy(volumes, name=name)
     if volumes.dtype.kind not in "biuf":
         raise InputError(f"{name}: expected real numbers, got dtype {volumes.dtype}")
     if volumes.ndim < 3 or 0 in volumes.shape[-3:]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
+from cfx_jax.checks import as_numpy
 from cfx_jax.errors import InputError
 from cfx_jax.metrics.calibration import THRESHOLD, decision_flips
 from cfx_jax.metrics.checks import as_decisions, as_vector, check_same_shape
@@ -98,7 +99,7 @@ def class_discrimination_matrix(
     array([[1., 0.],
            [0., 1.]])
     """
-    before, after = np.asarray(before), np.asarray(after)
+    before, after = as_numpy(before, name="before"), as_numpy(after, name="after")
     if before.ndim != 2 or after.ndim != 3 or before.shape != after.shape[1:] or after.size == 0:
         raise InputError(
             "after: expected (targets, n, k) with before (n, k), none of them 0, got shapes"

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from cfx_jax.checks import check_type
+from cfx_jax.checks import as_numpy, check_type
 from cfx_jax.errors import InputError
 from cfx_jax.metrics.checks import as_rows
 
@@ -76,7 +76,7 @@ def gaussian_of(
     """
     features = as_rows(features, name="features", at_least=2 if counts is None else 1)
     if counts is not None:
-        counts = _check_counts(np.asarray(counts), len(features))
+        counts = _check_counts(as_numpy(counts, name="counts"), len(features))
         features, counts = features[counts > 0], counts[counts > 0]
     weights = np.ones(len(features)) if counts is None else counts.astype(float)
     mean = weights @ features / weights.sum()

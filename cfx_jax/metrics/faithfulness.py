@@ -20,6 +20,7 @@ from jaxtyping import Bool, Float, Int, Num
 
 from cfx_jax.array_types import at_least_float32
 from cfx_jax.checks import (
+    as_numpy,
     check_array,
     check_callable,
     check_choice,
@@ -262,7 +263,7 @@ def correct_at_each_step(
     >>> correct_at_each_step(np.array([[[0.0, 2.0], [1.0, 0.0]]]), np.array([1])).tolist()
     [[True, False]]
     """
-    logits, labels = np.asarray(logits), np.asarray(labels)
+    logits, labels = as_numpy(logits, name="logits"), as_numpy(labels, name="labels")
     if logits.ndim < 2 or labels.shape != logits.shape[:-2]:
         raise InputError(
             f"logits: expected (..., steps, k) with labels (...), got shapes {logits.shape},"
@@ -328,6 +329,7 @@ def _check_relevance(relevance: Array, shape: tuple[int, ...]) -> None:
 
 
 def _as_curves(curves: np.ndarray, *, least: int = 1) -> Float[np.ndarray, "*batch steps"]:
+    check_real(as_numpy(curves, name="curves"), name="curves")
     curves = np.asarray(curves, np.float64)
     if curves.ndim < 1 or curves.shape[-1] < least:
         raise InputError(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Bool, Float
 
-from cfx_jax.checks import check_count, check_number
+from cfx_jax.checks import as_numpy, check_count, check_number
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.metrics.checks import as_rows, check_same_shape
 
@@ -93,7 +93,8 @@ def latent_space_closeness_released(
     array([[ True,  True],
            [ True,  True]])
     """
-    queries, explanations = as_rows(queries, name="queries", at_least=2), np.asarray(explanations)
+    queries = as_rows(queries, name="queries", at_least=2)
+    explanations = as_numpy(explanations, name="explanations")
     if explanations.ndim != 3 or explanations.shape[1:] != queries.shape or not len(explanations):
         raise InputError(
             f"explanations: expected (k, n, d) with the shape of queries (n, d) {queries.shape},"

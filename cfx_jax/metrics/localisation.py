@@ -19,7 +19,7 @@ from typing import TypeAlias
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from cfx_jax.checks import check_at_least, check_callable
+from cfx_jax.checks import as_numpy, check_at_least, check_callable
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.metrics.checks import (
     SPACE,
@@ -92,7 +92,7 @@ def top_pixels(maps: Maps, counts: int | Int[np.ndarray, "*batch"]) -> Masks:
            [False, False]])
     """
     maps = as_map(maps)
-    counts = np.asarray(counts)
+    counts = as_numpy(counts, name="counts")
     batch, size = maps.shape[:-2], maps.shape[-2] * maps.shape[-1]
     if counts.shape not in ((), batch):
         raise InputError(

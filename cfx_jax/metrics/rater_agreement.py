@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int, Shaped
 
-from cfx_jax.checks import check_classes, check_count, check_integer, check_number
+from cfx_jax.checks import as_numpy, check_classes, check_count, check_integer, check_number
 from cfx_jax.errors import InputError
 from cfx_jax.metrics.checks import as_categories, as_vector, check_same_kind, check_same_shape
 
@@ -193,7 +193,7 @@ def score_votes(
     >>> score.accuracy, score.agreement
     (0.5, 'almost perfect')
     """
-    votes, truth = np.asarray(votes), as_vector(truth, name="truth")
+    votes, truth = as_numpy(votes, name="votes"), as_vector(truth, name="truth")
     check_integer(num_options, name="num_options", at_least=2)
     counts = count_votes(votes, num_categories=num_options)
     if len(counts) != len(truth):
@@ -230,7 +230,9 @@ def score_votes_by_category(
     >>> {category: score.accuracy for category, score in scores.items()}
     {'easy': 1.0, 'hard': 0.0}
     """
-    votes, truth = np.asarray(votes), as_vector(truth, name="truth")
+    votes, truth = as_numpy(votes, name="votes"), as_vector(truth, name="truth")
+    if not votes.ndim:
+        raise InputError("votes: expected one row for each item (n, raters), got one value")
     categories = as_categories(categories, name="categories")
     if not len(votes) == len(truth) == len(categories):
         raise InputError(
@@ -268,7 +270,7 @@ def _beyond_chance(agreement: float, expected: float) -> float:
 
 
 def _as_counts(counts: np.ndarray) -> np.ndarray:
-    counts = np.asarray(counts)
+    counts = as_numpy(counts, name="counts")
     if (
         counts.ndim != 2
         or counts.size == 0

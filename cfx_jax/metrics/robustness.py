@@ -27,6 +27,7 @@ from cfx_jax.checks import (
     check_num_steps,
     check_positive,
     check_targets,
+    check_type,
 )
 from cfx_jax.checks import num_classes as count_classes
 from cfx_jax.compilation import as_pytree, surrogates_of
@@ -166,6 +167,7 @@ def robustly_correct(
     """
     check_images(images)
     check_key(key)
+    check_type(progress, bool | str, name="progress", wanted="True, False or a label")
     check_positive(radius, name="radius")
     check_norm(p)
     check_choice(p, (1, 2, math.inf), name="p")

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from cfx_jax.checks import as_numpy
 from cfx_jax.errors import InputError
 from cfx_jax.metrics.checks import SPACE, as_map, as_maps_and_masks, as_tall, check_same_shape
 from cfx_jax.metrics.localisation import (
@@ -132,13 +133,13 @@ def hit_score(
     >>> hit_score(volume, np.array([[[[1, 2], [1, 2]]]]), np.array([2])).score
     1.0
     """
-    atlas, territories = np.asarray(atlas), np.asarray(territories)
+    atlas, territories = as_numpy(atlas, name="atlas"), as_numpy(territories, name="territories")
     if atlas.ndim != 4 or territories.shape != atlas.shape[:1] or not len(atlas):
         raise InputError(
             "territories: expected one number for each of at least one scan of the atlas (n, s, h,"
             f" w), got shapes {territories.shape} and {atlas.shape}"
         )
-    check_same_shape(atlas, np.asarray(volumes), names=("atlas", "volumes"))
+    check_same_shape(atlas, as_numpy(volumes, name="volumes"), names=("atlas", "volumes"))
     maps, truth = (
         as_map(as_tall(volumes, name="volumes")),
         as_tall(atlas, name="atlas") == territories[:, None, None],

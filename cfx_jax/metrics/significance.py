@@ -27,7 +27,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
-from cfx_jax.checks import check_choice, check_integer
+from cfx_jax.checks import check_choice, check_flag, check_integer
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.metrics.checks import as_decisions, as_numbers, as_vector, check_same_shape
 from cfx_jax.metrics.ranks import midranks
@@ -196,6 +196,8 @@ def independent_t_test(
     first, second = _as_sample(first, "first"), _as_sample(second, "second")
     squares = sum(np.square(sample - sample.mean()).sum() for sample in (first, second))
     pooled = np.sqrt(squares / (len(first) + len(second) - 2))
+
+    check_flag(equal_variances, name="equal_variances")
 
     def test(first: np.ndarray, second: np.ndarray) -> Any:
         return _scipy_stats().ttest_ind(first, second, equal_var=equal_variances)

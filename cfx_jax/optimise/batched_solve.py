@@ -12,6 +12,7 @@ from typing import Any
 from jax.sharding import Mesh
 
 from cfx_jax import parallel
+from cfx_jax.checks import check_callable
 from cfx_jax.optimise.algorithm import MakeProblem, Result, run
 
 Finish = Callable[[Any, Any, Result], Any]
@@ -64,6 +65,8 @@ def solve(
         >>> results.solution.tolist(), results.trace.shape
         ([1.0, 2.0], (2, 3))
     """
+    check_callable(make_problem, name="make_problem", gives="shared and one example -> Problem")
+    check_callable(finish, name="finish", gives="shared, one example and its Result -> an answer")
     solve_one = _CompleteRun(make_problem, finish, stop_below)
     return parallel.map_examples(
         solve_one, shared, examples, batch_size=batch_size, mesh=mesh, progress=progress

@@ -33,6 +33,7 @@ from cfx_jax.parallel.sharding import data_mesh as data_mesh
 from cfx_jax.parallel.sharding import gather as gather
 from cfx_jax.parallel.sharding import is_local as is_local
 from cfx_jax.parallel.sharding import local_copy as local_copy
+from cfx_jax.parallel.sharding import mesh_or_all_devices as mesh_or_all_devices
 from cfx_jax.parallel.sharding import num_examples as num_examples
 from cfx_jax.parallel.sharding import replicate as replicate
 from cfx_jax.parallel.sharding import shard as shard

@@ -16,7 +16,7 @@ from jax.sharding import Mesh
 from jaxtyping import Int, PRNGKeyArray
 
 from cfx_jax.array_types import AnyArray
-from cfx_jax.checks import check_callable, check_count
+from cfx_jax.checks import check_array, check_callable, check_count, check_key
 from cfx_jax.compilation import (
     as_pytree,
     call,
@@ -25,8 +25,16 @@ from cfx_jax.compilation import (
     needs_values,
 )
 from cfx_jax.costs import program_memory
+from cfx_jax.errors import InputError
 from cfx_jax.parallel.progress_bar import progress_bar, tell_memory
-from cfx_jax.parallel.sharding import data_mesh, gather, is_key, num_examples, replicate, shard
+from cfx_jax.parallel.sharding import (
+    gather,
+    is_key,
+    mesh_or_all_devices,
+    num_examples,
+    replicate,
+    shard,
+)
 
 
 class Batch(NamedTuple):
@@ -102,7 +110,7 @@ def map_examples(
         InputError: a batch size below 1, no examples, or leaves of different lengths.
     """
     check_callable(fn, name="fn", gives="what is shared and one example -> a result")
-    mesh = mesh or data_mesh()
+    mesh = mesh_or_all_devices(mesh)
     parts = batches(examples, batch_size=batch_size, mesh=mesh)
     program = ExampleMap(fn, shared, mesh=mesh)
     results = []
@@ -141,6 +149,7 @@ def apply_to_examples(
         >>> apply_to_examples(lambda image: image.sum(), np.ones((3, 2, 2, 1)), batch_size=2)
         array([4., 4., 4.], dtype=float32)
     """
+    check_callable(function, name="function", gives="one example -> a result")
     options: dict[str, Any] = {"batch_size": batch_size, "mesh": mesh, "progress": progress}
     return map_examples(call, as_pytree(function), examples, **options)
 
@@ -206,11 +215,20 @@ def example_keys(key: PRNGKeyArray, indices: Int[AnyArray, " n"]) -> PRNGKeyArra
     Returns:
         One key for each index, ``(n,)``.
 
+    Raises:
+        InputError: no random key, or indices that are no vector of whole numbers.
+
     Example:
         >>> keys = example_keys(jax.random.key(0), jnp.arange(3))
         >>> bool(keys[2] == jax.random.fold_in(jax.random.key(0), 2))
         True
     """
+    check_key(key)
+    check_array(indices, name="indices")
+    if indices.ndim != 1 or not jnp.issubdtype(indices.dtype, jnp.integer):
+        raise InputError(
+            f"indices: expected whole numbers (n,), got shape {indices.shape} of {indices.dtype}"
+        )
     return _folded_in(key, jnp.asarray(indices))
 
 

@@ -7,9 +7,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import jax
+import numpy as np
 
 from cfx_jax.costs import describe_stage
-from cfx_jax.errors import import_extra
+from cfx_jax.errors import InputError, import_extra
 from cfx_jax.parallel.process_group import is_first_process
 
 
@@ -26,6 +27,10 @@ def progress_bar(
         unit: the unit of steps that are done in parts, such as ``"images"``: the bar then shows how
             many are done, and the time that is left.
     """
+    if not isinstance(progress, bool | np.bool_ | str):
+        raise InputError(
+            f"progress: expected True, False or a label, got {type(progress).__name__}"
+        )
     if not progress or jax.process_index() > 0:
         return nullcontext(SimpleNamespace(update=lambda count: None))
     label = progress if isinstance(progress, str) else None

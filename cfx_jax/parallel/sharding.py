@@ -13,6 +13,7 @@ from jax import Array
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from cfx_jax.array_types import check_usable
+from cfx_jax.checks import check_type
 from cfx_jax.errors import InputError
 
 AXIS = "data"
@@ -27,13 +28,28 @@ def data_mesh(*, devices: Sequence[jax.Device] | None = None) -> Mesh:
     return Mesh(np.asarray(jax.devices() if devices is None else devices), (AXIS,))
 
 
+def mesh_or_all_devices(mesh: Mesh | None) -> Mesh:
+    """The devices that a user gave, or all.
+
+    Args:
+        mesh: from ``data_mesh``; None is a mesh of all devices.
+
+    Raises:
+        InputError: something else.
+    """
+    if mesh is None:
+        return data_mesh()
+    check_type(mesh, Mesh, name="mesh", wanted="devices, as of parallel.data_mesh, or None")
+    return mesh
+
+
 def is_local(mesh: Mesh | None) -> bool:
     """Whether all devices are of this process.
 
     Args:
         mesh: the devices, from ``data_mesh``; None is all devices.
     """
-    devices = jax.devices() if mesh is None else mesh.devices.flat
+    devices = mesh_or_all_devices(mesh).devices.flat
     return all(device.process_index == jax.process_index() for device in devices)
 
 

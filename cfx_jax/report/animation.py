@@ -18,8 +18,8 @@ from cfx_jax.checks import (
     check_flag,
     check_integer,
     check_positive,
+    check_text,
     check_texts,
-    check_type,
 )
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.files import as_path, replacing
@@ -100,12 +100,12 @@ def animate(
     ...     animate(f"{folder}/change.gif", [AnimationPanel(frames=frames, title="change")]).name
     'change.gif'
     """
-    check_filled(panels, "panels")
+    check_filled(panels, "panels", AnimationPanel)
+    check_text(note, name="note")
+    check_flag(smooth, name="smooth")
     check_flag(back_and_forth, name="back_and_forth")
     check_positive(frame_ms, name="frame_ms")
     check_positive(hold_ms, name="hold_ms")
-    for panel in panels:
-        check_type(panel, AnimationPanel, name="panels", wanted="each an AnimationPanel")
     _check_options(path, panels, captions, height, min(frame_ms, hold_ms))
     page = _Page(panels, captions, height, note, smooth=smooth)
     count = len(panels[0].frames)

@@ -14,8 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Int
 
+from cfx_jax.checks import check_integer, check_text
 from cfx_jax.errors import InputError
 from cfx_jax.files import write_text
+from cfx_jax.report.checks import check_filled
 from cfx_jax.report.questionnaire import Question, fingerprint
 from cfx_jax.report.study_files import VERSION, check_fields, read_document
 
@@ -70,8 +72,11 @@ def write_key(
     ...     read_key(path).truth
     array([1])
     """
+    check_filled(questions, "questions", Question)
     kinds = ["all"] * len(questions) if categories is None else categories
     for name, values in (("truth", truth), ("categories", kinds)):
+        if not isinstance(values, Sequence | np.ndarray) or isinstance(values, str):
+            raise InputError(f"{name}: expected a list, got {type(values).__name__}")
         if len(values) != len(questions):
             raise InputError(
                 f"{name} must have one entry for each of {len(questions)} questions, got"
@@ -139,6 +144,8 @@ def _check_item(item: Any, path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def _item(question: Question, truth: int, category: str) -> dict[str, Any]:
     last = len(question.options) - 1
+    check_text(category, name="categories")
+    check_integer(truth, name="truth", at_least=0)
     if truth not in range(last + 1):
         raise InputError(
             f"the truth of question '{question.id}' must be one of its options 0..{last}, got"

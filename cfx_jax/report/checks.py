@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
+from cfx_jax.checks import as_numpy, check_number, check_real
 from cfx_jax.errors import InputError
 
 # Rounding in float32 arithmetic may leave an image a little outside [0, 1]; more is a mistake in
@@ -26,7 +27,7 @@ def check_image(image: Any, name: str) -> Float[np.ndarray, "h w c"]:
     Raises:
         InputError: another rank, channel number or range, or values that are not finite.
     """
-    array = np.asarray(image)
+    array = as_numpy(image, name=name)
     if array.ndim != 3 or array.shape[2] not in (1, 3) or 0 in array.shape:
         raise InputError(f"{name} must have shape (h, w, 1) or (h, w, 3), got {array.shape}")
     return _check_range(array, name)
@@ -45,7 +46,7 @@ def check_images(images: Any, name: str) -> Float[np.ndarray, "n h w c"]:
     Raises:
         InputError: another rank, channel number or range, or values that are not finite.
     """
-    array = np.asarray(images)
+    array = as_numpy(images, name=name)
     if array.ndim != 4 or array.shape[3] not in (1, 3) or 0 in array.shape:
         raise InputError(f"{name} must have shape (n, h, w, 1) or (n, h, w, 3), got {array.shape}")
     return _check_range(array, name)
@@ -68,6 +69,7 @@ def check_map(
     Raises:
         InputError: another shape, or values that are not finite or negative against ``signed``.
     """
+    check_real(as_numpy(values, name=name), name=name)
     array = np.asarray(values, np.float32)
     if array.shape != size:
         raise InputError(f"{name} must have the shape of its image {size}, got {array.shape}")
@@ -95,7 +97,7 @@ def check_mask(mask: Any, size: tuple[int, ...], name: str) -> Bool[np.ndarray, 
     Raises:
         InputError: another shape, or values other than 0 and 1.
     """
-    array = np.asarray(mask)
+    array = as_numpy(mask, name=name)
     if array.shape != size:
         raise InputError(f"{name} must have the shape of its image {size}, got {array.shape}")
     if not np.isin(array, (0, 1)).all():
@@ -118,6 +120,7 @@ def check_share(value: Any, name: str) -> float:
     Raises:
         InputError: it is not a number in [0, 1].
     """
+    check_number(value, name=name)
     number = float(value)
     if not -_SLACK <= number <= 1 + _SLACK:
         raise InputError(f"{name} must lie in [0, 1], got {number}")
@@ -138,25 +141,46 @@ def check_choice(value: str, choices: Sequence[str], name: str) -> str:
     Raises:
         InputError: it is none of the choices; the message lists them.
     """
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise InputError(f"unknown {name} {value!r}: choose {' or '.join(choices)}")
     return value
 
 
-def check_filled(items: Sequence[Any], name: str) -> None:
-    """Checks that a sequence is not empty.
+def check_filled(items: Sequence[Any], name: str, kind: type = object) -> None:
+    """Checks for a sequence of objects of one class, which is not empty.
 
     Args:
         items: the sequence.
         name: the name of the contents in the message.
+        kind: the class; any by default.
 
     Raises:
-        InputError: it is empty, or no sequence.
+        InputError: it is empty, no sequence, or holds something else.
     """
     if isinstance(items, str | bytes) or not isinstance(items, Sequence | np.ndarray):
         raise InputError(f"{name}: expected several in a list, got {type(items).__name__}")
     if len(items) == 0:
         raise InputError(f"at least one of {name} is needed, got none")
+    for item in items:
+        if not isinstance(item, kind):
+            raise InputError(
+                f"{name}: expected a list of {kind.__name__}, got one {type(item).__name__} in it"
+            )
+
+
+def check_panel_size(size: Any, *, most: float) -> None:
+    """Checks a side of a panel.
+
+    Args:
+        size: the side in inches.
+        most: the largest that is valid; the smallest is half an inch.
+
+    Raises:
+        InputError: it is no number, or out of range.
+    """
+    check_number(size, name="panel_size")
+    if not 0.5 <= size <= most:
+        raise InputError(f"panel_size must lie between 0.5 and {most:g} inches, got {size}")
 
 
 def _check_range(array: np.ndarray, name: str) -> np.ndarray:

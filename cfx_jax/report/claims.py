@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from cfx_jax.checks import check_flag, check_number
+from cfx_jax.checks import check_flag, check_integer, check_number, check_text, check_type
 from cfx_jax.errors import InputError
 from cfx_jax.files import write_text
 from cfx_jax.report.checks import check_choice
@@ -140,6 +140,8 @@ def write_claims(path: str | os.PathLike[str], claims: Sequence[Claim], *, note:
     ...     write_claims(f"{folder}/claims.json", [claim]).name
     'claims.json'
     """
+    check_text(note, name="note")
+    _check_claims(claims)
     twice = [name for name, count in Counter(claim.id for claim in claims).items() if count > 1]
     if twice:
         raise InputError(f"claims need different ids, used more than once: {', '.join(twice)}")
@@ -167,6 +169,8 @@ def summary(claims: Sequence[Claim]) -> dict[str, dict[str, int]]:
     {'holds': 0, 'fails': 0, 'undecided': 0}
     """
 
+    _check_claims(claims)
+
     def counts(chosen: Iterable[Claim]) -> dict[str, int]:
         counted = Counter(claim.verdict for claim in chosen)
         return {name: counted[name] for name in VERDICTS}
@@ -193,10 +197,18 @@ def format_claims(claims: Sequence[Claim], *, digits: int = 3) -> str:
     >>> print(format_claims([claim]).splitlines()[2])
     holds    C1     target  0.300 [0.200, 0.400]  It helps.
     """
+    _check_claims(claims)
+    check_integer(digits, name="digits", at_least=0)
     rows = [
         [c.verdict, c.id, c.kind, format_cell(c.interval, digits=digits), c.text] for c in claims
     ]
     return format_table(["verdict", "claim", "kind", "estimate [interval]", "text"], rows)
+
+
+def _check_claims(claims: Sequence[Claim]) -> None:
+    check_type(claims, Sequence, name="claims", wanted="a list of Claim")
+    for claim in claims:
+        check_type(claim, Claim, name="claims", wanted="a list of Claim")
 
 
 def _check_interval(interval: tuple[float, float, float]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from cfx_jax.checks import check_positive, check_real
+from cfx_jax.checks import as_numpy, check_positive, check_real
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.report.checks import check_choice
 
@@ -63,7 +63,7 @@ def signed_difference(
     [[-0.25]]
     """
     check_choice(reduce, ("mean", "max_abs"), "channel reduction")
-    image, original = np.asarray(image), np.asarray(original)
+    image, original = as_numpy(image, name="image"), as_numpy(original, name="original")
     if image.shape[-3:] != original.shape:
         raise InputError(f"a difference needs equal shapes, got {image.shape} and {original.shape}")
     change = image - original

@@ -144,7 +144,7 @@ def claims_block(claims: Sequence[Claim], number: int, digits: int) -> Block:
     Raises:
         InputError: there are no claims.
     """
-    check_filled(claims, "claims")
+    check_filled(claims, "claims", Claim)
     of_paper = any(claim.kind != "target" or claim.paper for claim in claims)
     texts = [_claim_texts(claim, digits) for claim in claims]
     return Block("claims", {"claims": texts, "number": number, "of_paper": of_paper})

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from cfx_jax.checks import check_flag, check_text
 from cfx_jax.errors import InputError
 from cfx_jax.report.checks import check_filled, check_images
 from cfx_jax.report.templates import image_uri, write_page
@@ -96,6 +97,9 @@ def write_questionnaire(
     ...     write_questionnaire(f"{folder}/page.html", [question], title="A study").name
     'page.html'
     """
+    for name, text in (("title", title), ("introduction", introduction), ("note", note)):
+        check_text(text, name=name)
+    check_flag(smooth, name="smooth")
     if not title.strip():
         raise InputError("a questionnaire needs a title")
     contents = {
@@ -133,7 +137,7 @@ def _check_options(options: Sequence[str], name: str) -> None:
 
 def _questions_data(questions: Sequence[Question]) -> list[dict[str, Any]]:
     """Converts questions to JSON's own types, with images as data."""
-    check_filled(questions, "questions")
+    check_filled(questions, "questions", Question)
     twice = [
         name for name, count in Counter(question.id for question in questions).items() if count > 1
     ]

@@ -31,7 +31,7 @@ from jaxtyping import Int, Num, PRNGKeyArray
 from cfx_jax.checks import InputError, check_choice, check_configuration, check_count
 from cfx_jax.compilation import as_pytree
 from cfx_jax.objectives import Classifier
-from cfx_jax.parallel import data_mesh, first_decides
+from cfx_jax.parallel import first_decides, mesh_or_all_devices
 from cfx_jax.training import Batches, CheckpointStore, Ties, fit, has_checkpoint, load_config
 
 from .fingerprints import (
@@ -266,7 +266,7 @@ def train(
     check_choice(config.select, tuple(trainer.selections), name="select")
     check_run(config.run)
     check_types(config)
-    mesh = data_mesh() if mesh is None else mesh
+    mesh = mesh_or_all_devices(mesh)
     _check_batch_size(trainer, config.run, mesh)
     resumed = first_decides("the training goes on", has_checkpoint(workdir))
     given: dict[str, Any] = {**options, "skip": skip, "mesh": mesh, "resumed": resumed}

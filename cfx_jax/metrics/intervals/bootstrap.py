@@ -22,7 +22,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float, Num, Shaped
 
-from cfx_jax.checks import check_integer, check_seed
+from cfx_jax.checks import as_numpy, check_integer, check_number, check_seed
 from cfx_jax.errors import InputError
 from cfx_jax.metrics.intervals.proportions import (
     LEVEL,
@@ -92,13 +92,13 @@ def bootstrap_interval(
     >>> round(interval.estimate, 3), round(interval.low, 2), round(interval.high, 2)
     (0.45, 0.29, 0.6)
     """
-    values = np.asarray(values)
+    values = as_numpy(values, name="values")
     _check_options(level, num_resamples)
     check_seed(seed)
     _check_values(values)
     units = _Units.of(len(values), groups, strata)
     measure = _named_statistic(statistic)
-    estimate = float(measure(values))
+    estimate = _one_number(measure(values))
     is_share = statistic == "mean" and values.ndim == 1 and bool(np.isin(values, (0, 1)).all())
     if is_share and groups is None and strata is None:
         return wilson_interval(float(values.sum()), len(values), level=level)
@@ -259,12 +259,12 @@ class _Units(NamedTuple):
         Raises:
             InputError: there is not one name for each image.
         """
-        members = None if groups is None else _members(n, np.asarray(groups), "groups")
+        members = None if groups is None else _members(n, as_numpy(groups, name="groups"), "groups")
         count = n if members is None else len(members)
         if strata is None:
             return cls(members, [np.arange(count)])
         stratum = np.empty(n, int)
-        for number, images in enumerate(_members(n, np.asarray(strata), "strata")):
+        for number, images in enumerate(_members(n, as_numpy(strata, name="strata"), "strata")):
             stratum[images] = number
         held = (
             [(kind,) for kind in stratum]
@@ -345,9 +345,14 @@ def _check_options(level: float, num_resamples: int) -> None:
     check_integer(num_resamples, name="num_resamples", at_least=100)
 
 
+def _one_number(value: Any) -> float:
+    check_number(value, name="statistic")
+    return float(value)
+
+
 def _as_real(values: Any) -> Float[np.ndarray, "*shape"]:
     """Numbers as float64: NumPy would read texts as numbers, and drop the imaginary part."""
-    values = np.asarray(values)
+    values = as_numpy(values, name="values")
     if values.dtype.kind in "cmMOSU":
         raise InputError(f"values must be real numbers, got dtype {values.dtype}")
     return values.astype(float)

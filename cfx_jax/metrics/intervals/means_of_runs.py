@@ -126,9 +126,10 @@ def _named_cases(values: list[np.ndarray], cases: Sequence[np.ndarray] | None) -
                 f" {lengths}"
             )
         return [np.arange(len(run)) for run in values]
-    if len(cases) != len(values):
+    if not isinstance(cases, Sequence | np.ndarray) or len(cases) != len(values):
+        came = len(cases) if isinstance(cases, Sequence) else type(cases).__name__
         raise InputError(
-            f"cases: expected names for each of the {len(values)} trainings, got {len(cases)}"
+            f"cases: expected names for each of the {len(values)} trainings, got {came}"
         )
     names = [as_vector(name, name="cases") for name in cases]
     for run, name in zip(values, names, strict=True):

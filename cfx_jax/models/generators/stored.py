@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from cfx_jax.checks import check_choice
+from cfx_jax.checks import check_choice, check_type
 from cfx_jax.errors import InputError, reason_of
 from cfx_jax.models.generators.progressive import ProgressiveGenerator
 from cfx_jax.models.generators.progressive_small import BendingGenerator
@@ -59,6 +59,8 @@ def rebuild(name: str, options: Mapping[str, Any], arrays: Mapping[str, np.ndarr
     True
     """
     check_choice(name, tuple(_NETWORKS), name="network")
+    check_type(options, Mapping, name="options", wanted="arguments of the network by name")
+    check_type(arrays, Mapping, name="arrays", wanted="what arrays_of returned")
     given = {
         key: tuple(value) if isinstance(value, list) else value for key, value in options.items()
     }
@@ -82,6 +84,7 @@ def rebuild(name: str, options: Mapping[str, Any], arrays: Mapping[str, np.ndarr
 
 
 def _variables(network: nnx.Module) -> list[tuple[str, Any]]:
+    check_type(network, nnx.Module, name="network", wanted="an NNX module")
     flat = nnx.to_flat_state(nnx.state(network))
     return [
         (".".join(map(str, path)), variable)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from cfx_jax.array_types import at_least_float32
-from cfx_jax.checks import check_choice
+from cfx_jax.checks import check_array, check_choice
 from cfx_jax.errors import InputError
 
 Model = TypeVar("Model", bound=nnx.Module)
@@ -68,6 +68,7 @@ def leaves_at_least_float32(tree: Any) -> Any:
     """
 
     def widened(array: Any) -> Any:
+        check_array(array, name="tree")
         is_number = jnp.issubdtype(array.dtype, jnp.floating)
         return at_least_float32(array) if is_number else array
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from flax import nnx
 
-from cfx_jax.checks import check_choice
+from cfx_jax.checks import check_choice, check_texts
 from cfx_jax.models.layers import last_layer
 from cfx_jax.models.layers.checks import check_numbers
 from cfx_jax.models.volumes.acat import ACAT, MASKS, num_mask_stages
@@ -137,6 +137,7 @@ def build_acat(
     >>> len(model.saliency_trunk.stages)
     1
     """
+    check_texts(masks, name="masks")
     for mask in masks:
         check_choice(mask, MASKS, name="masks")
     stages = build_trunk(trunk, in_channels=in_channels, rngs=rngs)

@@ -8,7 +8,7 @@ from functools import partial
 
 from flax import nnx
 
-from cfx_jax.checks import check_choice
+from cfx_jax.checks import check_choice, check_count
 from cfx_jax.models.volumes.build import build_head, build_trunk
 from cfx_jax.models.volumes.hsm import HSM, HallucinatedSaliency
 from cfx_jax.models.volumes.sal_class_net import SalClassNet
@@ -74,6 +74,7 @@ def build_competitor(
     2
     """
     check_choice(method, (*WITH_SALIENCY, *_ON_IMAGES, _VIT), name="method")
+    check_count(in_channels, name="in_channels")
     if method == _VIT:
         stages = _vit(trunk, in_channels, size, rngs)
     else:

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
+from cfx_jax.checks import check_type
 from cfx_jax.errors import InputError
 from cfx_jax.models.layers import Activation, Block, batch_norm, convolution, last_layer
 from cfx_jax.models.layers.checks import check_all_numbers, check_numbers
@@ -77,12 +78,12 @@ def half_brain_stages(
     (16, 64, 128, 256)
     """
     check_num_stages(num_stages)
+    check_numbers({"in_channels": in_channels})
+    check_all_numbers({"filters": filters, "strides": strides})
     if len(filters) != len(strides) or len(filters) != sum(_LAYERS_OF_STAGES):
         raise InputError(
             f"filters, strides: expected seven of each, got {len(filters)} and {len(strides)}"
         )
-    check_numbers({"in_channels": in_channels})
-    check_all_numbers({"filters": filters, "strides": strides})
     channels = iter(pairwise((in_channels, *filters)))
     steps = iter(strides)
     stages = [
@@ -178,6 +179,7 @@ def joint_decision(logits: HalfBrainLogits) -> Int[Array, "b"]:
     >>> joint_decision(HalfBrainLogits(lesion, side)).tolist()
     [0, 2]
     """
+    check_type(logits, HalfBrainLogits, name="logits", wanted="the logits of both heads")
     return jnp.where(decision(logits.lesion) == 1, 1 + logits.side.argmax(axis=-1), 0)
 
 

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
+from cfx_jax.checks import check_type
 from cfx_jax.errors import InputError
 from cfx_jax.models.layers.checks import (
     check_height_and_width,
@@ -65,6 +66,7 @@ class VisionTransformer(nnx.Module):
         check_numbers({"patch": patch, "width": width, "num_blocks": num_blocks})
         check_numbers({"num_heads": num_heads, "hidden": hidden, "in_channels": in_channels})
         check_shares({"dropout": dropout})
+        check_type(rngs, nnx.Rngs, name="rngs", wanted="a source of weights, as nnx.Rngs(0)")
         _check_divisors(size, patch, width, num_heads)
         self.size = size
         self.embed = nnx.Conv(

@@ -9,6 +9,7 @@ from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
 from cfx_jax.array_types import AnyArray
+from cfx_jax.checks import check_array
 from cfx_jax.errors import InputError
 from cfx_jax.models.views import in_inference_mode
 
@@ -47,6 +48,7 @@ def with_saliency(model: nnx.Module, saliency: Float[AnyArray, "s h w 1"]) -> Pa
         raise InputError(
             f"model: expected an NNX model of volumes and saliency maps, got {type(model).__name__}"
         )
+    check_array(saliency, name="saliency")
     if saliency.ndim != 4:
         raise InputError(
             f"saliency: expected the map of one volume (s, h, w, 1), got shape {saliency.shape}"

@@ -10,6 +10,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import jax.numpy as jnp
 from flax import nnx
 
+from cfx_jax.checks import check_texts, check_type
 from cfx_jax.errors import InputError
 
 Model = TypeVar("Model", bound=nnx.Module)
@@ -98,6 +99,7 @@ def shape_mismatches(model: nnx.Module, source: nnx.Module) -> tuple[str, ...]:
 
 
 def _variables(model: nnx.Module) -> dict[str, Any]:
+    check_type(model, nnx.Module, name="model", wanted="an NNX module")
     flat = nnx.to_flat_state(nnx.state(model, (nnx.Param, nnx.BatchStat)))
     return {".".join(map(str, path)): variable for path, variable in flat}
 
@@ -107,6 +109,7 @@ def _is_of(name: str, parts: Collection[str]) -> bool:
 
 
 def _check_parts(parts: Collection[str], names: Collection[str]) -> None:
+    check_texts(parts, name="skip")
     for part in parts:
         if not any(_is_of(name, [part]) for name in names):
             raise InputError(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
-from cfx_jax.errors import InputError
+from cfx_jax.checks import check_positive
 from cfx_jax.report.checks import check_choice, check_filled
 from cfx_jax.report.colours import overlay, signed_difference
 from cfx_jax.report.figures.footer import SignedBar
@@ -81,7 +81,7 @@ def counterfactual_grid(
     ...     counterfactual_grid(f"{folder}/grid.png", [row]).name
     'grid.png'
     """
-    check_filled(rows, "rows")
+    check_filled(rows, "rows", CounterfactualRow)
     check_choice(reduce, tuple(_REDUCTIONS), "channel reduction")
     largest, scale = _scales(rows, reduce, scale)
     columns = _columns(rows)
@@ -112,8 +112,8 @@ def _scales(
 ) -> tuple[float, float]:
     """Computes the largest absolute difference of the figure, and the difference of the strongest
     colour."""
-    if scale is not None and not scale > 0:
-        raise InputError(f"the colour scale must be positive, got {scale}")
+    if scale is not None:
+        check_positive(scale, name="scale")
     differences = [
         _difference(row, panel, reduce).ravel() for row in rows for panel in row.counterfactuals
     ]

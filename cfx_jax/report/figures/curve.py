@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cfx_jax.checks import check_count, check_text
 from cfx_jax.errors import InputError
-from cfx_jax.report.checks import check_filled
+from cfx_jax.report.checks import check_filled, check_panel_size
 from cfx_jax.report.colours import LINE_COLOURS
 from cfx_jax.report.figures.canvas import (
     FAINT,
@@ -82,11 +83,13 @@ def curve(
     ...     curve(f"{folder}/curve.png", [panel]).name
     'curve.png'
     """
-    check_filled(panels, "panels")
-    if columns < 1:
-        raise InputError(f"columns must be at least 1, got {columns}")
-    if not all(0.5 <= side <= 20 for side in panel_size):
-        raise InputError(f"panel_size must lie between 0.5 and 20 inches, got {panel_size}")
+    check_filled(panels, "panels", CurvePanel)
+    check_count(columns, name="columns")
+    check_text(band, name="band")
+    if not isinstance(panel_size, Sequence) or len(panel_size) != 2:
+        raise InputError(f"panel_size: expected width and height in inches, got {panel_size!r}")
+    for side in panel_size:
+        check_panel_size(side, most=20)
     page = _Page(panels, min(columns, len(panels)), panel_size, title)
     footer = Footer(page.inner, legend=f"Bands: {band}." if band else "", note=note)
     return page.draw(footer).save(path, note=note)

@@ -58,7 +58,7 @@ class CurvePanel:
     """Lower and upper end of the y axis; fitted to the lines where None."""
 
     def __post_init__(self) -> None:
-        check_filled(self.lines, "a panel's lines")
+        check_filled(self.lines, "a panel's lines", Line)
         if self.y_range is not None and not self.y_range[0] < self.y_range[1]:
             raise InputError(
                 f"y_range must be (lower, upper) with lower < upper, got {self.y_range}"

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cfx_jax.checks import check_text
 from cfx_jax.report.colours import SIGNED_MAP
 from cfx_jax.report.figures.canvas import FAINT, FONT, Canvas, fit_text, line_height, text_style
 
@@ -37,6 +38,7 @@ class Title:
     """A figure's title, fitted to the width of the page."""
 
     def __init__(self, title: str, width: float) -> None:
+        check_text(title, name="title")
         self._lines = (
             fit_text(title, width, max_lines=3, size=_TITLE_SIZE, weight="bold") if title else []
         )
@@ -53,6 +55,7 @@ class Footer:
     def __init__(
         self, width: float, *, bar: SignedBar | None = None, legend: str = "", note: str = ""
     ) -> None:
+        check_text(note, name="note")
         self._bar = bar
         self._bar_width = min(_BAR_WIDTH, 0.4 * width)
         self._label_left = self._bar_width + 0.4

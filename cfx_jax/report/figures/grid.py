@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from cfx_jax.errors import InputError
+from cfx_jax.report.checks import check_panel_size
 from cfx_jax.report.figures.canvas import (
     FAINT,
     HEADING_SIZE,
@@ -82,8 +82,7 @@ class Grid:
         Raises:
             InputError: ``panel_size`` is out of range.
         """
-        if not 0.5 <= panel_size <= 10:
-            raise InputError(f"panel_size must lie between 0.5 and 10 inches, got {panel_size}")
+        check_panel_size(panel_size, most=10)
         self._rows, self._groups, self._size = rows, groups, panel_size
         self._lefts = _column_lefts(groups, panel_size, named=any(row.name for row in rows))
         width = self._lefts[-1] + panel_size - MARGIN

@@ -62,7 +62,7 @@ class CounterfactualRow:
     def __post_init__(self) -> None:
         original = check_image(self.original, "a row's original")
         check_share(self.probability, "a row's probability")
-        check_filled(self.counterfactuals, "a row's counterfactuals")
+        check_filled(self.counterfactuals, "a row's counterfactuals", CounterfactualPanel)
         for panel in self.counterfactuals:
             shape = np.shape(panel.image)
             if shape != original.shape:

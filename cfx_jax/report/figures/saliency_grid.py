@@ -63,8 +63,8 @@ def saliency_grid(
     ...     saliency_grid(f"{folder}/maps.png", [row], [column]).name
     'maps.png'
     """
-    check_filled(rows, "rows")
-    check_filled(columns, "columns")
+    check_filled(rows, "rows", SaliencyRow)
+    check_filled(columns, "columns", MapColumn)
     check_choice(style, tuple(_LEGENDS), "style")
     masked = any(row.mask is not None for row in rows)
     grid = Grid(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Bool, Float
 
+from cfx_jax.checks import check_text
 from cfx_jax.errors import InputError
 from cfx_jax.report.checks import check_filled
 from cfx_jax.report.figures.grid import Cell, Grid, GridRow
@@ -86,12 +87,15 @@ def sweep_grid(
     ...     sweep_grid(f"{folder}/sweeps.png", [sweep], class_name="smiling").name
     'sweeps.png'
     """
-    check_filled(sweeps, "sweeps")
+    check_filled(sweeps, "sweeps", Sweep)
+    check_text(class_name, name="class_name")
     lengths = sorted({len(sweep.images) for sweep in sweeps})
     if len(lengths) > 1:
         raise InputError(
             f"the sweeps of a figure must have the same number of images, got {lengths}"
         )
+    if outlines is not None:
+        check_filled(outlines, "outlines", Outlines)
     drawn = [None] * len(sweeps) if outlines is None else list(outlines)
     if len(drawn) != len(sweeps):
         raise InputError(f"outlines: expected those of {len(sweeps)} sweeps, got {len(drawn)}")
