@@ -211,7 +211,7 @@ REFUSED = {
         optax.sgd(0.1), num_steps="3"
     ),
     "examples: expected leaves with one common leading axis, got lengths ['None']": lambda: solve(
-        None, None, 3
+        lambda shared, example: None, None, 3
     ),
     "surrogates: expected a list of classifiers, got int": lambda: attack(surrogates=3),
     "relevance: expected an array of NumPy or JAX, got NoneType": (

@@ -233,7 +233,7 @@ REFUSED = {
     "decode: expected a function of one latent": lambda: path_attribution_along(
         jnp.sum, None, IMAGE, IMAGE
     ),
-    "latent_end: expected a real number, got 'a'": lambda: path_attribution_along(
+    "latent_end: expected an array of NumPy or JAX, got str": lambda: path_attribution_along(
         jnp.sum, CODER.decode, IMAGE, "a"
     ),
     "target_margin: expected one number": lambda: perceptual_objective(

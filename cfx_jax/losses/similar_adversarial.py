@@ -205,14 +205,13 @@ def soft_class_terms(
     Raises:
         InputError: another number of classes.
     """
-    check_alike(
-        ndim=2, logits=logits, similar_logits=similar_logits, adversarial_logits=adversarial_logits
-    )
+    check_alike(ndim=2, logits=logits)
     if logits.shape[-1] != 2:
         raise InputError(
             f"logits: expected two classes, got {logits.shape[-1]}: give a margin above 0 for the"
             " loss of equation 10"
         )
+    check_alike(logits=logits, similar_logits=similar_logits, adversarial_logits=adversarial_logits)
     target = jax.lax.stop_gradient(jax.nn.softmax(logits))
     return _cross_entropy(target, similar_logits), _cross_entropy(
         target[:, ::-1], adversarial_logits

@@ -329,8 +329,10 @@ def _check_relevance(relevance: Array, shape: tuple[int, ...]) -> None:
 
 
 def _as_curves(curves: np.ndarray, *, least: int = 1) -> Float[np.ndarray, "*batch steps"]:
-    check_real(as_numpy(curves, name="curves"), name="curves")
-    curves = np.asarray(curves, np.float64)
+    curves = as_numpy(curves, name="curves")
+    if curves.dtype.kind not in "biuf":
+        raise InputError(f"curves: expected real numbers, got dtype {curves.dtype}")
+    curves = curves.astype(np.float64)
     if curves.ndim < 1 or curves.shape[-1] < least:
         raise InputError(
             f"curves: expected (..., steps) with at least {least} steps, got shape {curves.shape}"

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import AbstractMesh, Mesh, NamedSharding, PartitionSpec
 
 from cfx_jax.array_types import check_usable
 from cfx_jax.checks import check_type
@@ -39,7 +39,8 @@ def mesh_or_all_devices(mesh: Mesh | None) -> Mesh:
     """
     if mesh is None:
         return data_mesh()
-    check_type(mesh, Mesh, name="mesh", wanted="devices, as of parallel.data_mesh, or None")
+    wanted = "devices, as of parallel.data_mesh, or None"
+    check_type(mesh, Mesh | AbstractMesh, name="mesh", wanted=wanted)
     return mesh
 
 

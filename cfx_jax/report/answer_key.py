@@ -8,13 +8,14 @@ counted from 0) and ``category``.
 import json
 import os
 from collections.abc import Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Int
 
-from cfx_jax.checks import check_integer, check_text
+from cfx_jax.checks import check_text
 from cfx_jax.errors import InputError
 from cfx_jax.files import write_text
 from cfx_jax.report.checks import check_filled
@@ -145,8 +146,7 @@ def _check_item(item: Any, path: str | os.PathLike[str]) -> dict[str, Any]:
 def _item(question: Question, truth: int, category: str) -> dict[str, Any]:
     last = len(question.options) - 1
     check_text(category, name="categories")
-    check_integer(truth, name="truth", at_least=0)
-    if truth not in range(last + 1):
+    if not isinstance(truth, Integral) or truth not in range(last + 1):
         raise InputError(
             f"the truth of question '{question.id}' must be one of its options 0..{last}, got"
             f" {truth}"

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from cfx_jax.checks import check_flag, check_text, check_texts
+from cfx_jax.checks import check_flag, check_text
 from cfx_jax.errors import InputError
 from cfx_jax.report.checks import check_filled, check_image, check_images, check_share
 from cfx_jax.report.colours import signed_colours, signed_difference
@@ -118,10 +118,10 @@ def write_knob(
     check_text(title, name="title")
     check_text(note, name="note")
     check_flag(smooth, name="smooth")
-    check_texts(class_names, name="class_names")
     if not title.strip():
         raise InputError("a knob page needs a title")
-    if len(class_names) != 2:
+    is_list = isinstance(class_names, Sequence) and not isinstance(class_names, str)
+    if not is_list or len(class_names) != 2:
         raise InputError(
             f"class_names must be two names, those of classes 0 and 1, got {class_names!r}"
         )

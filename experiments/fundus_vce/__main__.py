@@ -7,9 +7,9 @@ python -m experiments.fundus_vce --preset paper --data fundus:PATH
 A plain network sees best, a robust one explains best: the ensemble of both is to be as accurate as
 the first, with maps as good as the second's.
 
-demo: 2 CPU cores, 4 to 8 minutes, synthetic images. Expect on the test set accuracies of 0.90 plain,
-0.77 robust, 0.88 ensemble; robust accuracies of 0.13, 0.61, 0.19; and an overlap of the ensemble's
-counterfactual maps with the lesions of 0.19, where the plain network's have 0.10.
+demo: 2 CPU cores, 4 to 8 minutes, synthetic images. Expect on the test set accuracies of 0.90
+plain, 0.77 robust, 0.88 ensemble; robust accuracies of 0.13, 0.61, 0.19; and an overlap of the
+ensemble's counterfactual maps with the lesions of 0.19, where the plain network's have 0.10.
 paper: a GPU. The paper prints 0.895, 0.784, 0.897; 0.152, 0.666, 0.194; and 0.13 above 0.07.
 """
 

@@ -1,11 +1,9 @@
 """What is settled before a run starts."""
 
-from types import SimpleNamespace
-from typing import Any
-
 import jax
 import numpy as np
 import pytest
+from jax.sharding import Mesh
 from jax.tree_util import Partial
 
 from cfx_jax.adapters import from_torch
@@ -19,7 +17,7 @@ def test_a_network_that_jax_calls_back_has_one_device():
     called = from_torch(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 2)))
     in_jax = Partial(lambda image: image.mean((0, 1)))
     first = jax.devices()[0]
-    mesh: Any = SimpleNamespace(devices=np.array([first, "a further one"], object))
+    mesh = Mesh(np.array([first, first]), ("data",))
     for classifier in (called, ensemble([in_jax, called])):
         assert devices_for(classifier, mesh).devices.tolist() == [first]
     assert devices_for(in_jax, mesh) is mesh

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from cfx_jax.checks import check_choice, check_integer
+from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
 from cfx_jax.models.images import ResNet
 from cfx_jax.models.layers import BottleneckBlock, ImagenetStem
@@ -117,8 +117,7 @@ def check_num_stages(num_stages: int) -> None:
     Raises:
         InputError: not in 1..4.
     """
-    check_integer(num_stages, name="num_stages", at_least=1)
-    if num_stages > NUM_STAGES:
+    if not isinstance(num_stages, int) or not 1 <= num_stages <= NUM_STAGES:
         raise InputError(f"num_stages: expected 1 to {NUM_STAGES}, got {num_stages}")
 
 

@@ -156,7 +156,7 @@ def test_same_input_gives_the_same_file(tmp_path):
     [
         ([], {}, "at least one of rows is needed"),
         ([row()], {"reduce": "sum"}, "unknown channel reduction 'sum': choose mean or max_abs"),
-        ([row()], {"scale": 0.0}, "the colour scale must be positive, got 0.0"),
+        ([row()], {"scale": 0.0}, "scale: expected a finite number above 0, got 0.0"),
         ([row()], {"panel_size": 0.0}, "panel_size must lie between"),
     ],
 )

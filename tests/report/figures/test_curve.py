@@ -84,7 +84,7 @@ def test_nothing_overlaps(tmp_path, drawn, count, columns):
     ("panels", "options", "message"),
     [
         ([], {}, "at least one of panels is needed"),
-        ([panel()], {"columns": 0}, "columns must be at least 1, got 0"),
+        ([panel()], {"columns": 0}, "columns: expected an integer of at least 1, got 0"),
         ([panel()], {"panel_size": (0.1, 1)}, "panel_size must lie between 0.5 and 20 inches"),
     ],
 )
