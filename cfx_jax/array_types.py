@@ -69,6 +69,6 @@ def at_least_float32(values: Float[AnyArray, "*shape"]) -> Float[Array, "*shape"
         dtype('float32')
     """
     check_usable(values, name="values")
-    if not hasattr(values, "dtype"):
+    if not hasattr(values, "dtype") or jnp.issubdtype(values.dtype, jax.dtypes.prng_key):
         raise InputError(f"values: expected an array, got {type(values).__name__}")
     return jnp.asarray(values, jnp.promote_types(values.dtype, jnp.float32))

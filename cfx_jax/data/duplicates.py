@@ -62,9 +62,10 @@ def merge_groups(
         [0, 1, 0, 0]
     """
     copies = _as_places(copies, "copies", below=as_numpy(copies, name="copies").size)
-    if np.shape(groups) != copies.shape:
+    groups = as_numpy(groups, name="groups")
+    if groups.shape != copies.shape:
         raise InputError(
-            f"groups: expected one for each of {len(copies)} images, got shape {np.shape(groups)}"
+            f"groups: expected one for each of {len(copies)} images, got shape {groups.shape}"
         )
     names, group_of = np.unique(groups, return_inverse=True)
     joined = np.arange(len(names))

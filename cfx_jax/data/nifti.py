@@ -360,7 +360,7 @@ def _wanted_shape(
         if spacing is None
         else ("spacing", "numbers of mm", Real, spacing)
     )
-    numbers = np.array(given, dtype=object)  # also of what has no shape
+    numbers = np.array(given if isinstance(given, Sequence | np.ndarray) else None, dtype=object)
     if numbers.shape != (3,) or not all(
         isinstance(number, number_type)
         and not isinstance(number, bool)

@@ -111,5 +111,5 @@ def check_diagnosis(
 def _as_array(values: Any) -> np.ndarray:
     try:
         return np.asarray(values)
-    except ValueError:  # nested sequences of different lengths
+    except (TypeError, ValueError):  # random keys, nested sequences of different lengths
         return np.asarray(None)

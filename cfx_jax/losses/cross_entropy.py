@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from cfx_jax.array_types import AnyArray
-from cfx_jax.checks import check_array, check_classes, check_count
+from cfx_jax.checks import as_numpy, check_array, check_classes, check_count
 from cfx_jax.errors import InputError
 from cfx_jax.losses.checks import check_alike
 
@@ -90,7 +90,7 @@ def inverse_frequency(labels: Int[np.ndarray, " n"], num_classes: int) -> Float[
     [0.6666666865348816, 2.0]
     """
     check_count(num_classes, name="num_classes")
-    given = np.asarray(labels)
+    given = as_numpy(labels, name="labels")
     if given.ndim != 1 or given.dtype.kind not in "iu":
         raise InputError(f"labels: expected integers (n,), got {reprlib.repr(labels)}")
     counts = np.bincount(labels, minlength=num_classes)

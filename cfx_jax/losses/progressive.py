@@ -268,6 +268,7 @@ def _disagreement(logits: Logits, probability: Float[Array, " b"]) -> Float[Arra
     check_alike(logits=logits, ndim=2)
     if logits.shape[-1] != 2:
         raise InputError(f"logits: expected two classes, got {logits.shape[-1]}")
+    check_array(probability, name="desired")
     if jnp.shape(probability) != logits.shape[:1]:
         raise InputError(
             f"desired: expected a probability for each of the {len(logits)} images, got shape"

@@ -21,11 +21,17 @@ noise of the original TRADES code, 1e-3 in every entry, is longer than the radiu
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from cfx_jax.checks import check_array, check_at_least, check_callable, check_key, check_positive
+from cfx_jax.checks import (
+    as_numpy,
+    check_array,
+    check_at_least,
+    check_callable,
+    check_key,
+    check_positive,
+)
 from cfx_jax.errors import InputError
 from cfx_jax.geometry import lp_ball_in_box
 from cfx_jax.geometry.exact import rescale
@@ -115,7 +121,9 @@ def check_start(start: tuple[float, float], *, name: str = "start") -> None:
     Raises:
         InputError: they are not in [0, 1] or not in rising order.
     """
-    if np.shape(start) != (2,) or not 0 <= start[0] <= start[1] <= 1:
+    shares = as_numpy(start, name=name)
+    is_pair = shares.shape == (2,) and shares.dtype.kind in "iuf"
+    if not is_pair or not 0 <= start[0] <= start[1] <= 1:
         raise InputError(f"{name}: expected two rising shares of the radius in [0, 1], got {start}")
 
 

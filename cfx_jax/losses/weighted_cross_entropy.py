@@ -35,6 +35,8 @@ def weighted_cross_entropy(
     0.693
     """
     check_array(labels, name="labels")
+    if labels.ndim != 1:
+        raise InputError(f"labels: expected a class for each image (b,), got shape {labels.shape}")
     check_array(weights, name="weights")
     if weights.shape != labels.shape:
         raise InputError(

@@ -20,7 +20,15 @@ from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from cfx_jax.array_types import AnyArray
-from cfx_jax.checks import check_callable, check_choice, check_flag, check_images, check_key
+from cfx_jax.checks import (
+    as_numpy,
+    check_array,
+    check_callable,
+    check_choice,
+    check_flag,
+    check_images,
+    check_key,
+)
 from cfx_jax.errors import InputError
 from cfx_jax.metrics.ranks import rank_correlation
 from cfx_jax.parallel import map_examples
@@ -102,10 +110,12 @@ def parameter_randomisation(
     if groups is not None and (isinstance(groups, str) or not isinstance(groups, Sequence)):
         raise InputError(f"groups: expected a list of beginnings of paths, got {groups!r}")
     check_choice(draw, _DRAWS, name="draw")
-    if targets is not None and np.shape(targets) != images.shape[:1]:
-        raise InputError(
-            f"targets: expected one for each of {len(images)} images, got shape {np.shape(targets)}"
-        )
+    if targets is not None:
+        targets = as_numpy(targets, name="targets")
+        if targets.shape != images.shape[:1]:
+            raise InputError(
+                f"targets: expected one for each of {len(images)} images, got shape {targets.shape}"
+            )
     check_flag(cascade, name="cascade")
     members = _members(parameters, groups)
     examples = (images,) if targets is None else (images, targets)
@@ -200,6 +210,7 @@ def _members(parameters: Any, groups: Sequence[str] | None) -> dict[str, list[in
 
 
 def _as_rows(maps: np.ndarray, when: str) -> Float[np.ndarray, "n p"]:
+    check_array(maps, name="attribution")
     if maps.ndim < 3:
         raise InputError(
             "attribution: expected a map (h, w) or (h, w, c) of each image, got shape"

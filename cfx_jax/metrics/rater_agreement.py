@@ -75,7 +75,7 @@ def count_votes(
            [0, 3]])
     """
     check_count(num_categories, name="num_categories")
-    votes = np.asarray(votes)
+    votes = as_numpy(votes, name="votes")
     if votes.ndim != 2 or votes.size == 0:
         raise InputError(
             "votes: expected one category for each item and rater (n, raters), got shape"

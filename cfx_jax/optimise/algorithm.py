@@ -16,6 +16,7 @@ from jaxtyping import Float
 from cfx_jax.backend import loop_body, varying_like
 from cfx_jax.checks import check_array, check_callable, check_number, check_type
 from cfx_jax.compilation import compiled
+from cfx_jax.errors import InputError
 
 Objective = Callable[[Array], Array]
 State: TypeAlias = Any
@@ -96,7 +97,8 @@ def run(
         The solution, its value and the trace.
 
     Raises:
-        InputError: no algorithm, no objective, or a start that is no array.
+        InputError: no algorithm, no objective, or a start that is no array of floating-point
+            numbers.
 
     Example:
         >>> descent = gradient_descent(num_steps=2, step_size=0.25)
@@ -107,6 +109,8 @@ def run(
     check_type(algorithm, Algorithm, name="algorithm", wanted="an algorithm, as of apgd")
     check_callable(objective, name="objective", gives="one array -> one number")
     check_array(x0, name="x0")
+    if not jnp.issubdtype(x0.dtype, jnp.floating):
+        raise InputError(f"x0: expected floating-point numbers, got dtype {x0.dtype}: cast it")
     if stop_below is not None:
         check_number(stop_below, name="stop_below")
     return compiled(_run, algorithm, objective, x0, stop_below=stop_below)

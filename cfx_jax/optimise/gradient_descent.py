@@ -9,6 +9,7 @@ from jax import Array
 from jaxtyping import Float
 
 from cfx_jax.checks import (
+    check_array,
     check_at_least,
     check_callable,
     check_choice,
@@ -149,6 +150,11 @@ def soft_threshold(
     """
     for name, value in (("x", x), ("center", center), ("threshold", threshold)):
         check_real(value, name=name)
+    check_array(x, name="x")
+    if jnp.shape(threshold) not in ((), jnp.shape(x)):
+        raise InputError(
+            f"threshold: expected one number, or one for each of x, got {jnp.shape(threshold)}"
+        )
     if jnp.shape(x) != jnp.shape(center):
         raise InputError(
             f"center: expected the shape of x, {jnp.shape(x)}, got {jnp.shape(center)}"

@@ -94,6 +94,9 @@ def numeric_columns(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> li
     return [bool(column) and not any(isinstance(cell, str) for cell in column) for column in cells]
 
 
+_MOST_DIGITS = 17  # of a float64
+
+
 def _check_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], digits: Digits) -> None:
     check_filled(columns, "columns")
     check_texts(columns, name="columns")
@@ -104,6 +107,9 @@ def _check_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], digits: 
         raise InputError(f"rows: expected lists of cells in a list, got {type(rows).__name__}")
     if not isinstance(digits, int | Mapping) or isinstance(digits, bool):
         raise InputError(f"digits: expected a number, or numbers by column, got {digits!r}")
+    for number in digits.values() if isinstance(digits, Mapping) else (digits,):
+        if not isinstance(number, int) or not 0 <= number <= _MOST_DIGITS:
+            raise InputError(f"digits: expected 0 to {_MOST_DIGITS} decimals, got {number!r}")
     for number, row in enumerate(rows):
         if len(row) != len(columns):
             raise InputError(

@@ -160,6 +160,7 @@ def paired_difference_interval(
             f" {second.shape}"
         )
     pairs = np.stack([first, second])
+    _named_statistic(statistic)
     are_answers = (
         statistic == "mean"
         and first.ndim == 1

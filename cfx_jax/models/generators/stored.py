@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from cfx_jax.checks import check_choice, check_type
+from cfx_jax.checks import check_array, check_choice, check_type
 from cfx_jax.errors import InputError, reason_of
 from cfx_jax.models.generators.progressive import ProgressiveGenerator
 from cfx_jax.models.generators.progressive_small import BendingGenerator
@@ -69,6 +69,8 @@ def rebuild(name: str, options: Mapping[str, Any], arrays: Mapping[str, np.ndarr
         network = computing_in(_NETWORKS[name](**given, rngs=nnx.Rngs(0)), dtype)
     except TypeError as error:
         raise InputError(f"network: expected options of {name}: {reason_of(error)}") from error
+    for key, array in arrays.items():
+        check_array(array, name=f"arrays: {key}")
     variables = dict(_variables(network))
     wanted = {key: variable[...].shape for key, variable in variables.items()}
     came = {key: array.shape for key, array in arrays.items()}

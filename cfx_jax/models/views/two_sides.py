@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from cfx_jax.array_types import at_least_float32
-from cfx_jax.checks import check_callable, check_integer
+from cfx_jax.checks import as_numpy, check_callable, check_integer
 from cfx_jax.compilation import as_pytree
 from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier
@@ -72,7 +71,7 @@ def two_sides(classifier: Classifier, side_0: Sequence[int], side_1: Sequence[in
     """
     check_callable(classifier, name="classifier", gives="one image -> logits (k,)")
     for side in (side_0, side_1):
-        if isinstance(side, str) or np.ndim(side) != 1:
+        if isinstance(side, str) or as_numpy(side, name="sides").ndim != 1:
             raise InputError(f"sides: expected the classes of each side in a list, got {side!r}")
     sides = (tuple(side_0), tuple(side_1))
     for side in sides:
