@@ -1,14 +1,20 @@
-"""A check of every number in a configuration, before anything is computed with it."""
+"""A check of every setting in a configuration, before anything is computed with it."""
 
 import dataclasses
 import math
+import types
+import typing
 from collections.abc import Mapping
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
+import numpy as np
+
+from cfx_jax.checks.options import check_choice
 from cfx_jax.errors import InputError
 
 _LIMITS = "limits"
+_WORDS = {int: "an integer", float: "a number", str: "a text", bool: "True or False"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,17 +51,17 @@ def limits(**options: Any) -> Mapping[str, Limits]:
 
 
 def check_configuration(config: Any) -> None:
-    """Checks the numbers of a configuration, those in nested ones and in tuples too.
+    """Checks the settings of a configuration, those in nested ones and in tuples too.
 
-    Each is finite and at least 0, unless the metadata of its field say otherwise (``limits``). What
-    several fields must have in common is checked by a method ``check`` of the configuration or of a
-    nested one, if it has one.
+    Each is of the type that its field is declared with. Each number is finite and at least 0,
+    unless the metadata of its field say otherwise (``limits``). What several fields must have in
+    common is checked by a method ``check`` of the configuration or of a nested one, if it has one.
 
     Args:
         config: a dataclass.
 
     Raises:
-        InputError: naming the first field with another number, by its path; or as ``check``.
+        InputError: naming the first field with another value, by its path; or as ``check``.
 
     Example:
         >>> from cfx_jax.losses import ProgressiveWeights
@@ -68,8 +74,10 @@ def check_configuration(config: Any) -> None:
 
 
 def _check_fields(config: Any, above: str) -> None:
+    hints = typing.get_type_hints(type(config))
     for field in dataclasses.fields(config):
         value, name = getattr(config, field.name), above + field.name
+        _check_type(value, hints[field.name], name)
         allowed = field.metadata.get(_LIMITS, Limits())
         parts = value if isinstance(value, tuple | list) else (value,)
         if not parts and not allowed.may_be_empty:
@@ -81,6 +89,36 @@ def _check_fields(config: Any, above: str) -> None:
                 _check_number(part, allowed, name)
     if hasattr(config, "check"):
         config.check()
+
+
+def _check_type(value: Any, hint: Any, name: str) -> None:
+    if typing.get_origin(hint) is typing.Literal:
+        check_choice(value, typing.get_args(hint), name=name)
+    elif not _is_of(hint, value):
+        is_class = isinstance(hint, type) and not typing.get_args(hint)
+        kind = _WORDS.get(hint, hint.__name__ if is_class else str(hint))
+        raise InputError(f"{name}: expected {kind}, got {value!r}")
+
+
+def _is_of(hint: Any, value: Any) -> bool:
+    """Whether a value is of a type; True for types that are not looked into here."""
+    kind, parts = typing.get_origin(hint), typing.get_args(hint)
+    if kind is typing.Literal:
+        return isinstance(value, str | int | float | None) and value in parts
+    if kind in (typing.Union, types.UnionType):
+        return any(_is_of(part, value) for part in parts)
+    if kind is tuple:
+        if not isinstance(value, tuple | list):
+            return False
+        hints = parts[:1] * len(value) if parts[1:] == (...,) else parts
+        return len(hints) == len(value) and all(map(_is_of, hints, value))
+    if hint in (int, float):  # NumPy's too
+        number = Integral if hint is int else Real
+        return isinstance(value, number) and not isinstance(value, bool)
+    if hint is bool:
+        return isinstance(value, bool | np.bool_)
+    is_checked = hint in (str, type(None)) or dataclasses.is_dataclass(hint)
+    return not is_checked or isinstance(value, hint)
 
 
 def _check_number(number: Any, allowed: Limits, name: str) -> None:

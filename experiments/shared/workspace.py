@@ -49,6 +49,8 @@ def fingerprint(depends: Any) -> str:
             return {str(name): plain(part) for name, part in value.items()}
         if isinstance(value, np.ndarray):
             return digest(value)
+        if isinstance(value, np.generic):
+            return value.item()
         return [plain(part) for part in value] if isinstance(value, list | tuple) else value
 
     text = json.dumps([cfx_jax.__version__, plain(depends)], sort_keys=True)

@@ -1,8 +1,13 @@
-"""No number of a configuration is NaN, negative or infinite, unless its field says so."""
+"""No setting is of another type than its field; no number is NaN, negative or infinite, unless its
+field says so.
+"""
 
 import math
+import re
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
+import numpy as np
 import pytest
 
 from cfx_jax.checks import check_configuration, limits
@@ -33,6 +38,7 @@ class Whole:
     parts: tuple[Part, ...] = (Part(),)
     sizes: tuple[int, ...] = field(default=(3,), metadata=limits(least=2, may_be_empty=False))
     share: float = field(default=0.5, metadata=limits(most=1))
+    choice: Literal["a", "b"] = "a"
 
     def check(self):
         if len(self.sizes) > len(self.radii):
@@ -63,3 +69,33 @@ def test_numbers_of_at_least_0_pass_and_what_is_no_number():
 def test_another_number_is_named_by_its_path(change, message):
     with pytest.raises(InputError, match=message):
         check_configuration(replace(Whole(), **change))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"name": 3}, "name: expected a text, got 3"),
+        ({"flag": 1}, "flag: expected True or False, got 1"),
+        ({"count": 2.0}, "count: expected an integer, got 2.0"),
+        ({"count": True}, "count: expected an integer, got True"),
+        ({"share": "0.5"}, "share: expected a number, got '0.5'"),
+        ({"nothing": "x"}, "nothing: expected float | None, got 'x'"),
+        ({"nothing": np.ones(2)}, "nothing: expected float | None, got array"),
+        ({"radii": 1.0}, "radii: expected tuple[float, ...], got 1.0"),
+        ({"radii": (1.0, "x")}, "radii: expected tuple[float, ...], got (1.0, 'x')"),
+        ({"part": {"weight": 1.0}}, "part: expected Part, got {"),
+        (
+            {"part": Part(window=(1.0, 2.0, 3.0))},
+            "part.window: expected tuple[float, float] | None",
+        ),
+        ({"choice": "c"}, "choice: expected one of 'a', 'b', got 'c'"),
+        ({"choice": np.array(["a"])}, "choice: expected one of 'a', 'b', got array"),
+    ],
+)
+def test_a_value_of_another_type_is_named_by_its_path(change, message):
+    with pytest.raises(InputError, match="^" + re.escape(message)):
+        check_configuration(replace(Whole(), **change))
+
+
+def test_numbers_of_numpy_are_numbers():
+    check_configuration(replace(Whole(), count=np.int64(3), share=np.float32(0.5), radii=[1, 2]))

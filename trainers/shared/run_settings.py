@@ -5,13 +5,18 @@ import math
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Integral, Real
 from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 from jaxtyping import Int
 
-from cfx_jax.checks import InputError, check_choice, check_count, check_integer, check_number
+from cfx_jax.checks import (
+    InputError,
+    check_count,
+    check_integer,
+    check_number,
+    check_type,
+)
 from cfx_jax.models import ComputeDtype
 
 _ONCE_AN_EPOCH = ("steps_per_epoch", "evaluate_every", "checkpoint_every")
@@ -85,6 +90,8 @@ def as_stored(value: Any) -> Any:
         return as_stored(fields)
     if isinstance(value, Mapping):
         return {name: as_stored(part) for name, part in value.items()}
+    if isinstance(value, np.generic):
+        return value.item()
     return [as_stored(part) for part in value] if isinstance(value, list | tuple) else value
 
 
@@ -95,43 +102,12 @@ def check_run(run: RunSettings) -> None:
         InputError: a number of steps, images or parts that is no integer or too small; a seed that
             is no integer, below 0, or has more than 63 bits; epochs that are no number.
     """
+    check_type(run, RunSettings, name="run", wanted="RunSettings")
     for name, least in _LEAST.items():
         check_integer(getattr(run, name), name=name, at_least=least)
     if not isinstance(run.seed, int) or isinstance(run.seed, bool) or not 0 <= run.seed < 2**63:
         raise InputError(f"seed: expected an integer from 0 to {2**63 - 1}, got {run.seed!r}")
     check_number(run.epochs, name="epochs")
-
-
-def check_types(config: Any, *, above: str = "") -> None:
-    """Checks that the fields of a configuration, and of those in it, have values of their types.
-
-    Args:
-        config: a dataclass.
-        above: the path of the configuration, for the message.
-
-    Raises:
-        InputError: naming the first that has not.
-    """
-    hints = typing.get_type_hints(type(config))
-    for field in dataclasses.fields(config):
-        value, hint, name = getattr(config, field.name), hints[field.name], above + field.name
-        if typing.get_origin(hint) is typing.Literal:
-            check_choice(value, typing.get_args(hint), name=name)
-        elif not _is_of(hint, value):
-            kind = getattr(hint, "__name__", str(hint))
-            raise InputError(f"{name}: expected {kind}, got {value!r}")
-        if dataclasses.is_dataclass(hint):
-            check_types(value, above=f"{name}.")
-
-
-def _is_of(hint: Any, value: Any) -> bool:
-    """Whether a value is of a type; True for types that are not looked into here."""
-    if dataclasses.is_dataclass(hint):
-        return isinstance(value, hint)  # type: ignore[arg-type]
-    if hint in (int, float):  # NumPy's too
-        kind = Integral if hint is int else Real
-        return isinstance(value, kind) and not isinstance(value, bool)
-    return _fits(hint, value)
 
 
 class RunConfig(Protocol):

@@ -56,7 +56,6 @@ from .run_settings import (
     RunSettings,
     as_stored,
     check_run,
-    check_types,
     count_steps,
     restore_config,
 )
@@ -265,7 +264,6 @@ def train(
     check_configuration(config)
     check_choice(config.select, tuple(trainer.selections), name="select")
     check_run(config.run)
-    check_types(config)
     mesh = mesh_or_all_devices(mesh)
     _check_batch_size(trainer, config.run, mesh)
     resumed = first_decides("the training goes on", has_checkpoint(workdir))

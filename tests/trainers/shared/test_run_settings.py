@@ -19,6 +19,7 @@ from trainers import (
 )
 from trainers.classifier import Config
 from trainers.shared import restore_config
+from trainers.shared.run_settings import check_run
 
 # 75 % of the 42,325 photographs of Boreiko et al.
 PAPER_LABELS = np.repeat([0, 1], [25_338, 6_406])
@@ -158,3 +159,9 @@ def test_settings_of_how_steps_are_computed_are_stored_only_where_they_are_set()
     assert as_stored(changed)["run"] == before["run"] | {"accumulate": 2, "remat": True}
     assert restore_config(Config, as_stored(changed)) == changed
     assert as_stored({"of": [Config(), (1, 2)]}) == {"of": [as_stored(Config()), [1, 2]]}
+
+
+@pytest.mark.parametrize("run", [None, 3, {"num_steps": 2}])
+def test_a_run_without_settings_is_refused(run):
+    with pytest.raises(InputError, match=r"^run: expected RunSettings"):
+        check_run(run)

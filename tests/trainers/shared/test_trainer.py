@@ -97,12 +97,15 @@ def test_a_trainer_is_given_what_it_needs_and_nothing_that_it_ignores(tmp_path: 
         (with_options(classifier.Config(), num_steps=2.5), "num_steps: expected an integer"),
         (with_options(classifier.Config(), eval_batch_size=0), "eval_batch_size: .*, got 0"),
         (with_options(classifier.Config(), log_every=0), "log_every: .*, got 0"),
-        (with_options(classifier.Config(), weights=2.5), "weights: expected str, got 2.5"),
-        (with_options(classifier.Config(), weighted=None), "weighted: expected bool, got None"),
+        (with_options(classifier.Config(), weights=2.5), "weights: expected a text, got 2.5"),
+        (
+            with_options(classifier.Config(), weighted=None),
+            "weighted: expected True or False, got None",
+        ),
         (with_options(classifier.Config(), mean=0.5), r"mean: expected tuple.*, got 0.5"),
         (
             classifier.Config(optimiser=OptimiserSettings(momentum="x")),  # type: ignore[arg-type]
-            r"optimiser\.momentum: expected float, got 'x'",
+            r"optimiser\.momentum: expected a number, got 'x'",
         ),
         (with_options(classifier.Config(), seed=2**63), "seed: expected an integer from 0 to"),
         (
