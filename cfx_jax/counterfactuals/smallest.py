@@ -293,6 +293,26 @@ def _begin(
     )
 
 
+class _Step(NamedTuple):
+    """What one step of the search within a radius gives.
+
+    Attributes:
+        search: the search after the step.
+        solution, value: its best image, and the objective there.
+        num_steps, value_at_check: as ``_Progress`` has them, after the step.
+        reached: whether the solution reaches the wanted probability.
+        ends: whether the search ends: it reached it, has no step left, or is given up.
+    """
+
+    search: Any
+    solution: Float[Array, "h w c"]
+    value: Float[Array, ""]
+    num_steps: Int[Array, ""]
+    value_at_check: Float[Array, ""]
+    reached: Bool[Array, ""]
+    ends: Bool[Array, ""]
+
+
 def _advance(
     problem: VCEProblem,
     classifier: Classifier,
@@ -301,38 +321,68 @@ def _advance(
     initial: Float[Array, ""],
     progress: _Progress,
 ) -> _Progress:
-    """One step of the search; where that ends it, the next radius and a new search."""
-    radius, first = progress.radius, progress.num_searches == 0
-    algorithm, objective, _ = problem(classifier, example._replace(radius=radius, key=None))
-    search, _ = algorithm.step(objective, progress.search)
-    solution, value = algorithm.solution(search)
-    num_steps = progress.num_steps + 1
-    is_check = num_steps % _quarter(problem) == 0
-    pace = (progress.value_at_check - value) / _quarter(problem)
-    is_hopeless = is_check & (value - pace * (problem.num_steps - num_steps) > wanted.value)
-    reached = value <= wanted.value
-    ends = reached | (num_steps >= problem.num_steps) | (is_hopeless & ~first)
-
-    norm = jnp.minimum(lp_norm(solution - example.image, problem.p), radius)
-    low = jnp.where(progress.bracket.low < norm, progress.bracket.low, 0)
-    here = _Bracket(low, norm, solution, search.search.best_gradient, value)
-    failed = progress.bracket._replace(low=jnp.where(first, 0, radius))
-    bracket = _where(ends, _where(reached | first, here, failed), progress.bracket)
+    """Takes one step; where it ends the search, closes the bracket and begins the next search."""
+    step = _take_step(problem, classifier, wanted, example, progress)
+    bracket = _closed_in(problem, example, progress, step)
     is_narrow = bracket.high - bracket.low <= wanted.tolerance * bracket.high
-    num_searches = progress.num_searches + ends
-    is_done = is_narrow | (first & ~reached) | (num_searches >= _MOST_SEARCHES)
-    next_radius, most = _next_radius(bracket, wanted, initial, progress.most)
-    radius = jnp.where(ends, next_radius, radius)
-    return _Progress(
+    num_searches = progress.num_searches + step.ends
+    is_out_of_reach = (progress.num_searches == 0) & ~step.reached
+    is_done = is_narrow | is_out_of_reach | (num_searches >= _MOST_SEARCHES)
+    radius, most = _next_radius(bracket, wanted, initial, progress.most)
+    next_search = _restarted(problem, classifier, example, bracket, radius)
+    begun = _Progress(
         bracket,
         radius,
-        jnp.where(ends, most, progress.most),
-        _where(ends, _restarted(problem, classifier, example, bracket, radius), search),
-        jnp.where(ends, 0, num_steps),
-        jnp.where(ends, _UNKNOWN, jnp.where(is_check, value, progress.value_at_check)),
+        most,
+        next_search,
+        jnp.zeros_like(step.num_steps),
+        jnp.full_like(step.value_at_check, _UNKNOWN),
         num_searches,
-        ends & is_done,
+        is_done,
     )
+    goes_on = progress._replace(
+        search=step.search,
+        num_steps=step.num_steps,
+        value_at_check=step.value_at_check,
+        is_done=jnp.zeros_like(is_done),
+    )
+    return _where(step.ends, begun, goes_on)
+
+
+def _take_step(
+    problem: VCEProblem,
+    classifier: Classifier,
+    wanted: _Wanted,
+    example: VCEExample,
+    progress: _Progress,
+) -> _Step:
+    here = example._replace(radius=progress.radius, key=None)
+    algorithm, objective, _ = problem(classifier, here)
+    search, _ = algorithm.step(objective, progress.search)
+    solution, value = algorithm.solution(search)
+    num_steps, quarter = progress.num_steps + 1, _quarter(problem)
+    is_check = num_steps % quarter == 0
+    pace = (progress.value_at_check - value) / quarter
+    is_hopeless = is_check & (value - pace * (problem.num_steps - num_steps) > wanted.value)
+    is_first = progress.num_searches == 0
+    reached = value <= wanted.value
+    ends = reached | (num_steps >= problem.num_steps) | (is_hopeless & ~is_first)
+    value_at_check = jnp.where(is_check, value, progress.value_at_check)
+    return _Step(search, solution, value, num_steps, value_at_check, reached, ends)
+
+
+def _closed_in(
+    problem: VCEProblem, example: VCEExample, progress: _Progress, step: _Step
+) -> _Bracket:
+    """The bracket after a search that has ended: a smaller ``high`` or a larger ``low``."""
+    bracket, is_first = progress.bracket, progress.num_searches == 0
+    norm = jnp.minimum(lp_norm(step.solution - example.image, problem.p), progress.radius)
+    # A radius that failed is forgotten once a smaller change reaches the probability.
+    low = jnp.where(bracket.low < norm, bracket.low, 0)
+    gradient = step.search.search.best_gradient
+    succeeded = _Bracket(low, norm, step.solution, gradient, step.value)
+    failed = bracket._replace(low=jnp.where(is_first, 0, progress.radius))
+    return _where(step.reached | is_first, succeeded, failed)
 
 
 def _next_radius(
