@@ -30,6 +30,7 @@ def claims_of_kind(study: KindStudy) -> list[Claim]:
         *network_claims.variances_claims(study),
         *network_claims.training_sizes_claims(study),
         *map_claims.detection_claims(study),
+        *map_claims.inside_claims(study),
         *map_claims.order_claims(study),
         *map_claims.overlap_claims(study),
         *map_claims.search_claims(study),

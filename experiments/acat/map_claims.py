@@ -16,6 +16,7 @@ from experiments.acat.maps import (
     NO_BOUND,
     OURS,
     RANDOM,
+    TRIVIAL,
     WITH_ACAT,
 )
 from experiments.acat.network_claims import (
@@ -49,6 +50,26 @@ def detection_claims(study: KindStudy) -> Iterator[Claim]:
         )
         paper = {name: published.HITS[name] / 100 for name in pair if is_printed}
         yield _settle_maps(statement, study, pair, "hits", "hit score", paper)
+
+
+def inside_claims(study: KindStudy) -> Iterator[Claim]:
+    """Targets of ours: how often the highest voxel of a map lies in the lesion itself.
+
+    A territory is so large that a random voxel of the lesion's side is a hit half of the time.
+    """
+    if not study.is_known("inside"):
+        return
+    for other in (GRADIENT, LATENT_SHIFT, *TRIVIAL):
+        if not study.has_scores(other, "inside"):
+            continue
+        statement = Statement(
+            f"inside the lesion, {other}",
+            f"The highest voxel of maps of {OURS} lies in the lesion more often than that of maps"
+            f" by {other}.",
+            kind="target",
+        )
+        statistic = "share of maps whose highest voxel lies in the lesion"
+        yield _settle_maps(statement, study, (OURS, other), "inside", statistic, {})
 
 
 def overlap_claims(study: KindStudy) -> Iterator[Claim]:

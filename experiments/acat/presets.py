@@ -10,7 +10,7 @@ from trainers import OptimiserSettings, RunSettings, autoencoder, volume_classif
 # The demonstration's numbers that were chosen by trial, all in one place.
 _SHAPE = (2, 64, 64)
 _SEVERITY = 1.5  # how dark infarcts are
-_SEEDS = (0, 1, 2, 3)
+_SEEDS = tuple(range(6))
 _NUM_SCANS, _NUM_TESTED, _NUM_LOCATED, _NUM_SEARCHED = 280, 200, 40, 30
 _BASELINE_STEPS, _FROM_BASELINE_STEPS, _CODER_STEPS = 400, 400, 600
 _RATE, _FROM_BASELINE_RATE, _CODER_RATE = 2e-3, 2e-3, 5e-3

@@ -9,7 +9,7 @@ from acat_results import answers_of, made_up_detection, made_up_scans, made_up_s
 from cfx_jax.report import write_claims, write_table
 from experiments.acat import claims, tables
 from experiments.acat.maps import GRADIENT, METHODS, OURS, RANDOM, WITH_ACAT
-from experiments.acat.maps.names import DARKEST
+from experiments.acat.maps.names import DARKEST, EDGES
 from experiments.acat.networks import (
     ACAT,
     AS_LONG,
@@ -158,6 +158,24 @@ def test_acat_as_classifier_is_compared_with_the_baselines_maps():
     assert row_of(tables.hit_table(study._replace(runs=tuple(runs))), WITH_ACAT)[
         "hit score"
     ] == pytest.approx(5 / 6)
+
+
+def test_a_highest_voxel_inside_of_the_lesion_is_compared_with_the_controls():
+    """Ours lies inside in 5 of 6 scans of any run, the darkest voxel in none; edges are unknown."""
+    study, runs = made_up_study(38, 45, 47), []
+    for seed, run in enumerate(study.runs):
+        detection = made_up_detection({OURS: np.ones(6)})
+        inside = {OURS: np.roll([1, 1, 1, 1, 1, 0], seed), DARKEST: np.zeros(6)}
+        scores = {
+            name: values | ({"inside": inside[name].astype(float)} if name in inside else {})
+            for name, values in detection.scores.items()
+        }
+        runs.append(run._replace(detection=detection._replace(scores=scores)))
+    judged = claims_by_id(study._replace(runs=tuple(runs)))
+    claim = judged[f"inside the lesion, {DARKEST}"]
+    assert claim.ours == pytest.approx({OURS: 5 / 6, DARKEST: 0})
+    assert claim.kind == "target" and claim.verdict == "holds"
+    assert f"inside the lesion, {EDGES}" not in judged
 
 
 def test_sources_of_maps_rank_by_accuracy_as_by_hits():
