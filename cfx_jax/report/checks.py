@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
-from cfx_jax.checks import as_numpy, check_number, check_real
+from cfx_jax.checks import as_numpy, check_number
 from cfx_jax.errors import InputError
 
 # Rounding in float32 arithmetic may leave an image a little outside [0, 1]; more is a mistake in
@@ -69,8 +69,10 @@ def check_map(
     Raises:
         InputError: another shape, or values that are not finite or negative against ``signed``.
     """
-    check_real(as_numpy(values, name=name), name=name)
-    array = np.asarray(values, np.float32)
+    array = as_numpy(values, name=name)
+    if array.dtype.kind not in "biuf":  # thresholded maps may be boolean
+        raise InputError(f"{name} must be real numbers or boolean, got {array.dtype}")
+    array = array.astype(np.float32)
     if array.shape != size:
         raise InputError(f"{name} must have the shape of its image {size}, got {array.shape}")
     if not np.isfinite(array).all():

@@ -62,6 +62,8 @@ def test_what_is_no_thresholded_map_is_refused(values, message):
 
 def test_signed_map_may_be_negative():
     assert check_map(np.full((4, 4), -0.5), (4, 4), "x", signed=True).min() == -0.5
+    is_kept = np.eye(4, dtype=bool)  # a thresholded map
+    np.testing.assert_array_equal(check_map(is_kept, (4, 4), "x", signed=False), np.eye(4))
 
 
 def test_mask_may_be_boolean_or_zero_and_one():

@@ -10,7 +10,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import jax.numpy as jnp
 from flax import nnx
 
-from cfx_jax.checks import check_texts, check_type
+from cfx_jax.checks import check_type
 from cfx_jax.errors import InputError
 
 Model = TypeVar("Model", bound=nnx.Module)
@@ -109,7 +109,8 @@ def _is_of(name: str, parts: Collection[str]) -> bool:
 
 
 def _check_parts(parts: Collection[str], names: Collection[str]) -> None:
-    check_texts(parts, name="skip")
+    if isinstance(parts, str) or not isinstance(parts, Collection):
+        raise InputError(f"skip: expected names in a list, got {parts!r}")
     for part in parts:
         if not any(_is_of(name, [part]) for name in names):
             raise InputError(
