@@ -1,7 +1,7 @@
 """The comparisons of two methods, or of two ways to train, that settle the claims."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -11,7 +11,7 @@ from experiments.charachon_shared import RANDOM, Groups, Localisation, Quality
 from experiments.shared import AT_LEAST, MORE, Claim, Statement, add_levels, least_interval
 from experiments.similar_adversarial import published
 from experiments.similar_adversarial.compared_generators import OURS
-from experiments.similar_adversarial.study import Study
+from experiments.similar_adversarial.study import Study, with_averages
 from experiments.similar_adversarial.tables import area_level, overlap_level
 
 ALIKE = 0.01
@@ -75,7 +75,12 @@ class Lead(NamedTuple):
 
 
 def map_claim(study: Study, statement: Statement, lead: Lead) -> Claim:
-    """A claim that the maps of one method are better in every measure, over images."""
+    """A claim that the maps of one method are better in every measure.
+
+    It is over images, and over trainings too where there are several of one of the methods.
+    """
+    if _are_trained_again(study, (lead.better, lead.worse)):
+        return trained_claim(study, statement, lead)
     leads = lead.of(study.first.localisation)
     claim = statement.settle_least(
         lead.printed,
@@ -92,31 +97,34 @@ def map_claim(study: Study, statement: Statement, lead: Lead) -> Claim:
 def overlap_claim(
     study: Study, statement: Statement, methods: tuple[str, str], percentile: float, **bounds: float
 ) -> Claim:
-    """A claim about the IoU of two methods at one percentile, over images.
+    """A claim about the IoU of two methods at one percentile; over what as ``map_claim``.
 
     Without bounds, the first is to be better.
     """
-    claim = statement.settle_pair(
-        {method: published.IOU[method].get(percentile) for method in methods},
-        {method: study.first.localisation[method].iou[percentile] for method in methods},
-        f"IoU at percentile {percentile:g}",
-        **study.marked_groups.options,
-        **(bounds or MORE),
-    )
+    paper = {method: published.IOU[method].get(percentile) for method in methods}
+    statistic = f"IoU at percentile {percentile:g}"
+    overlaps = {
+        method: [localisation[method].iou[percentile] for localisation in _localisations(study)]
+        for method in methods
+    }
+    claim = _settle_maps(study, statement, paper, overlaps, statistic, bounds or MORE)
     return _with_levels(study, claim, methods, percentile)
 
 
 def random_claim(study: Study, name: str) -> Claim:
     """The claim, not of the paper, that its best method is better than a random map."""
-    areas = {method: study.first.localisation[method].auc for method in (OURS, RANDOM)}
+    areas = {
+        method: [localisation[method].auc for localisation in _localisations(study)]
+        for method in (OURS, RANDOM)
+    }
     text = f"{OURS} is better than a random map (ours; the paper does not compare)."
     statement = Statement(name, text, kind="target")
-    return statement.settle_pair({}, areas, "total AUC", **study.marked_groups.options, **MORE)
+    return _settle_maps(study, statement, {}, areas, "total AUC", MORE)
 
 
 def trained_claim(study: Study, statement: Statement, lead: Lead) -> Claim:
     """A claim that one way to train gives better maps in every measure, over trainings."""
-    leads = [lead.of(run.localisation) for run in study.runs]
+    leads = [lead.of(localisation) for localisation in _localisations(study)]
     of = f"least of the mean differences, {lead}, over {_count_runs(study)}"
     interval = _least_over_runs(study, leads)
     claim = statement.settle(lead.printed, lead.means(leads), interval, of, **MORE)
@@ -125,7 +133,7 @@ def trained_claim(study: Study, statement: Statement, lead: Lead) -> Claim:
 
 def alike_claim(study: Study, statement: Statement, lead: Lead) -> Claim:
     """A claim that the maps of two ways to train are alike in every measure, over trainings."""
-    leads = [lead.of(run.localisation) for run in study.runs]
+    leads = [lead.of(localisation) for localisation in _localisations(study)]
     left = [np.concatenate([ALIKE + of_run, ALIKE - of_run], axis=1) for of_run in leads]
     of = f"what is least left of {ALIKE:g} by the mean differences of IoU, {lead}"
     of += f", over {_count_runs(study)}"
@@ -198,6 +206,37 @@ def speed_claim(study: Study, statement: Statement, fast: str, slow: str) -> Cla
         " timed batches",
         minimum=FASTER,
     )
+
+
+def _are_trained_again(study: Study, methods: Sequence[str]) -> bool:
+    """Whether one of these methods is a generator of which there are several trainings."""
+    generators = with_averages(list(study.first.generators))
+    return len(study.runs) > 1 and not set(generators).isdisjoint(methods)
+
+
+def _localisations(study: Study) -> list[Mapping[str, Localisation]]:
+    """The localisation of all methods in each run; what is trained once is the same in all."""
+    return [{**study.first.localisation, **run.localisation} for run in study.runs]
+
+
+def _settle_maps(
+    study: Study,
+    statement: Statement,
+    paper: Mapping[str, float | None],
+    ours: Mapping[str, list[Float[np.ndarray, " n"]]],
+    statistic: str,
+    bounds: Mapping[str, Any],
+) -> Claim:
+    """A claim about two methods by one number for each annotated image of each run."""
+    if not _are_trained_again(study, list(ours)):
+        first = {method: runs[0] for method, runs in ours.items()}
+        return statement.settle_pair(
+            paper, first, statistic, **study.marked_groups.options, **bounds
+        )
+    groups = study.marked_groups
+    unit = "annotated test images" if groups.names is None else groups.unit
+    cases = _cases(study, groups)
+    return statement.settle_runs(paper, ours, statistic, cases=cases, unit=unit, **bounds)
 
 
 def _with_levels(
