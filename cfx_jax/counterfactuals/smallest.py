@@ -294,7 +294,7 @@ def _begin(
 
 
 class _Step(NamedTuple):
-    """What one step of the search within a radius gives.
+    """The result of one step of the search within a radius.
 
     Attributes:
         search: the search after the step.

@@ -292,7 +292,7 @@ def _steady_claim(study: Study) -> Claim:
 
 
 def _flip_claims(study: Study) -> Iterator[Claim]:
-    """Of images with the finding that are rightly classified: its class enhanced, and flipped."""
+    """Claims 6b and 6c: rightly classified images with the finding, enhanced and flipped."""
     settings, sample = study.config.explanations, study.explained.without_failures()
     finding, healthy, names = study.data.finding, 0, study.data.class_names
     norm, smallest = settings.norms[-1], settings.sweep[0]
