@@ -7,10 +7,10 @@ python -m experiments.similar_adversarial --preset paper --data rsna:PATH
 A classifier is trained, then eight ways to train generators of a similar image, which is decided as
 the image is, and an adversarial one, which is not. What the two differ in explains the decision.
 
-Demo: 25 minutes on two CPU cores, on synthetic brain slices of 64 pixels. Expect of the eight
-generators 90 to 95 % of decisions turned over by the adversarial image, 96 to 98.5 % kept by the
-similar one; IoU of the maps at percentile 98: Single AE2 (W,TV) 0.41, averaged over augmentations
-0.42; gradient 0.25, averaged 0.53.
+Demo: 15 to 25 minutes on two CPU cores, on synthetic brain slices of 64 pixels; three times as long
+with --num-runs 3. Expect of the eight generators 88 to 95 % of decisions turned over by the
+adversarial image, 95 to 98.5 % kept by the similar one. Maps differ between trainings: IoU at
+percentile 98 of Single AE2 (W,TV) 0.19 and 0.43; gradient 0.25, averaged over augmentations 0.51.
 
 Paper: a GPU; eight trainings of 70 epochs of 11,917 images of 224 pixels (not run yet).
 """
