@@ -1,4 +1,7 @@
-"""The cards of a gallery: one for each image, with its pictures and numbers."""
+"""The cards of a gallery: one for each image, with its pictures and numbers.
+
+``gallery.html.jinja`` draws them.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
