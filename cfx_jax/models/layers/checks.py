@@ -1,4 +1,4 @@
-"""Checks of the numbers that a model is built from, and of the batches that it is given."""
+"""Checks of what a model is built from, numbers and a source of weights, and of its batches."""
 
 from collections.abc import Mapping, Sequence
 from numbers import Integral
@@ -7,14 +7,24 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import nnx
 
-from cfx_jax.checks import check_integer, check_number
+from cfx_jax.checks import check_integer, check_number, check_type
 from cfx_jax.errors import InputError
 
 _MOST = 2**31 - 1  # the largest size that an array can have
 SMALLEST_SIDE = 4
 """Stems divide by up to four, so fewer pixels would leave empty maps, whose mean is not a number.
 """
+
+
+def check_rngs(rngs: nnx.Rngs) -> None:
+    """Checks the source of the initial weights.
+
+    Raises:
+        InputError: naming the type that came.
+    """
+    check_type(rngs, nnx.Rngs, name="rngs", wanted="a source of weights, as nnx.Rngs(0)")
 
 
 def check_sizes(

@@ -16,7 +16,7 @@ from flax import nnx
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from cfx_jax.checks import check_type
+from cfx_jax.models.layers.checks import check_rngs
 from cfx_jax.models.layers.compute_dtype import widest
 from cfx_jax.models.layers.small_maps import convolve
 
@@ -67,7 +67,7 @@ def convolution(
     Returns:
         The layer, (b, h, w, in_channels) -> (b, ceil(h / stride), ceil(w / stride), out_channels).
     """
-    check_type(rngs, nnx.Rngs, name="rngs", wanted="a source of weights, as nnx.Rngs(0)")
+    check_rngs(rngs)
     pad = (size - 1) // 2
     return nnx.Conv(
         in_channels,

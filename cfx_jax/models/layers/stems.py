@@ -14,8 +14,8 @@ from jax import lax
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from cfx_jax.checks import check_type
 from cfx_jax.models.layers.block import Block
+from cfx_jax.models.layers.checks import check_rngs
 from cfx_jax.models.layers.convolution import Activation, Norm, batch_norm, convolution, he_fan_out
 
 
@@ -66,7 +66,7 @@ class PatchStem(Block):
         norm: Norm = batch_norm,
         rngs: nnx.Rngs,
     ) -> None:
-        check_type(rngs, nnx.Rngs, name="rngs", wanted="a source of weights, as nnx.Rngs(0)")
+        check_rngs(rngs)
         self.act = act
         self.conv = nnx.Conv(
             in_channels,

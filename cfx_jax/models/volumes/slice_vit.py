@@ -15,11 +15,11 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from cfx_jax.checks import check_type
 from cfx_jax.errors import InputError
 from cfx_jax.models.layers.checks import (
     check_height_and_width,
     check_numbers,
+    check_rngs,
     check_shares,
     check_size,
 )
@@ -66,7 +66,7 @@ class VisionTransformer(nnx.Module):
         check_numbers({"patch": patch, "width": width, "num_blocks": num_blocks})
         check_numbers({"num_heads": num_heads, "hidden": hidden, "in_channels": in_channels})
         check_shares({"dropout": dropout})
-        check_type(rngs, nnx.Rngs, name="rngs", wanted="a source of weights, as nnx.Rngs(0)")
+        check_rngs(rngs)
         _check_divisors(size, patch, width, num_heads)
         self.size = size
         self.embed = nnx.Conv(
